@@ -1,0 +1,57 @@
+//! `/api/v1/jobs/{jobId}/applications`: who applied to a job, and what became of it.
+
+use axum::extract::State;
+use shared::{
+    app::App,
+    auth::Caller,
+    envelope::{Created, Data},
+    error::ApiError,
+    extract::{Json, Path, Query},
+    id::{ApplicationId, JobId},
+    page::Listed,
+    records::application::{self, Application, ApplicationPatch, ListApplications, NewApplication},
+    route::Routes,
+    scope::{ApplicationsRead, ApplicationsWrite},
+};
+
+/// What this function serves.
+#[must_use]
+pub fn router() -> Routes {
+    Routes::new()
+        .get("/api/v1/jobs/{jobId}/applications", list)
+        .post("/api/v1/jobs/{jobId}/applications", create)
+        .put("/api/v1/jobs/{jobId}/applications/{id}", update)
+}
+
+/// `GET /api/v1/jobs/{jobId}/applications`: the job's applications, newest first.
+async fn list(
+    caller: Caller<ApplicationsRead>,
+    State(app): State<App>,
+    Path(job): Path<JobId>,
+    Query(query): Query<ListApplications>,
+) -> Result<Listed<Application>, ApiError> {
+    application::list(&app.db, caller.org(), job, query).await?.ok_or(ApiError::NotFound)
+}
+
+/// `POST /api/v1/jobs/{jobId}/applications`: applies a candidate to an open job.
+async fn create(
+    caller: Caller<ApplicationsWrite>,
+    State(app): State<App>,
+    Path(job): Path<JobId>,
+    Json(new): Json<NewApplication>,
+) -> Result<Created<Application>, ApiError> {
+    let application = application::create(&app.db, caller.org(), job, app.clock.stamp(), new).await?;
+    let application = application.ok_or(ApiError::NotFound)?;
+    Ok(Created::at(format!("/api/v1/jobs/{job}/applications/{}", application.id()), application))
+}
+
+/// `PUT /api/v1/jobs/{jobId}/applications/{id}`: changes an application's status.
+async fn update(
+    caller: Caller<ApplicationsWrite>,
+    State(app): State<App>,
+    Path((job, id)): Path<(JobId, ApplicationId)>,
+    Json(patch): Json<ApplicationPatch>,
+) -> Result<Data<Application>, ApiError> {
+    let updated = application::update(&app.db, caller.org(), job, id, app.clock.now(), &patch).await?;
+    updated.map(Data).ok_or(ApiError::NotFound)
+}

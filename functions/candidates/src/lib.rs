@@ -1,0 +1,63 @@
+//! `/api/v1/candidates`: an organization's candidates.
+
+use axum::extract::State;
+use shared::{
+    app::App,
+    auth::Caller,
+    envelope::{Created, Data},
+    error::ApiError,
+    extract::{Json, Path, Query},
+    id::CandidateId,
+    page::Listed,
+    records::candidate::{self, Candidate, CandidatePatch, ListCandidates, NewCandidate},
+    route::Routes,
+    scope::{CandidatesRead, CandidatesWrite},
+};
+
+/// What this function serves.
+#[must_use]
+pub fn router() -> Routes {
+    Routes::new()
+        .get("/api/v1/candidates", list)
+        .post("/api/v1/candidates", create)
+        .get("/api/v1/candidates/{id}", get)
+        .put("/api/v1/candidates/{id}", update)
+}
+
+/// `GET /api/v1/candidates`: the organization's candidates, newest first, or the one who has an e-mail.
+async fn list(
+    caller: Caller<CandidatesRead>,
+    State(app): State<App>,
+    Query(query): Query<ListCandidates>,
+) -> Result<Listed<Candidate>, ApiError> {
+    candidate::list(&app.db, caller.org(), query).await
+}
+
+/// `POST /api/v1/candidates`: a new candidate, at the pipeline's first stage unless the body names another.
+async fn create(
+    caller: Caller<CandidatesWrite>,
+    State(app): State<App>,
+    Json(new): Json<NewCandidate>,
+) -> Result<Created<Candidate>, ApiError> {
+    let candidate = candidate::create(&app.db, caller.org(), app.clock.stamp(), new).await?;
+    Ok(Created::at(format!("/api/v1/candidates/{}", candidate.id()), candidate))
+}
+
+/// `GET /api/v1/candidates/{id}`: a candidate.
+async fn get(
+    caller: Caller<CandidatesRead>,
+    State(app): State<App>,
+    Path(id): Path<CandidateId>,
+) -> Result<Data<Candidate>, ApiError> {
+    candidate::get(&app.db, caller.org(), id).await?.map(Data).ok_or(ApiError::NotFound)
+}
+
+/// `PUT /api/v1/candidates/{id}`: changes the fields that the body names.
+async fn update(
+    caller: Caller<CandidatesWrite>,
+    State(app): State<App>,
+    Path(id): Path<CandidateId>,
+    Json(patch): Json<CandidatePatch>,
+) -> Result<Data<Candidate>, ApiError> {
+    candidate::update(&app.db, caller.org(), id, app.clock.now(), &patch).await?.map(Data).ok_or(ApiError::NotFound)
+}

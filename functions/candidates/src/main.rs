@@ -1,0 +1,6 @@
+//! Starts the `candidates` function in the Lambda runtime.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    shared::serve::run(candidates::router()).await
+}

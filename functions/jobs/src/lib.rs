@@ -1,0 +1,59 @@
+//! `/api/v1/jobs`: an organization's jobs.
+
+use axum::extract::State;
+use shared::{
+    app::App,
+    auth::Caller,
+    envelope::{Created, Data},
+    error::ApiError,
+    extract::{Json, Path, Query},
+    id::JobId,
+    page::Listed,
+    records::job::{self, Job, JobPatch, ListJobs, NewJob},
+    route::Routes,
+    scope::{JobsRead, JobsWrite},
+};
+
+/// What this function serves.
+#[must_use]
+pub fn router() -> Routes {
+    Routes::new()
+        .get("/api/v1/jobs", list)
+        .post("/api/v1/jobs", create)
+        .get("/api/v1/jobs/{id}", get)
+        .put("/api/v1/jobs/{id}", update)
+}
+
+/// `GET /api/v1/jobs`: the organization's jobs, newest first.
+async fn list(
+    caller: Caller<JobsRead>,
+    State(app): State<App>,
+    Query(query): Query<ListJobs>,
+) -> Result<Listed<Job>, ApiError> {
+    job::list(&app.db, caller.org(), query).await
+}
+
+/// `POST /api/v1/jobs`: a new job.
+async fn create(
+    caller: Caller<JobsWrite>,
+    State(app): State<App>,
+    Json(new): Json<NewJob>,
+) -> Result<Created<Job>, ApiError> {
+    let job = job::create(&app.db, caller.org(), app.clock.stamp(), new).await?;
+    Ok(Created::at(format!("/api/v1/jobs/{}", job.id()), job))
+}
+
+/// `GET /api/v1/jobs/{id}`: a job.
+async fn get(caller: Caller<JobsRead>, State(app): State<App>, Path(id): Path<JobId>) -> Result<Data<Job>, ApiError> {
+    job::get(&app.db, caller.org(), id).await?.map(Data).ok_or(ApiError::NotFound)
+}
+
+/// `PUT /api/v1/jobs/{id}`: changes the fields that the body names.
+async fn update(
+    caller: Caller<JobsWrite>,
+    State(app): State<App>,
+    Path(id): Path<JobId>,
+    Json(patch): Json<JobPatch>,
+) -> Result<Data<Job>, ApiError> {
+    job::update(&app.db, caller.org(), id, app.clock.now(), &patch).await?.map(Data).ok_or(ApiError::NotFound)
+}

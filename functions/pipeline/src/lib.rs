@@ -1,0 +1,56 @@
+//! `/api/v1/pipeline`: the stages of an organization's pipeline, and where candidates are in it.
+
+use axum::extract::State;
+use shared::{
+    app::App,
+    auth::Caller,
+    envelope::Data,
+    error::ApiError,
+    extract::{Json, Path, Query},
+    id::{CandidateId, StageId},
+    page::Listed,
+    records::{
+        position::{self, ListPositions, Move, Moved, Position},
+        stage::{self, ListStages, Stage},
+    },
+    route::Routes,
+    scope::{PipelineRead, PipelineWrite},
+};
+
+/// What this function serves.
+#[must_use]
+pub fn router() -> Routes {
+    Routes::new()
+        .get("/api/v1/pipeline/stages", list_stages)
+        .get("/api/v1/pipeline/stages/{stageId}/candidates", list_positions)
+        .put("/api/v1/pipeline/candidates/{id}/move", move_to)
+}
+
+/// `GET /api/v1/pipeline/stages`: the stages, in pipeline order.
+async fn list_stages(
+    caller: Caller<PipelineRead>,
+    State(app): State<App>,
+    Query(query): Query<ListStages>,
+) -> Result<Listed<Stage>, ApiError> {
+    stage::list(&app.db, caller.org(), query).await
+}
+
+/// `GET /api/v1/pipeline/stages/{stageId}/candidates`: who is at a stage, latest arrival first.
+async fn list_positions(
+    caller: Caller<PipelineRead>,
+    State(app): State<App>,
+    Path(stage): Path<StageId>,
+    Query(query): Query<ListPositions>,
+) -> Result<Listed<Position>, ApiError> {
+    position::list(&app.db, caller.org(), stage, query).await?.ok_or(ApiError::NotFound)
+}
+
+/// `PUT /api/v1/pipeline/candidates/{id}/move`: moves a candidate to a stage.
+async fn move_to(
+    caller: Caller<PipelineWrite>,
+    State(app): State<App>,
+    Path(candidate): Path<CandidateId>,
+    Json(to): Json<Move>,
+) -> Result<Data<Moved>, ApiError> {
+    position::move_to(&app.db, caller.org(), candidate, app.clock.now(), &to).await?.map(Data).ok_or(ApiError::NotFound)
+}

@@ -1,0 +1,78 @@
+//! What a handler is given: the database, the clock, and this instance's memory. And the only reader of the environment.
+
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider};
+use aws_sdk_dynamodb::config::SharedCredentialsProvider;
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+
+use crate::{
+    clock::Clock,
+    db::{Db, Tables},
+    limits::Memory,
+};
+
+/// The state that every handler can take.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The way to the tables.
+    pub db: Db,
+    /// The time, and new ids.
+    pub clock: Clock,
+    pub(crate) memory: Arc<Memory>,
+}
+
+/// The environment lacks something or has something of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingError {
+    /// A variable that must be set is not, or is empty.
+    #[error("the environment variable {0} is not set")]
+    Missing(&'static str),
+    /// The HTTP client can't be built.
+    #[error("no TLS client: {0}")]
+    Tls(String),
+}
+
+/// The roots that Amazon's services are signed by (Amazon Root CA 1 to 4, Starfield Services Root CA G2): reading the
+/// system's hundreds would cost more than all the rest of a start.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
+
+impl App {
+    /// An instance of its own: with an empty memory.
+    #[must_use]
+    pub fn new(db: Db, clock: Clock) -> Self {
+        Self { db, clock, memory: Arc::default() }
+    }
+
+    /// The instance that runs in Lambda, or wherever the environment names: `ACCESS_TABLE` and `RECORDS_TABLE`, and of
+    /// the AWS variables `AWS_REGION`, the credentials, and `AWS_ENDPOINT_URL_DYNAMODB` or `AWS_ENDPOINT_URL`.
+    pub fn from_env() -> Result<Self, SettingError> {
+        let tables = Tables { access: required("ACCESS_TABLE")?, records: required("RECORDS_TABLE")? };
+        let region = Region::new(required("AWS_REGION")?);
+        let endpoint = optional("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| optional("AWS_ENDPOINT_URL"));
+        let context = TlsContext::builder()
+            .with_trust_store(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS))
+            .build()
+            .map_err(|error| SettingError::Tls(error.to_string()))?;
+        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https();
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(region)
+            .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+            .http_client(http);
+        config.set_endpoint_url(endpoint);
+        Ok(Self::new(Db::new(&config.build(), tables), Clock::system()))
+    }
+}
+
+fn optional(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn required(name: &'static str) -> Result<String, SettingError> {
+    optional(name).ok_or(SettingError::Missing(name))
+}

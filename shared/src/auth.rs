@@ -1,0 +1,102 @@
+//! From the `X-API-Key` header to a [`Caller`]: the key, its burst, its scope, the plan and the month, in this order.
+//!
+//! A handler that takes a `Caller<JobsRead>` is served only for a key that has `jobs:read` and whose limits have room.
+//! There is no other way to an organization's id, so a handler that forgets the key does not compile.
+
+use std::marker::PhantomData;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, request::Parts},
+};
+
+use crate::{
+    app::App,
+    error::ApiError,
+    exchange,
+    id::OrgId,
+    key::ApiKey,
+    limits::{Limits, Standing},
+    records::{
+        api_key::{self, KeyUse},
+        organization::{self, MonthUse},
+    },
+    scope::{RequiredScope, Scope},
+};
+
+/// The header that carries the key.
+pub const API_KEY_HEADER: &str = "x-api-key";
+
+/// Who makes a request: an organization, through a key that has the scope `S`.
+#[derive(Debug)]
+pub struct Caller<S> {
+    org: OrgId,
+    scope: PhantomData<S>,
+}
+
+impl<S> Caller<S> {
+    /// The organization that the key belongs to.
+    #[must_use]
+    pub fn org(&self) -> &OrgId {
+        &self.org
+    }
+}
+
+impl<S: RequiredScope> FromRequestParts<App> for Caller<S> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let key = presented_key(&parts.headers)?;
+        let org = admit(app, &key, S::SCOPE).await?;
+        Ok(Self { org, scope: PhantomData })
+    }
+}
+
+fn presented_key(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
+    let mut presented = headers.get_all(API_KEY_HEADER).iter();
+    let key = presented.next().ok_or(ApiError::MissingApiKey)?;
+    if presented.next().is_some() {
+        return Err(ApiError::InvalidApiKey);
+    }
+    key.to_str().ok().and_then(ApiKey::parse).ok_or(ApiError::InvalidApiKey)
+}
+
+/// Admits a request or says why not. What is refused before the month costs no monthly quota.
+async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<OrgId, ApiError> {
+    let now = app.clock.now();
+    let hash = key.hash();
+
+    if let Some(grant) = app.memory.burst_refusal(&hash, now) {
+        let limits = Limits { now, burst: Standing::of_burst(crate::limits::BURST_LIMIT, now), month: None };
+        exchange::note_caller(grant.org, key.id());
+        exchange::note_limits(&limits);
+        return Err(limits.rate_limit_exceeded());
+    }
+    if let Some((grant, limits)) = app.memory.month_refusal(&hash, now)
+        && grant.scopes.contains(&scope)
+    {
+        exchange::note_caller(grant.org, key.id());
+        exchange::note_limits(&limits);
+        return Err(limits.monthly_quota_exceeded());
+    }
+
+    let used = api_key::count_request(&app.db, key, now, &app.memory.take_stale(&hash)).await?;
+    let KeyUse { grant, burst, admitted, stale } = used.ok_or(ApiError::InvalidApiKey)?;
+    let mut limits = Limits { now, burst, month: None };
+    app.memory.note_burst(hash, &grant, &limits, stale);
+    exchange::note_caller(grant.org, key.id());
+    exchange::note_limits(&limits);
+    if !admitted {
+        return Err(limits.rate_limit_exceeded());
+    }
+    if !grant.scopes.contains(&scope) {
+        return Err(ApiError::InsufficientScope(scope));
+    }
+
+    let MonthUse { month, admitted } =
+        organization::count_request(&app.db, &grant.org, now).await?.ok_or(ApiError::PlanNoApiAccess)?;
+    limits.month = month;
+    app.memory.note_month(hash, &grant, &limits);
+    exchange::note_limits(&limits);
+    if admitted { Ok(grant.org) } else { Err(limits.monthly_quota_exceeded()) }
+}

@@ -1,0 +1,164 @@
+//! Reads the fields of a JSON body, and notes everything that is wrong with them rather than only the first thing.
+//!
+//! A type that can be read from a body names its fields once, in [`FromFields::from_fields`]; whatever the body has
+//! beyond those is unknown or read-only, and an error either way.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    error::{ApiError, Detail, Problem},
+    id::{CandidateId, InvalidId, StageId},
+};
+
+/// So many problems are listed, and so much of a field's name is repeated: a body of nonsense must not be answered by
+/// more than Lambda can send (6 MB).
+const MAX_PROBLEMS: usize = 100;
+const MAX_FIELD_CHARS: usize = 200;
+
+/// What a body can be read as.
+pub trait FromFields: Sized {
+    /// Fields that the object has but this request can't set.
+    const READ_ONLY: &'static [&'static str];
+
+    /// Reads all fields. `None` only after a problem was noted.
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self>;
+}
+
+/// What one field can be read as.
+pub trait Field: Sized {
+    /// Reads the value that is found at the path `at`. `None` only after a problem was noted.
+    fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self>;
+}
+
+/// What is wrong so far.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<Detail>);
+
+impl Problems {
+    /// Notes a problem. Answers `None`, so that a parser can end with it.
+    pub fn note<T>(&mut self, at: &str, code: Problem, message: impl Into<String>) -> Option<T> {
+        if self.0.len() < MAX_PROBLEMS {
+            let field: String = at.chars().take(MAX_FIELD_CHARS).collect();
+            // The message is a whole sentence, so that it can be shown alone: "title must not be empty."
+            let subject = if field.is_empty() { "The body" } else { &field };
+            let message = format!("{subject} {}.", message.into());
+            self.0.push(Detail { field, code, message });
+        }
+        None
+    }
+
+    /// Notes that the value has another JSON type.
+    pub fn wrong_type<T>(&mut self, at: &str, wanted: &str) -> Option<T> {
+        self.note(at, Problem::InvalidType, format!("must be {wanted}"))
+    }
+}
+
+/// Reads a whole body.
+pub(crate) fn parse<T: FromFields>(body: &Value) -> Result<T, ApiError> {
+    let mut problems = Problems::default();
+    let parsed = Fields::nested(body, "", &mut problems);
+    match parsed {
+        Some(parsed) if problems.0.is_empty() => Ok(parsed),
+        _ => Err(ApiError::ValidationError(problems.0)),
+    }
+}
+
+/// The fields of one JSON object, and which of them were asked for.
+#[derive(Debug)]
+pub struct Fields<'a> {
+    object: &'a Map<String, Value>,
+    at: &'a str,
+    known: HashSet<&'static str>,
+    problems: &'a mut Problems,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads an object that is found at the path `at`, and notes the fields that `T` does not know.
+    pub fn nested<T: FromFields>(value: &Value, at: &str, problems: &mut Problems) -> Option<T> {
+        let Value::Object(object) = value else {
+            return problems.wrong_type(at, "an object");
+        };
+        let mut fields = Fields { object, at, known: HashSet::new(), problems };
+        let parsed = T::from_fields(&mut fields);
+        for name in object.keys().filter(|name| !fields.known.contains(name.as_str())) {
+            let at = path(at, name);
+            if T::READ_ONLY.contains(&name.as_str()) {
+                fields.problems.note::<()>(&at, Problem::ReadOnly, "can't be set by this request");
+            } else {
+                fields.problems.note::<()>(&at, Problem::Unknown, "is no field that this request knows");
+            }
+        }
+        parsed
+    }
+
+    /// The body has this field, whatever it holds.
+    #[must_use]
+    pub fn mentions(&self, name: &str) -> bool {
+        self.object.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Notes a problem of the field.
+    pub fn note(&mut self, name: &str, code: Problem, message: &str) {
+        self.problems.note::<()>(&path(self.at, name), code, message);
+    }
+
+    /// A field that must be there and not be `null`.
+    pub fn required<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        match self.take(name) {
+            None | Some(Value::Null) => self.problems.note(&path(self.at, name), Problem::Required, "is required"),
+            Some(value) => T::parse(value, &path(self.at, name), self.problems),
+        }
+    }
+
+    /// A field that may be left out or `null`.
+    pub fn optional<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        self.change(name).flatten()
+    }
+
+    /// A field that may be left out, but is not `null`.
+    pub fn keep_or_set<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        if self.take(name)?.is_null() {
+            return self.problems.note(&path(self.at, name), Problem::Required, "must not be null");
+        }
+        self.required(name)
+    }
+
+    /// An update of an optional field: `None` leaves it, `Some(None)` clears it.
+    #[expect(clippy::option_option, reason = "absent, null and a value are three different wishes")]
+    pub fn change<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
+        match self.take(name)? {
+            Value::Null => Some(None),
+            value => T::parse(value, &path(self.at, name), self.problems).map(Some),
+        }
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<&'a Value> {
+        self.known.insert(name);
+        self.object.get(name)
+    }
+}
+
+fn path(at: &str, name: &str) -> String {
+    if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") }
+}
+
+/// A reference to another object.
+macro_rules! references {
+    ($($id:ident)*) => {$(
+        impl Field for $id {
+            fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self> {
+                let Value::String(text) = value else {
+                    return problems.wrong_type(at, "a string");
+                };
+                match text.parse() {
+                    Ok(id) => Some(id),
+                    Err(InvalidId) => problems.note(at, Problem::InvalidFormat, InvalidId.to_string()),
+                }
+            }
+        }
+    )*};
+}
+
+references! { CandidateId StageId }

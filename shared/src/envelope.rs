@@ -1,0 +1,55 @@
+//! The answers that carry one object. Lists are [`page::Listed`](crate::page::Listed); errors are
+//! [`error::ApiError`](crate::error::ApiError).
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+/// `200` with `{"success":true,"data":…}`.
+#[derive(Debug)]
+pub struct Data<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Data<T> {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Envelope<T> {
+            success: bool,
+            data: T,
+        }
+        json(&Envelope { success: true, data: self.0 })
+    }
+}
+
+/// `201` with the new object, and where it is in `Location`.
+#[derive(Debug)]
+pub struct Created<T> {
+    location: String,
+    object: T,
+}
+
+impl<T> Created<T> {
+    /// The new object is at this path.
+    pub fn at(location: String, object: T) -> Self {
+        Self { location, object }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        let mut response = (StatusCode::CREATED, Data(self.object)).into_response();
+        if let Ok(location) = HeaderValue::from_str(&self.location) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
+    }
+}
+
+/// An envelope as a response.
+pub(crate) fn json(envelope: &impl Serialize) -> Response {
+    match serde_json::to_vec(envelope) {
+        Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+        Err(error) => crate::error::ApiError::Internal(Box::new(error)).into_response(),
+    }
+}

@@ -1,0 +1,306 @@
+//! Every way a request can fail: its code, its status, its words and its body, each decided here alone.
+//!
+//! Handlers and records return an [`ApiError`]; the layers in [`serve`](crate::serve) write it as the envelope, with the
+//! request's id, and log its inner cause, which never reaches the client.
+
+use std::{borrow::Cow, sync::Arc};
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{
+    db::DbError,
+    id::{ApplicationId, CandidateId, StageId},
+    scope::Scope,
+};
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub enum ApiError {
+    /// The event is no request that this API can mean: a strange path, header or encoding.
+    BadRequest(Cow<'static, str>),
+    /// A query parameter is unknown, given twice, or has a value outside its range.
+    InvalidParameter(Vec<Detail>),
+    /// The cursor is damaged, or belongs to another list or filter.
+    InvalidCursor,
+    /// The body is not JSON (RFC 8259).
+    MalformedJson(String),
+    /// No `X-API-Key` header.
+    MissingApiKey,
+    /// Unknown, malformed, revoked and expired: they read the same.
+    InvalidApiKey,
+    /// The key lacks the scope.
+    InsufficientScope(Scope),
+    /// The organization's plan has no API access.
+    PlanNoApiAccess,
+    /// Missing, or another organization's: they read the same.
+    NotFound,
+    /// No such path.
+    UnknownPath,
+    /// The path does not take this method.
+    MethodNotAllowed,
+    /// Another candidate of the organization has this e-mail.
+    EmailTaken {
+        /// Who has it.
+        existing_id: CandidateId,
+    },
+    /// The candidate has applied to this job before.
+    AlreadyApplied {
+        /// The application there is.
+        existing_id: ApplicationId,
+    },
+    /// The job is not open.
+    JobNotOpen,
+    /// The candidate is not at the stage that the move named as `fromStageId`.
+    StageConflict {
+        /// Where the candidate is.
+        current_stage_id: StageId,
+    },
+    /// The object kept changing under the update.
+    VersionConflict,
+    /// The body is larger than [`MAX_BODY_BYTES`](crate::event::MAX_BODY_BYTES).
+    PayloadTooLarge,
+    /// The body is not declared as JSON.
+    UnsupportedMediaType,
+    /// The body's fields are wrong: every one of them is listed.
+    ValidationError(Vec<Detail>),
+    /// The key's requests of this minute are used up.
+    RateLimitExceeded {
+        /// Seconds until the next minute.
+        retry_after: u64,
+    },
+    /// The organization's requests of this month are used up.
+    MonthlyQuotaExceeded {
+        /// Seconds until the next month.
+        retry_after: u64,
+    },
+    /// A fault of ours.
+    Internal(Cause),
+    /// DynamoDB did not answer in time. Trying again may help.
+    Unavailable(Cause),
+}
+
+/// The inner reason of a fault: for the log only.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// One wrong field of a body, or one wrong query parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Detail {
+    /// The field as a path: `title`, `salary.min`, `skills[3]`; empty for the body itself.
+    pub field: String,
+    /// What is wrong with it, for programs.
+    pub code: Problem,
+    /// What is wrong with it, for people.
+    pub message: String,
+}
+
+/// What can be wrong with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Problem {
+    /// It must be given, and not be `null`.
+    Required,
+    /// It has another JSON type.
+    InvalidType,
+    /// It is none of the allowed values.
+    InvalidValue,
+    /// It does not have the form that its kind demands.
+    InvalidFormat,
+    /// It has fewer characters than allowed.
+    TooShort,
+    /// It has more characters, or a list more entries, than allowed.
+    TooLong,
+    /// It is a number outside its range.
+    OutOfRange,
+    /// It refers to an object that is not there.
+    NotFound,
+    /// It can't be set by this request.
+    ReadOnly,
+    /// There is no such field or parameter.
+    Unknown,
+    /// It is given more than once.
+    Duplicate,
+}
+
+impl ApiError {
+    /// A body whose one wrong field is `field`.
+    #[must_use]
+    pub fn field(field: &str, code: Problem, message: impl Into<String>) -> Self {
+        Self::ValidationError(vec![Detail { field: field.to_owned(), code, message: message.into() }])
+    }
+
+    /// The stable code that clients match on.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "bad_request",
+            Self::InvalidParameter(_) => "invalid_parameter",
+            Self::InvalidCursor => "invalid_cursor",
+            Self::MalformedJson(_) => "malformed_json",
+            Self::MissingApiKey => "missing_api_key",
+            Self::InvalidApiKey => "invalid_api_key",
+            Self::InsufficientScope(_) => "insufficient_scope",
+            Self::PlanNoApiAccess => "plan_no_api_access",
+            Self::NotFound | Self::UnknownPath => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::EmailTaken { .. } => "email_taken",
+            Self::AlreadyApplied { .. } => "already_applied",
+            Self::JobNotOpen => "job_not_open",
+            Self::StageConflict { .. } => "stage_conflict",
+            Self::VersionConflict => "version_conflict",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::ValidationError(_) => "validation_error",
+            Self::RateLimitExceeded { .. } => "rate_limit_exceeded",
+            Self::MonthlyQuotaExceeded { .. } => "monthly_quota_exceeded",
+            Self::Internal(_) => "internal_error",
+            Self::Unavailable(_) => "service_unavailable",
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) | Self::InvalidParameter(_) | Self::InvalidCursor | Self::MalformedJson(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::MissingApiKey | Self::InvalidApiKey => StatusCode::UNAUTHORIZED,
+            Self::InsufficientScope(_) | Self::PlanNoApiAccess => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::EmailTaken { .. } | Self::AlreadyApplied { .. } | Self::JobNotOpen | Self::StageConflict { .. } => {
+                StatusCode::CONFLICT
+            }
+            Self::VersionConflict => StatusCode::PRECONDITION_FAILED,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ValidationError(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::RateLimitExceeded { .. } | Self::MonthlyQuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The words for people.
+    fn message(&self) -> Cow<'static, str> {
+        match self {
+            Self::BadRequest(message) => message.clone(),
+            Self::InvalidParameter(details) => {
+                details.iter().map(|detail| detail.message.as_str()).collect::<Vec<_>>().join(" ").into()
+            }
+            Self::InvalidCursor => {
+                "The cursor is not one of this list with these filters. Pass nextCursor of the last answer as it stands, or start without a cursor.".into()
+            }
+            Self::MalformedJson(message) => format!("The body is not valid JSON: {message}.").into(),
+            Self::MissingApiKey => "Send your API key in the X-API-Key header.".into(),
+            Self::InvalidApiKey => "This API key is not valid.".into(),
+            Self::InsufficientScope(scope) => format!("This API key lacks the scope {scope}.").into(),
+            Self::PlanNoApiAccess => "Your organization's plan has no API access.".into(),
+            Self::NotFound => "There is no such object in your organization.".into(),
+            Self::UnknownPath => "There is no such path.".into(),
+            Self::MethodNotAllowed => "This path does not take this method; the Allow header lists those it takes.".into(),
+            Self::EmailTaken { .. } => "Another candidate has this e-mail; existingId is theirs.".into(),
+            Self::AlreadyApplied { .. } => {
+                "This candidate has applied to this job already; existingId is that application.".into()
+            }
+            Self::JobNotOpen => "The job is not open, so it takes no applications.".into(),
+            Self::StageConflict { .. } => {
+                "The candidate is not at fromStageId but at currentStageId; nothing was moved.".into()
+            }
+            Self::VersionConflict => "The object kept changing while it was updated. Read it again, then retry.".into(),
+            Self::PayloadTooLarge => "The body is larger than 256 KiB.".into(),
+            Self::UnsupportedMediaType => "Send the body as JSON, with Content-Type: application/json.".into(),
+            Self::ValidationError(_) => "The body has wrong fields; details lists each.".into(),
+            Self::RateLimitExceeded { retry_after } => {
+                format!("This key's requests of this minute are used up. Try again in {retry_after} seconds.").into()
+            }
+            Self::MonthlyQuotaExceeded { .. } => {
+                "Your organization's requests of this month are used up; they start anew on the first (UTC).".into()
+            }
+            Self::Internal(_) => "Something went wrong on our side. It has been logged under this requestId.".into(),
+            Self::Unavailable(_) => "The service is not available at the moment. Try again shortly.".into(),
+        }
+    }
+
+    /// Seconds to wait before trying again, where waiting helps.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::RateLimitExceeded { retry_after } | Self::MonthlyQuotaExceeded { retry_after } => Some(*retry_after),
+            Self::Unavailable(_) => Some(1),
+            _ => None,
+        }
+    }
+
+    /// What went wrong inside, for the log.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Internal(cause) | Self::Unavailable(cause) => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// The envelope, as JSON.
+    #[must_use]
+    pub fn body(&self, request_id: &str) -> Vec<u8> {
+        let mut error = ErrorBody {
+            code: self.code(),
+            message: self.message(),
+            request_id,
+            details: None,
+            existing_id: None,
+            current_stage_id: None,
+        };
+        match self {
+            Self::ValidationError(details) | Self::InvalidParameter(details) => error.details = Some(details),
+            Self::EmailTaken { existing_id } => error.existing_id = Some(existing_id.to_string()),
+            Self::AlreadyApplied { existing_id } => error.existing_id = Some(existing_id.to_string()),
+            Self::StageConflict { current_stage_id } => error.current_stage_id = Some(*current_stage_id),
+            _ => {}
+        }
+        serde_json::to_vec(&Envelope { success: false, error }).unwrap_or_default()
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    success: bool,
+    error: ErrorBody<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorBody<'a> {
+    code: &'static str,
+    message: Cow<'static, str>,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a [Detail]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    existing_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_stage_id: Option<StageId>,
+}
+
+/// Leaves the error in the response's extensions: only the outermost layer knows the request's id.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+impl From<DbError> for ApiError {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Unavailable(_) => Self::Unavailable(Box::new(error)),
+            DbError::Refused(_) | DbError::Unreadable(_) => Self::Internal(Box::new(error)),
+        }
+    }
+}

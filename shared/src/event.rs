@@ -1,0 +1,160 @@
+//! Between API Gateway's events (HTTP API, payload format 2.0) and HTTP requests and responses.
+//!
+//! `lambda_http`'s own conversion panics on several strange events and resolves dot segments before routing, so that a
+//! path could reach another route than the one the gateway saw. Here the path is taken as it is or not at all: whatever
+//! is strange is a 400, and nothing panics. A stage is not taken off the path: the API is served on `$default`.
+
+use std::borrow::Cow;
+
+use axum::{
+    body::Body,
+    http::{Request, Response, Uri, header, uri::PathAndQuery},
+};
+use data_encoding::BASE64;
+use http_body_util::BodyExt;
+use lambda_http::{
+    aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
+    http::HeaderMap,
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::value::RawValue;
+
+use crate::error::ApiError;
+
+/// A larger body is refused before the key is looked at.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// The gateway hands the path over decoded. It is encoded again, so that a `?`, `#` or `%` in a segment stays in it.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b',')
+    .remove(b'=')
+    .remove(b'+')
+    .remove(b'$');
+
+/// Reads an event. Anything that is not an HTTP API's is a `BadRequest`.
+pub(crate) fn read(event: &RawValue) -> Result<ApiGatewayV2httpRequest, ApiError> {
+    let event: ApiGatewayV2httpRequest =
+        serde_json::from_str(event.get()).map_err(|_| bad("The event is not one of an HTTP API."))?;
+    match event.version.as_deref() {
+        Some("2.0") => Ok(event),
+        _ => Err(bad("The event does not have the payload format 2.0.")),
+    }
+}
+
+/// The request's id that the gateway gave, if it has the form of one: it goes into a header and into the log.
+pub(crate) fn request_id(event: &ApiGatewayV2httpRequest) -> Option<&str> {
+    let id = event.request_context.request_id.as_deref()?;
+    let fine = (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    fine.then_some(id)
+}
+
+/// The request that the event stands for.
+pub(crate) fn into_request(event: ApiGatewayV2httpRequest) -> Result<Request<Body>, ApiError> {
+    let path = checked_path(event.raw_path.as_deref().unwrap_or_default())?;
+    let query = event.raw_query_string.as_deref().unwrap_or_default();
+    let target = if query.is_empty() { path.to_string() } else { format!("{path}?{query}") };
+    let target: PathAndQuery = target.parse().map_err(|_| bad("The query is not URL-encoded."))?;
+    let body = body(event.body.unwrap_or_default(), event.is_base64_encoded)?;
+    if body.len() > MAX_BODY_BYTES {
+        return Err(ApiError::PayloadTooLarge);
+    }
+
+    let mut request = Request::new(Body::from(body));
+    *request.method_mut() = event.request_context.http.method;
+    *request.uri_mut() = Uri::from(target);
+    *request.headers_mut() = event.headers;
+    Ok(request)
+}
+
+fn checked_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
+    let strange = !path.starts_with('/')
+        || path.contains("//")
+        || path.contains('\\')
+        || path.chars().any(char::is_control)
+        || path.split('/').any(|segment| matches!(segment, "." | ".."));
+    if strange {
+        Err(bad("The path has a form that no path of this API has."))
+    } else {
+        Ok(utf8_percent_encode(path, PATH).into())
+    }
+}
+
+fn body(body: String, base64: bool) -> Result<Vec<u8>, ApiError> {
+    if base64 {
+        BASE64.decode(body.as_bytes()).map_err(|_| bad("The body is not the base64 that the event says it is."))
+    } else {
+        Ok(body.into_bytes())
+    }
+}
+
+fn bad(message: &'static str) -> ApiError {
+    ApiError::BadRequest(message.into())
+}
+
+/// The event's answer. Text goes as it is; a body that is compressed or not UTF-8 goes as base64.
+pub(crate) async fn from_response(response: Response<Body>) -> Result<ApiGatewayV2httpResponse, axum::Error> {
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await?.to_bytes();
+    let compressed = parts.headers.contains_key(header::CONTENT_ENCODING);
+    let text = if compressed { None } else { String::from_utf8(bytes.to_vec()).ok() };
+
+    let mut answer = ApiGatewayV2httpResponse::default();
+    answer.status_code = parts.status.as_u16().into();
+    answer.is_base64_encoded = text.is_none();
+    answer.body = Some(lambda_http::Body::Text(text.unwrap_or_else(|| BASE64.encode(&bytes))));
+    answer.headers = without_cookies(parts.headers, &mut answer.cookies);
+    Ok(answer)
+}
+
+/// Payload format 2.0 has cookies apart, because it joins repeated headers with a comma.
+fn without_cookies(mut headers: HeaderMap, cookies: &mut Vec<String>) -> HeaderMap {
+    let set = headers.get_all(header::SET_COOKIE).iter();
+    cookies.extend(set.filter_map(|cookie| cookie.to_str().ok().map(str::to_owned)));
+    headers.remove(header::SET_COOKIE);
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_taken_as_it_is_or_not_at_all() {
+        for fine in ["/", "/api/v1/jobs", "/api/v1/jobs/", "/api/v1/jobs/a b", "/a.b/..c", "/$default", "/jobs/é"] {
+            let path = checked_path(fine).unwrap();
+            assert_eq!(percent_encoding::percent_decode_str(&path).decode_utf8().unwrap(), fine);
+        }
+        for strange in ["", "api", "//", "/a//b", "/a/../b", "/..", "/a/.", "/a\\b", "/a\nb", "/a\0", "http://host/a"] {
+            assert!(checked_path(strange).is_err(), "{strange:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_decoded_does_not_become_a_query_or_another_segment() {
+        assert_eq!(checked_path("/api/v1/jobs?status=open#x").unwrap(), "/api/v1/jobs%3Fstatus=open%23x");
+        assert_eq!(checked_path("/api/v1/jobs%2F1").unwrap(), "/api/v1/jobs%252F1");
+    }
+
+    #[test]
+    fn a_compressed_body_goes_as_base64_and_cookies_go_apart() {
+        let response = Response::builder()
+            .header(header::CONTENT_ENCODING, "gzip")
+            .header(header::SET_COOKIE, "a=1")
+            .header(header::SET_COOKIE, "b=2")
+            .body(Body::from("text"))
+            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let answer = runtime.block_on(from_response(response)).unwrap();
+        assert!(answer.is_base64_encoded);
+        assert_eq!(answer.body, Some(lambda_http::Body::Text("dGV4dA==".to_owned())));
+        assert_eq!(answer.cookies, ["a=1", "b=2"]);
+        assert!(!answer.headers.contains_key(header::SET_COOKIE));
+    }
+}

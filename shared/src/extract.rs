@@ -1,0 +1,211 @@
+//! What a handler takes from a request besides its caller: path, query and body, each failing in our envelope.
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, Uri, header, request::Parts},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    app::App,
+    body::{self, FromFields},
+    error::{ApiError, Detail, Problem},
+    event::MAX_BODY_BYTES,
+    page::{DEFAULT_LIMIT, MAX_LIMIT, PageRequest},
+    value::{Choice, Email},
+};
+
+/// The ids in the path. One that has no id's form names nothing, so it is a `NotFound`.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        #[expect(clippy::disallowed_types, reason = "wrapped here")]
+        let path = axum::extract::Path::from_request_parts(parts, app).await;
+        path.map(|path| Self(path.0)).map_err(|_| ApiError::NotFound)
+    }
+}
+
+/// The body, as JSON (RFC 8259) that is declared as such.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: FromFields> FromRequest<App> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
+        if !declares_json(request.headers()) {
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        let bytes = to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|_| ApiError::PayloadTooLarge)?;
+        if bytes.is_empty() {
+            return Err(ApiError::MalformedJson("it is empty".to_owned()));
+        }
+        let value: Value =
+            serde_json::from_slice(&bytes).map_err(|error| ApiError::MalformedJson(error.to_string()))?;
+        body::parse(&value).map(Self)
+    }
+}
+
+/// `application/json`, or a type that ends in `+json`; in UTF-8, which JSON always is.
+fn declares_json(headers: &HeaderMap) -> bool {
+    let Some(declared) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let declared = declared.to_ascii_lowercase();
+    let mut parts = declared.split(';').map(str::trim);
+    let json = parts.next().is_some_and(|media| {
+        media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
+    });
+    json && parts
+        .filter_map(|parameter| parameter.strip_prefix("charset="))
+        .all(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))
+}
+
+/// The query of a list.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+/// What a query can be read as.
+pub trait FromParams: Sized {
+    /// The filters that the list knows, besides `limit` and `cursor`.
+    const FILTERS: &'static [&'static str];
+
+    /// Reads the filters. A value that is wrong is noted, and the request fails after all were read.
+    fn from_params(params: &mut Params, page: PageRequest) -> Self;
+}
+
+impl<T: FromParams> FromRequestParts<App> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let mut params = Params::read(&parts.uri, T::FILTERS);
+        let limit = params.limit();
+        let cursor = params.value("cursor").map(str::parse);
+        let target = params.target(&parts.uri);
+        // A cursor that is none is told after the parameters that are wrong: those are the client's own words.
+        let (cursor, damaged) = match cursor.transpose() {
+            Ok(cursor) => (cursor, None),
+            Err(error) => (None, Some(error)),
+        };
+        let query = T::from_params(&mut params, PageRequest::new(limit, cursor, target));
+        match (params.problems.is_empty(), damaged) {
+            (false, _) => Err(ApiError::InvalidParameter(params.problems)),
+            (true, Some(damaged)) => Err(damaged),
+            (true, None) => Ok(Self(query)),
+        }
+    }
+}
+
+/// The parameters of a query, and what is wrong with them.
+#[derive(Debug)]
+pub struct Params {
+    given: Vec<(String, String)>,
+    problems: Vec<Detail>,
+}
+
+impl Params {
+    fn read(uri: &Uri, filters: &[&str]) -> Self {
+        let given: Vec<(String, String)> =
+            form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        let mut params = Self { given: Vec::new(), problems: Vec::new() };
+        for (name, value) in given {
+            if !["limit", "cursor"].contains(&name.as_str()) && !filters.contains(&name.as_str()) {
+                let allowed: Vec<&str> = filters.iter().copied().chain(["limit", "cursor"]).collect();
+                let message =
+                    format!("{} is no parameter of this list; it takes {}.", shown(&name), allowed.join(", "));
+                params.note(&name, Problem::Unknown, message);
+            } else if params.value(&name).is_some() {
+                params.note(&name, Problem::Duplicate, format!("{name} is given more than once."));
+            } else {
+                params.given.push((name, value));
+            }
+        }
+        params
+    }
+
+    fn note(&mut self, name: &str, code: Problem, message: String) {
+        self.problems.push(Detail { field: shown(name), code, message });
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.given.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    fn limit(&mut self) -> u8 {
+        let Some(text) = self.value("limit") else { return DEFAULT_LIMIT };
+        // Digits alone: the standard parser would also take a plus sign.
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse() {
+            Ok(limit @ 1..=MAX_LIMIT) if digits => limit,
+            _ => {
+                self.note("limit", Problem::OutOfRange, format!("limit must be a whole number from 1 to {MAX_LIMIT}."));
+                DEFAULT_LIMIT
+            }
+        }
+    }
+
+    /// A filter out of a closed set.
+    pub fn choice<T: Choice>(&mut self, name: &str) -> Option<T> {
+        let text = self.value(name)?;
+        let choice = T::find(text);
+        if choice.is_none() {
+            self.note(name, Problem::InvalidValue, format!("{name} must be one of {}.", T::TEXTS.join(", ")));
+        }
+        choice
+    }
+
+    /// A filter that is an e-mail address.
+    pub fn email(&mut self, name: &str) -> Option<Email> {
+        let email = Email::new(self.value(name)?);
+        if email.is_none() {
+            self.note(name, Problem::InvalidFormat, format!("{name} must be an e-mail address."));
+        }
+        email
+    }
+
+    /// The list's path with its filters: what a link to another page of it begins with.
+    fn target(&self, uri: &Uri) -> String {
+        let filters = self.given.iter().filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor"));
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(filters).finish();
+        if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) }
+    }
+}
+
+/// So much of a parameter's name is repeated.
+fn shown(name: &str) -> String {
+    name.chars().take(50).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_declared_as_json_in_utf_8_is_read() {
+        let declared = |value: &'static str| {
+            declares_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]))
+        };
+        for json in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/merge-patch+json",
+            "application/json;charset=\"UTF-8\"",
+        ] {
+            assert!(declared(json), "{json}");
+        }
+        for other in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/json; charset=utf-16",
+            "application/jsonx",
+            "",
+        ] {
+            assert!(!declared(other), "{other}");
+        }
+        assert!(!declares_json(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,149 @@
+//! Identifiers: UUIDs of version 7 (RFC 9562), lower case and hyphenated, each kind a type of its own.
+//!
+//! A version 7 UUID begins with its time in milliseconds, so ids sort by when they were made. An [`OrgId`] can't be
+//! made outside this crate: a record can only be reached for an organization that a key proved, or that was just created.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use uuid::{ContextV7, Uuid};
+
+use crate::clock::Timestamp;
+
+/// One moment and one fresh identifier made in it: what a new record begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    now: Timestamp,
+    id: Uuid,
+}
+
+impl Stamp {
+    /// A stamp at `now` with a random identifier that sorts after those `context` made before in that millisecond.
+    pub(crate) fn new(now: Timestamp, context: &ContextV7) -> Self {
+        let millis = now.as_millis().unsigned_abs();
+        let nanos = u32::try_from(millis % 1_000).unwrap_or(0) * 1_000_000;
+        let id = Uuid::new_v7(uuid::Timestamp::from_unix(context, millis / 1_000, nanos));
+        Self { now, id }
+    }
+
+    /// A stamp at `now` whose identifier is decided by `entropy`: for demo data that is the same at every start.
+    #[must_use]
+    pub fn seeded(now: Timestamp, entropy: [u8; 10]) -> Self {
+        let id = uuid::Builder::from_unix_timestamp_millis(now.as_millis().unsigned_abs(), &entropy).into_uuid();
+        Self { now, id }
+    }
+
+    /// The moment.
+    #[must_use]
+    pub fn now(self) -> Timestamp {
+        self.now
+    }
+}
+
+/// The text is not a lower-case, hyphenated UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a UUID in lower case with hyphens")]
+pub struct InvalidId;
+
+fn parse(text: &str) -> Result<Uuid, InvalidId> {
+    let id = Uuid::try_parse(text).map_err(|_| InvalidId)?;
+    // `try_parse` also takes braces, URNs, upper case and bare hex; an id has one form.
+    if text == id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) { Ok(id) } else { Err(InvalidId) }
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl From<Stamp> for $name {
+            fn from(stamp: Stamp) -> Self {
+                Self(stamp.id)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                parse(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A job's id.
+    JobId
+    /// A candidate's id.
+    CandidateId
+    /// A pipeline stage's id.
+    StageId
+    /// An application's id.
+    ApplicationId
+}
+
+/// An organization's id. Only this crate makes one: from a key's item, or for an organization it creates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrgId(Uuid);
+
+impl OrgId {
+    pub(crate) fn new(stamp: Stamp) -> Self {
+        Self(stamp.id)
+    }
+
+    /// Reads the id that an item of the Access table holds.
+    pub(crate) fn stored(text: &str) -> Result<Self, InvalidId> {
+        parse(text).map(Self)
+    }
+}
+
+impl fmt::Display for OrgId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn ids_of_one_process_sort_in_the_order_they_were_made() {
+        let clock = Clock::new(|| Timestamp::from_millis(1_795_478_400_000));
+        let ids: Vec<String> = (0..1_000).map(|_| JobId::from(clock.stamp()).to_string()).collect();
+        assert!(ids.is_sorted());
+        assert!(ids.iter().all(|id| id.starts_with("01a20ada-2c00-7")), "{}", ids[0]);
+    }
+
+    #[test]
+    fn an_id_has_one_form() {
+        let id = JobId::from(Clock::system().stamp()).to_string();
+        assert_eq!(id.parse::<JobId>().unwrap().to_string(), id);
+        for other in
+            [id.to_uppercase(), id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}"), String::new()]
+        {
+            assert_eq!(other.parse::<JobId>(), Err(InvalidId), "{other}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What every function of the Head Honta API uses: from the key to the quota to the records.
+//!
+//! Read it in the order of a request's way: [`serve`] turns an event into a request and puts the layers on; [`auth`]
+//! makes a [`Caller`](auth::Caller) of the key, which [`limits`] counts; [`extract`] reads path, query and body; a
+//! handler joins the caller to one call of [`records`]; [`envelope`], [`page`] and [`error`] are what it can answer.
+//!
+//! This crate knows no route, and the functions know no DynamoDB.
+
+pub mod app;
+pub mod auth;
+pub mod body;
+pub mod clock;
+pub mod db;
+pub mod envelope;
+pub mod error;
+pub mod event;
+mod exchange;
+pub mod extract;
+pub mod id;
+pub mod key;
+pub mod limits;
+pub mod log;
+pub mod page;
+pub mod plan;
+pub mod records;
+pub mod route;
+pub mod scope;
+pub mod serve;
+mod table;
+pub mod value;

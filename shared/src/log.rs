@@ -1,0 +1,69 @@
+//! The log: one JSON line per request, and one more where something of ours went wrong.
+//!
+//! It holds ids, never a key, a body, a name or an e-mail.
+
+use std::{io, panic, time::Duration};
+
+use axum::http::{Method, StatusCode};
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+use crate::{error::ApiError, exchange::Notes};
+
+/// What the line of a request says.
+pub(crate) struct Request<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) method: &'a Method,
+    pub(crate) status: StatusCode,
+    pub(crate) error: Option<&'a ApiError>,
+    pub(crate) notes: &'a Notes,
+    pub(crate) db_calls: u32,
+    pub(crate) duration: Duration,
+}
+
+/// Writes the line of a request.
+pub(crate) fn request(request: &Request<'_>) {
+    let Request { id, method, status, error, notes, db_calls, duration } = request;
+    let (organization, key) = notes.caller.clone().unzip();
+    if let Some(cause) = error.and_then(ApiError::cause) {
+        tracing::error!(requestId = id, cause = %cause, "a request failed");
+    }
+    tracing::info!(
+        requestId = id,
+        %method,
+        route = notes.route.as_deref().unwrap_or("none"),
+        status = status.as_u16(),
+        code = error.map(ApiError::code),
+        organization = organization.map(tracing::field::display),
+        keyId = key.map(tracing::field::display),
+        dbCalls = db_calls,
+        durationMs = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        "request"
+    );
+}
+
+/// What writes the log to `writer`: JSON, of our own crates from `info` on and of others from `warn` on.
+pub fn subscriber<W>(writer: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_target(false)
+        .with_env_filter(EnvFilter::new("warn,shared=info"))
+        .with_writer(writer)
+        .finish()
+}
+
+/// Starts the log of a process, on its standard output. A panic is logged with its place alone: its message may hold
+/// what the log must not.
+pub fn start() {
+    // A second start changes nothing.
+    let _ = tracing::subscriber::set_global_default(subscriber(io::stdout));
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panic");
+    }));
+}

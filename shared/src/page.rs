@@ -1,0 +1,228 @@
+//! Pages: the limit, the cursor, and the answer of a list.
+//!
+//! A cursor is base64url of a version, a digest, and the sort position of the last row returned. The digest covers the
+//! list's partition (so the organization, the list and its filters) and the position, so that a cursor that is damaged,
+//! or of another list, is refused. It is no secret: whoever computes one can only move inside their own list, because
+//! the partition is rebuilt from the caller.
+
+use std::{fmt, str::FromStr};
+
+use axum::{
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use data_encoding::BASE64URL_NOPAD;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::{envelope::json, error::ApiError, table::List};
+
+/// Rows of a page when the request does not say.
+pub const DEFAULT_LIMIT: u8 = 20;
+/// Rows of a page at the most.
+pub const MAX_LIMIT: u8 = 100;
+/// A longer text is no cursor.
+const MAX_CURSOR_BYTES: usize = 512;
+const VERSION: u8 = 1;
+const DIGEST_BYTES: usize = 8;
+
+/// Where a walk goes on: opaque to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(Vec<u8>);
+
+impl Cursor {
+    /// The cursor for the rows after `position`.
+    pub(crate) fn after(list: &List, position: String) -> Self {
+        let mut bytes = vec![VERSION];
+        bytes.extend(digest(list, &position));
+        bytes.extend(position.into_bytes());
+        Self(bytes)
+    }
+
+    /// The position, if this is a cursor of `list`.
+    fn position(&self, list: &List) -> Option<String> {
+        let (version, rest) = self.0.split_first()?;
+        let (told, position) = rest.split_at_checked(DIGEST_BYTES)?;
+        let position = std::str::from_utf8(position).ok()?;
+        (*version == VERSION && told == digest(list, position)).then(|| position.to_owned())
+    }
+}
+
+fn digest(list: &List, position: &str) -> [u8; DIGEST_BYTES] {
+    let mut hasher = Sha256::new();
+    hasher.update([VERSION, u8::from(list.ascending())]);
+    hasher.update(list.partition());
+    // A NUL is in neither, so that no other pair reads the same.
+    hasher.update([0]);
+    hasher.update(position);
+    let mut digest = [0; DIGEST_BYTES];
+    digest.copy_from_slice(&hasher.finalize()[..DIGEST_BYTES]);
+    digest
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64URL_NOPAD.encode(&self.0))
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = ApiError;
+
+    fn from_str(text: &str) -> Result<Self, ApiError> {
+        if text.len() > MAX_CURSOR_BYTES {
+            return Err(ApiError::InvalidCursor);
+        }
+        BASE64URL_NOPAD.decode(text.as_bytes()).map(Self).map_err(|_| ApiError::InvalidCursor)
+    }
+}
+
+/// Which page of a list a request wants.
+#[derive(Clone, Debug)]
+pub struct PageRequest {
+    limit: u8,
+    cursor: Option<Cursor>,
+    /// The list's path and filters as the client wrote them, for the `Link` to the next page.
+    target: String,
+}
+
+impl PageRequest {
+    pub(crate) fn new(limit: u8, cursor: Option<Cursor>, target: String) -> Self {
+        Self { limit, cursor, target }
+    }
+
+    /// How many rows, 1 to [`MAX_LIMIT`].
+    #[must_use]
+    pub fn limit(&self) -> u8 {
+        self.limit
+    }
+
+    /// This is the first page.
+    pub(crate) fn is_first(&self) -> bool {
+        self.cursor.is_none()
+    }
+
+    /// The position to go on after. `InvalidCursor` if the cursor is not one of `list`.
+    pub(crate) fn start(&self, list: &List) -> Result<Option<String>, ApiError> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
+        cursor.position(list).map(Some).ok_or(ApiError::InvalidCursor)
+    }
+}
+
+/// The rows of a page as they were read.
+#[derive(Debug)]
+pub(crate) struct Rows<T> {
+    pub(crate) rows: Vec<T>,
+    pub(crate) next: Option<Cursor>,
+}
+
+impl<T> Rows<T> {
+    /// The answer to `request`.
+    pub(crate) fn answer(self, request: &PageRequest) -> Listed<T> {
+        let separator = if request.target.contains('?') { '&' } else { '?' };
+        let link = self
+            .next
+            .as_ref()
+            .map(|next| format!("<{}{separator}limit={}&cursor={next}>; rel=\"next\"", request.target, request.limit));
+        let pagination = Pagination { has_more: self.next.is_some(), next_cursor: self.next, limit: request.limit };
+        Listed { rows: self.rows, pagination, link }
+    }
+}
+
+/// The answer of a list: its rows, where the next page is, and a `Link` to it (RFC 8288).
+#[derive(Debug)]
+pub struct Listed<T> {
+    rows: Vec<T>,
+    pagination: Pagination,
+    link: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pagination {
+    has_more: bool,
+    next_cursor: Option<Cursor>,
+    limit: u8,
+}
+
+impl<T: Serialize> IntoResponse for Listed<T> {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Envelope<T> {
+            success: bool,
+            data: Vec<T>,
+            pagination: Pagination,
+        }
+        let envelope = Envelope { success: true, data: self.rows, pagination: self.pagination };
+        let mut response = json(&envelope);
+        if let Some(link) = self.link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+            response.headers_mut().insert(header::LINK, link);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        clock::{Clock, Timestamp},
+        id::{JobId, OrgId},
+        records::job::JobStatus,
+    };
+
+    fn org() -> OrgId {
+        OrgId::new(Clock::system().stamp())
+    }
+
+    fn request(cursor: &str) -> Result<PageRequest, ApiError> {
+        Ok(PageRequest::new(20, Some(cursor.parse()?), String::new()))
+    }
+
+    fn start(cursor: &str, list: &List) -> Result<Option<String>, ApiError> {
+        request(cursor)?.start(list)
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_gives_back_the_position_it_was_made_of(millis in 0..4_000_000_000_000_i64) {
+            let list = List::jobs(&org(), None);
+            let position = JobId::from(Clock::new(move || Timestamp::from_millis(millis)).stamp()).to_string();
+            let cursor = Cursor::after(&list, position.clone()).to_string();
+            prop_assert!(cursor.len() <= MAX_CURSOR_BYTES);
+            prop_assert_eq!(start(&cursor, &list).unwrap(), Some(position));
+        }
+
+        #[test]
+        fn a_cursor_with_any_byte_changed_is_refused(at in 0..45_usize, flip in 1..=255_u8) {
+            let list = List::jobs(&org(), Some(JobStatus::Open));
+            let mut cursor = Cursor::after(&list, JobId::from(Clock::system().stamp()).to_string());
+            prop_assert_eq!(cursor.0.len(), 45);
+            cursor.0[at] ^= flip;
+            prop_assert!(matches!(start(&cursor.to_string(), &list), Err(ApiError::InvalidCursor)));
+        }
+
+        #[test]
+        fn any_other_text_is_refused_without_a_panic(text in "\\PC{0,600}") {
+            prop_assert!(matches!(start(&text, &List::jobs(&org(), None)), Err(ApiError::InvalidCursor)));
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_filter_or_organization_is_refused() {
+        let (org, other) = (org(), org());
+        let cursor =
+            Cursor::after(&List::jobs(&org, None), JobId::from(Clock::system().stamp()).to_string()).to_string();
+        let refused = [List::jobs(&org, Some(JobStatus::Open)), List::candidates(&org), List::jobs(&other, None)];
+        assert!(refused.iter().all(|list| matches!(start(&cursor, list), Err(ApiError::InvalidCursor))));
+        assert!(start(&cursor, &List::jobs(&org, None)).is_ok());
+    }
+}

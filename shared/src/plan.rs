@@ -1,0 +1,91 @@
+//! Plans: what an organization has bought. This table is the only place that says what a plan allows.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// An organization's plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Plan {
+    /// No API access.
+    Free,
+    /// One key, 1,000 requests a month.
+    Starter,
+    /// Five keys, 10,000 requests a month.
+    Professional,
+    /// As many keys and requests as wanted.
+    Enterprise,
+}
+
+/// A count that a plan may cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowance {
+    /// Up to this many.
+    Limited(u64),
+    /// As many as wanted.
+    Unlimited,
+}
+
+impl Plan {
+    /// Every plan there is, smallest first.
+    pub const ALL: [Self; 4] = [Self::Free, Self::Starter, Self::Professional, Self::Enterprise];
+
+    /// The plan as it is written everywhere: `professional`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Starter => "starter",
+            Self::Professional => "professional",
+            Self::Enterprise => "enterprise",
+        }
+    }
+
+    /// Requests served in a calendar month (UTC). `Limited(0)` is a plan without API access.
+    #[must_use]
+    pub const fn monthly_requests(self) -> Allowance {
+        match self {
+            Self::Free => Allowance::Limited(0),
+            Self::Starter => Allowance::Limited(1_000),
+            Self::Professional => Allowance::Limited(10_000),
+            Self::Enterprise => Allowance::Unlimited,
+        }
+    }
+
+    /// Keys that are not revoked at one time.
+    #[must_use]
+    pub const fn keys(self) -> Allowance {
+        match self {
+            Self::Free => Allowance::Limited(0),
+            Self::Starter => Allowance::Limited(1),
+            Self::Professional => Allowance::Limited(5),
+            Self::Enterprise => Allowance::Unlimited,
+        }
+    }
+
+    /// Whether keys of an organization on this plan may call the API at all.
+    #[must_use]
+    pub fn has_api_access(self) -> bool {
+        self.monthly_requests() != Allowance::Limited(0)
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such plan: it is one of free, starter, professional, enterprise")]
+pub struct UnknownPlan;
+
+impl FromStr for Plan {
+    type Err = UnknownPlan;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPlan> {
+        Self::ALL.into_iter().find(|plan| plan.as_str() == text).ok_or(UnknownPlan)
+    }
+}

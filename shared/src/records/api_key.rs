@@ -1,0 +1,242 @@
+//! A key's item: whose it is, what it may do, and how much it was used in this minute. The key itself is not in it.
+
+use aws_sdk_dynamodb::{
+    primitives::Blob,
+    types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update},
+};
+
+use crate::{
+    clock::Timestamp,
+    db::{self, Conditional, Db, DbError, Item, built, integer, number, string, text},
+    id::OrgId,
+    key::{ApiKey, KeyId},
+    limits::{BURST_LIMIT, Minute, Standing},
+    plan::Plan,
+    records::organization,
+    scope::Scope,
+    table,
+};
+
+const HASH: &str = "hash";
+const ORGANIZATION: &str = "organizationId";
+const SCOPES: &str = "scopes";
+const NAME: &str = "name";
+const LAST_FOUR: &str = "lastFour";
+const CREATED_AT: &str = "createdAt";
+/// Milliseconds since 1970, so that a condition can compare it.
+const EXPIRES_AT: &str = "expiresAt";
+const REVOKED_AT: &str = "revokedAt";
+
+/// Removing old counters normally rides along with the next request. A key whose every request meets a fresh instance
+/// would gather them, so that each of its updates is charged for a larger item: at so many they are removed at once.
+const MAX_STALE_WINDOWS: usize = 24;
+
+/// What a key gives: an organization, and what may be done in it.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    pub(crate) org: OrgId,
+    pub(crate) scopes: Vec<Scope>,
+}
+
+/// What the counting of a request showed.
+#[derive(Debug)]
+pub(crate) struct KeyUse {
+    pub(crate) grant: Grant,
+    pub(crate) burst: Standing,
+    /// The burst had room for the request, which is counted now.
+    pub(crate) admitted: bool,
+    /// Counters of minutes long over.
+    pub(crate) stale: Vec<Minute>,
+}
+
+/// Counts a request on the key, in one conditional update that finds the key by its id, compares the hash of the whole
+/// key, refuses a revoked or expired one, and raises the minute's counter only below [`BURST_LIMIT`]. `stale` counters
+/// are removed on the way. `None`: the key is not valid, whatever the reason.
+pub(crate) async fn count_request(
+    db: &Db,
+    key: &ApiKey,
+    now: Timestamp,
+    stale: &[Minute],
+) -> Result<Option<KeyUse>, DbError> {
+    let hash = Blob::new(key.hash().as_bytes());
+    let mut request = db
+        .update_access(table::api_key(&key.id()))
+        .update_expression(format!("ADD #window :one{}", remove(stale)))
+        .condition_expression(
+            "#hash = :hash AND attribute_not_exists(#revoked) \
+             AND (attribute_not_exists(#expires) OR #expires > :now) \
+             AND (attribute_not_exists(#window) OR #window < :limit)",
+        )
+        .expression_attribute_names("#window", Minute::of(now).attribute())
+        .expression_attribute_names("#hash", HASH)
+        .expression_attribute_names("#revoked", REVOKED_AT)
+        .expression_attribute_names("#expires", EXPIRES_AT)
+        .expression_attribute_values(":one", number(1))
+        .expression_attribute_values(":hash", AttributeValue::B(hash.clone()))
+        .expression_attribute_values(":now", number(now.as_millis()))
+        .expression_attribute_values(":limit", number(BURST_LIMIT));
+    for (i, minute) in stale.iter().enumerate() {
+        request = request.expression_attribute_names(format!("#s{i}"), minute.attribute());
+    }
+
+    let (item, admitted) = match db::update(request, ReturnValue::AllNew).await? {
+        Ok(item) => (item, true),
+        Err(Some(item)) if is_valid(&item, &hash, now) => (item, false),
+        Err(_) => return Ok(None),
+    };
+    let used = integer(&item, &Minute::of(now).attribute()).unwrap_or(BURST_LIMIT);
+    let mut stale: Vec<Minute> = item.keys().filter_map(|name| Minute::counted_by(name)).collect();
+    stale.retain(|minute| minute.is_stale(now));
+    if stale.len() > MAX_STALE_WINDOWS {
+        sweep(db, key, &stale).await?;
+        stale.clear();
+    }
+    Ok(Some(KeyUse { grant: grant(&item)?, burst: Standing::of_burst(used, now), admitted, stale }))
+}
+
+/// Whether a refused update was refused for the burst alone.
+fn is_valid(item: &Item, hash: &Blob, now: Timestamp) -> bool {
+    let same = item.get(HASH).and_then(|value| value.as_b().ok()) == Some(hash);
+    let expired = integer::<i64>(item, EXPIRES_AT).is_some_and(|expires| expires <= now.as_millis());
+    same && !expired && !item.contains_key(REVOKED_AT)
+}
+
+fn grant(item: &Item) -> Result<Grant, DbError> {
+    let org = text(item, ORGANIZATION).and_then(|org| OrgId::stored(org).ok());
+    let scopes = item.get(SCOPES).and_then(|scopes| scopes.as_ss().ok());
+    Ok(Grant {
+        org: org.ok_or(DbError::Unreadable("a key without its organization"))?,
+        // A scope that was taken out of the closed set grants nothing.
+        scopes: scopes.into_iter().flatten().filter_map(|scope| scope.parse().ok()).collect(),
+    })
+}
+
+fn remove(stale: &[Minute]) -> String {
+    if stale.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = (0..stale.len()).map(|i| format!("#s{i}")).collect();
+    format!(" REMOVE {}", names.join(", "))
+}
+
+async fn sweep(db: &Db, key: &ApiKey, stale: &[Minute]) -> Result<(), DbError> {
+    // DynamoDB takes an expression of at most 4 KB; what is left over goes the next time.
+    let stale = &stale[..stale.len().min(200)];
+    let mut request = db
+        .update_access(table::api_key(&key.id()))
+        .update_expression(remove(stale))
+        .condition_expression("attribute_exists(#hash)")
+        .expression_attribute_names("#hash", HASH);
+    for (i, minute) in stale.iter().enumerate() {
+        request = request.expression_attribute_names(format!("#s{i}"), minute.attribute());
+    }
+    db::update(request, ReturnValue::None).await?.map(drop).or(Ok(()))
+}
+
+/// What a new key is made of.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// From when on it is refused; `None`: never.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Why a key was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateKeyError {
+    /// The organization has as many keys as its plan allows.
+    #[error("the plan {0} allows no further key")]
+    PlanLimit(Plan),
+    /// A key without a scope could do nothing.
+    #[error("a key needs at least one scope")]
+    NoScope,
+    /// There is no such organization.
+    #[error("there is no such organization")]
+    UnknownOrganization,
+    /// The id is taken already: generate another key.
+    #[error("the key's id is taken")]
+    IdTaken,
+    /// DynamoDB failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Makes `key` a key of the organization. Its plan's number of keys is exact, also when two are made at once.
+pub async fn create(db: &Db, org: &OrgId, now: Timestamp, key: &ApiKey, new: NewKey) -> Result<(), CreateKeyError> {
+    let NewKey { name, scopes, expires_at } = new;
+    if scopes.is_empty() {
+        return Err(CreateKeyError::NoScope);
+    }
+    let mut item = Item::from([
+        (HASH.to_owned(), AttributeValue::B(Blob::new(key.hash().as_bytes()))),
+        (ORGANIZATION.to_owned(), string(org)),
+        (SCOPES.to_owned(), AttributeValue::Ss(scopes.iter().map(ToString::to_string).collect())),
+        (NAME.to_owned(), string(name)),
+        (LAST_FOUR.to_owned(), string(last_four(key))),
+        (CREATED_AT.to_owned(), string(now)),
+    ]);
+    if let Some(expires_at) = expires_at {
+        item.insert(EXPIRES_AT.to_owned(), number(expires_at.as_millis()));
+    }
+    let put = Put::builder()
+        .table_name(db.access())
+        .set_item(Some(table::api_key(&key.id()).with(item)))
+        .condition_expression("attribute_not_exists(#hash)")
+        .expression_attribute_names("#hash", HASH);
+    let writes = vec![
+        TransactWriteItem::builder().update(organization::count_key(db, org)?).build(),
+        TransactWriteItem::builder().put(built(put.build())?).build(),
+    ];
+    let Err(reasons) = db.transact(writes).await? else { return Ok(()) };
+    match reasons.first() {
+        Some(reason) if reason.code() == Some("ConditionalCheckFailed") => {
+            let plan = reason.item().and_then(organization::plan);
+            Err(plan.map_or(CreateKeyError::UnknownOrganization, CreateKeyError::PlanLimit))
+        }
+        _ => Err(CreateKeyError::IdTaken),
+    }
+}
+
+/// Gives the key's id a new secret: that of `key`. The old one is refused from the next request on. `false`: the
+/// organization has no such key that is not revoked.
+pub async fn rotate(db: &Db, org: &OrgId, key: &ApiKey) -> Result<bool, DbError> {
+    let request = db
+        .update_access(table::api_key(&key.id()))
+        .update_expression("SET #hash = :hash, #lastFour = :lastFour")
+        .condition_expression("#org = :org AND attribute_not_exists(#revoked)")
+        .expression_attribute_names("#hash", HASH)
+        .expression_attribute_names("#lastFour", LAST_FOUR)
+        .expression_attribute_names("#org", ORGANIZATION)
+        .expression_attribute_names("#revoked", REVOKED_AT)
+        .expression_attribute_values(":hash", AttributeValue::B(Blob::new(key.hash().as_bytes())))
+        .expression_attribute_values(":lastFour", string(last_four(key)))
+        .expression_attribute_values(":org", string(org));
+    let changed: Conditional = db::update(request, ReturnValue::None).await?;
+    Ok(changed.is_ok())
+}
+
+/// Refuses the key from the next request on, for good, and gives its place in the plan free. `false`: the organization
+/// has no such key that is not revoked.
+pub async fn revoke(db: &Db, org: &OrgId, id: &KeyId, now: Timestamp) -> Result<bool, DbError> {
+    let revoke = Update::builder()
+        .table_name(db.access())
+        .set_key(Some(table::api_key(id).into_item()))
+        .update_expression("SET #revoked = :now")
+        .condition_expression("#org = :org AND attribute_not_exists(#revoked)")
+        .expression_attribute_names("#revoked", REVOKED_AT)
+        .expression_attribute_names("#org", ORGANIZATION)
+        .expression_attribute_values(":now", string(now))
+        .expression_attribute_values(":org", string(org));
+    let writes = vec![
+        TransactWriteItem::builder().update(built(revoke.build())?).build(),
+        TransactWriteItem::builder().update(organization::release_key(db, org)?).build(),
+    ];
+    Ok(db.transact(writes).await?.is_ok())
+}
+
+fn last_four(key: &ApiKey) -> &str {
+    &key.reveal()[key.reveal().len() - 4..]
+}

@@ -1,0 +1,239 @@
+//! A candidate's application to a job, and the marker that makes it the only one.
+
+use aws_sdk_dynamodb::types::{
+    CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    UPDATE_ATTEMPTS,
+    job::{self, JobStatus},
+};
+use crate::{
+    body::{Fields, FromFields},
+    clock::Timestamp,
+    db::{self, Db, DbError, Item, built, number, string, write},
+    error::{ApiError, Problem},
+    extract::{FromParams, Params},
+    id::{ApplicationId, CandidateId, JobId, OrgId, Stamp},
+    page::{Listed, PageRequest},
+    table::{self, List},
+    value::{LongText, ShortText, choices},
+};
+
+choices! {
+    /// What became of an application.
+    ApplicationStatus {
+        /// Nobody has looked at it.
+        New = "new",
+        /// Somebody is looking at it.
+        InReview = "in-review",
+        /// It is among the best.
+        Shortlisted = "shortlisted",
+        /// The candidate was hired.
+        Hired = "hired",
+        /// It was turned down.
+        Rejected = "rejected",
+        /// The candidate took it back.
+        Withdrawn = "withdrawn",
+    }
+}
+
+/// An application, as it is answered and as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Application {
+    id: ApplicationId,
+    job_id: JobId,
+    candidate_id: CandidateId,
+    status: ApplicationStatus,
+    source: Option<ShortText>,
+    cover_letter: Option<LongText>,
+    applied_at: Timestamp,
+    updated_at: Timestamp,
+    version: u64,
+}
+
+impl Application {
+    /// The application's id.
+    #[must_use]
+    pub fn id(&self) -> ApplicationId {
+        self.id
+    }
+
+    fn item(&self, org: &OrgId) -> Result<Item, DbError> {
+        let mut item = write(self)?;
+        let (name, partition) = table::application_status(org, self.job_id, self.status);
+        item.insert(name, string(partition));
+        Ok(table::application(org, self.job_id, self.id).with(item))
+    }
+}
+
+/// The body of `POST /jobs/{jobId}/applications`.
+#[derive(Clone, Debug)]
+pub struct NewApplication {
+    candidate_id: CandidateId,
+    source: Option<ShortText>,
+    cover_letter: Option<LongText>,
+}
+
+impl FromFields for NewApplication {
+    const READ_ONLY: &'static [&'static str] = &["id", "jobId", "status", "appliedAt", "updatedAt", "version"];
+
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let candidate_id = fields.required("candidateId");
+        let source = fields.optional("source");
+        let cover_letter = fields.optional("coverLetter");
+        Some(Self { candidate_id: candidate_id?, source, cover_letter })
+    }
+}
+
+/// The body of `PUT /jobs/{jobId}/applications/{id}`.
+#[derive(Clone, Debug)]
+pub struct ApplicationPatch {
+    status: Option<ApplicationStatus>,
+}
+
+impl FromFields for ApplicationPatch {
+    const READ_ONLY: &'static [&'static str] =
+        &["id", "jobId", "candidateId", "source", "coverLetter", "appliedAt", "updatedAt", "version"];
+
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { status: fields.keep_or_set("status") })
+    }
+}
+
+/// The query of `GET /jobs/{jobId}/applications`.
+#[derive(Debug)]
+pub struct ListApplications {
+    page: PageRequest,
+    status: Option<ApplicationStatus>,
+}
+
+impl FromParams for ListApplications {
+    const FILTERS: &'static [&'static str] = &["status"];
+
+    fn from_params(params: &mut Params, page: PageRequest) -> Self {
+        Self { page, status: params.choice("status") }
+    }
+}
+
+/// Which application a candidate made to a job.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ApplicationMarker {
+    application_id: ApplicationId,
+}
+
+/// The job's applications, newest first. `None`: the organization has no such job.
+pub async fn list(
+    db: &Db,
+    org: &OrgId,
+    job: JobId,
+    query: ListApplications,
+) -> Result<Option<Listed<Application>>, ApiError> {
+    let rows = db.query(&List::applications(org, job, query.status), &query.page).await?;
+    // A job with applications is there. Only an empty list costs another read.
+    if rows.rows.is_empty() && job::get(db, org, job).await?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(rows.answer(&query.page)))
+}
+
+/// Applies a candidate to an open job, once: the job's being open, the candidate's being there, the marker and the
+/// application are one transaction. `None`: the organization has no such job.
+pub async fn create(
+    db: &Db,
+    org: &OrgId,
+    job: JobId,
+    stamp: Stamp,
+    new: NewApplication,
+) -> Result<Option<Application>, ApiError> {
+    let NewApplication { candidate_id, source, cover_letter } = new;
+    let application = Application {
+        id: stamp.into(),
+        job_id: job,
+        candidate_id,
+        status: ApplicationStatus::New,
+        source,
+        cover_letter,
+        applied_at: stamp.now(),
+        updated_at: stamp.now(),
+        version: 1,
+    };
+    let is_open = ConditionCheck::builder()
+        .table_name(db.records())
+        .set_key(Some(table::job(org, job).into_item()))
+        .condition_expression("#status = :open")
+        .expression_attribute_names("#status", "status")
+        .expression_attribute_values(":open", string(JobStatus::Open.as_str()))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    let is_there = ConditionCheck::builder()
+        .table_name(db.records())
+        .set_key(Some(table::candidate(org, candidate_id).into_item()))
+        .condition_expression(table::PRESENT);
+    let marker = write(&ApplicationMarker { application_id: application.id })?;
+    let claim = Put::builder()
+        .table_name(db.records())
+        .set_item(Some(table::application_marker(org, candidate_id, job).with(marker)))
+        .condition_expression(table::ABSENT)
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    let put = Put::builder().table_name(db.records()).set_item(Some(application.item(org)?));
+    let writes = vec![
+        TransactWriteItem::builder().condition_check(built(is_open.build())?).build(),
+        TransactWriteItem::builder().condition_check(built(is_there.build())?).build(),
+        TransactWriteItem::builder().put(built(claim.build())?).build(),
+        TransactWriteItem::builder().put(built(put.build())?).build(),
+    ];
+    match db.transact(writes).await? {
+        Ok(()) => Ok(Some(application)),
+        Err(reasons) => refusal(&reasons),
+    }
+}
+
+/// Why nobody applied, from the reasons for each write: the job, the candidate, the marker. Of several, the first that a
+/// client can do nothing about: a job that is not theirs, then a candidate, then that it is done already.
+fn refusal(reasons: &[CancellationReason]) -> Result<Option<Application>, ApiError> {
+    let failed = |i: usize| reasons.get(i).filter(|reason| reason.code() == Some("ConditionalCheckFailed"));
+    if failed(0).is_some_and(|reason| reason.item().is_none_or(Item::is_empty)) {
+        return Ok(None);
+    }
+    if failed(1).is_some() {
+        let message = "There is no such candidate in your organization.";
+        return Err(ApiError::field("candidateId", Problem::NotFound, message));
+    }
+    match failed(2).map(|reason| db::read::<ApplicationMarker>(reason.item().cloned().unwrap_or_default())) {
+        Some(marker) => Err(ApiError::AlreadyApplied { existing_id: marker?.application_id }),
+        None => Err(ApiError::JobNotOpen),
+    }
+}
+
+/// Changes an application's status. A patch that changes nothing writes nothing. `None`: the organization's job, if
+/// there is one, has no such application.
+pub async fn update(
+    db: &Db,
+    org: &OrgId,
+    job: JobId,
+    id: ApplicationId,
+    now: Timestamp,
+    patch: &ApplicationPatch,
+) -> Result<Option<Application>, ApiError> {
+    for _ in 0..UPDATE_ATTEMPTS {
+        let Some(old) = db.get::<Application>(table::application(org, job, id)).await? else { return Ok(None) };
+        let status = patch.status.unwrap_or(old.status);
+        if status == old.status {
+            return Ok(Some(old));
+        }
+        let version = old.version;
+        let new = Application { status, updated_at: now, version: version + 1, ..old };
+        let put = db
+            .put_record(new.item(org)?)
+            .condition_expression("#version = :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", number(version));
+        if db::put(put).await? {
+            return Ok(Some(new));
+        }
+    }
+    Err(ApiError::VersionConflict)
+}

@@ -1,0 +1,367 @@
+//! A candidate, and the marker that makes their e-mail unique in the organization.
+
+use aws_sdk_dynamodb::types::{
+    Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, builders::PutBuilder,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{UPDATE_ATTEMPTS, stage};
+use crate::{
+    body::{Fields, FromFields},
+    clock::Timestamp,
+    db::{self, Db, DbError, Item, built, number, string, write},
+    error::{ApiError, Problem},
+    extract::{FromParams, Params},
+    id::{CandidateId, OrgId, StageId, Stamp},
+    page::{Listed, PageRequest, Rows},
+    table::{self, List},
+    value::{Email, ShortText, WebUrl},
+};
+
+/// A candidate, as it is answered and as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Candidate {
+    id: CandidateId,
+    first_name: ShortText,
+    last_name: ShortText,
+    email: Email,
+    phone: Option<ShortText>,
+    location: Option<ShortText>,
+    headline: Option<ShortText>,
+    company: Option<ShortText>,
+    linkedin_url: Option<WebUrl>,
+    resume_url: Option<WebUrl>,
+    skills: Vec<ShortText>,
+    tags: Vec<ShortText>,
+    source: Option<ShortText>,
+    external_id: Option<ShortText>,
+    stage_id: StageId,
+    stage_entered_at: Timestamp,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    version: u64,
+}
+
+impl Candidate {
+    /// The candidate's id.
+    #[must_use]
+    pub fn id(&self) -> CandidateId {
+        self.id
+    }
+
+    fn item(&self, org: &OrgId) -> Result<Item, DbError> {
+        let mut item = write(self)?;
+        for (name, value) in table::stage_arrival(org, self.stage_id, self.stage_entered_at, self.id) {
+            item.insert(name, string(value));
+        }
+        Ok(table::candidate(org, self.id).with(item))
+    }
+}
+
+const READ_ONLY: &[&str] = &["id", "stageEnteredAt", "createdAt", "updatedAt", "version"];
+
+/// The body of `POST /candidates`.
+#[derive(Clone, Debug)]
+pub struct NewCandidate {
+    first_name: ShortText,
+    last_name: ShortText,
+    email: Email,
+    phone: Option<ShortText>,
+    location: Option<ShortText>,
+    headline: Option<ShortText>,
+    company: Option<ShortText>,
+    linkedin_url: Option<WebUrl>,
+    resume_url: Option<WebUrl>,
+    skills: Vec<ShortText>,
+    tags: Vec<ShortText>,
+    source: Option<ShortText>,
+    external_id: Option<ShortText>,
+    /// `None`: the pipeline's first.
+    stage_id: Option<StageId>,
+}
+
+impl FromFields for NewCandidate {
+    const READ_ONLY: &'static [&'static str] = READ_ONLY;
+
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let first_name = fields.required("firstName");
+        let last_name = fields.required("lastName");
+        let email = fields.required("email");
+        Some(Self {
+            phone: fields.optional("phone"),
+            location: fields.optional("location"),
+            headline: fields.optional("headline"),
+            company: fields.optional("company"),
+            linkedin_url: fields.optional("linkedinUrl"),
+            resume_url: fields.optional("resumeUrl"),
+            skills: fields.optional("skills").unwrap_or_default(),
+            tags: fields.optional("tags").unwrap_or_default(),
+            source: fields.optional("source"),
+            external_id: fields.optional("externalId"),
+            stage_id: fields.optional("stageId"),
+            first_name: first_name?,
+            last_name: last_name?,
+            email: email?,
+        })
+    }
+}
+
+/// The body of `PUT /candidates/{id}`: `None` leaves a field, `Some(None)` clears it.
+#[derive(Clone, Debug)]
+#[expect(clippy::option_option, reason = "absent, null and a value are three different wishes")]
+pub struct CandidatePatch {
+    first_name: Option<ShortText>,
+    last_name: Option<ShortText>,
+    email: Option<Email>,
+    phone: Option<Option<ShortText>>,
+    location: Option<Option<ShortText>>,
+    headline: Option<Option<ShortText>>,
+    company: Option<Option<ShortText>>,
+    linkedin_url: Option<Option<WebUrl>>,
+    resume_url: Option<Option<WebUrl>>,
+    skills: Option<Option<Vec<ShortText>>>,
+    tags: Option<Option<Vec<ShortText>>>,
+    source: Option<Option<ShortText>>,
+    external_id: Option<Option<ShortText>>,
+}
+
+impl FromFields for CandidatePatch {
+    const READ_ONLY: &'static [&'static str] =
+        &["id", "stageId", "stageEnteredAt", "createdAt", "updatedAt", "version"];
+
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            first_name: fields.keep_or_set("firstName"),
+            last_name: fields.keep_or_set("lastName"),
+            email: fields.keep_or_set("email"),
+            phone: fields.change("phone"),
+            location: fields.change("location"),
+            headline: fields.change("headline"),
+            company: fields.change("company"),
+            linkedin_url: fields.change("linkedinUrl"),
+            resume_url: fields.change("resumeUrl"),
+            skills: fields.change("skills"),
+            tags: fields.change("tags"),
+            source: fields.change("source"),
+            external_id: fields.change("externalId"),
+        })
+    }
+}
+
+impl CandidatePatch {
+    fn applied_to(&self, old: &Candidate) -> Candidate {
+        let Self {
+            first_name,
+            last_name,
+            email,
+            phone,
+            location,
+            headline,
+            company,
+            linkedin_url,
+            resume_url,
+            skills,
+            tags,
+            source,
+            external_id,
+        } = self.clone();
+        let old = old.clone();
+        Candidate {
+            first_name: first_name.unwrap_or(old.first_name),
+            last_name: last_name.unwrap_or(old.last_name),
+            email: email.unwrap_or(old.email),
+            phone: phone.unwrap_or(old.phone),
+            location: location.unwrap_or(old.location),
+            headline: headline.unwrap_or(old.headline),
+            company: company.unwrap_or(old.company),
+            linkedin_url: linkedin_url.unwrap_or(old.linkedin_url),
+            resume_url: resume_url.unwrap_or(old.resume_url),
+            skills: skills.map_or(old.skills, Option::unwrap_or_default),
+            tags: tags.map_or(old.tags, Option::unwrap_or_default),
+            source: source.unwrap_or(old.source),
+            external_id: external_id.unwrap_or(old.external_id),
+            ..old
+        }
+    }
+}
+
+/// The query of `GET /candidates`.
+#[derive(Debug)]
+pub struct ListCandidates {
+    page: PageRequest,
+    email: Option<Email>,
+}
+
+impl FromParams for ListCandidates {
+    const FILTERS: &'static [&'static str] = &["email"];
+
+    fn from_params(params: &mut Params, page: PageRequest) -> Self {
+        Self { page, email: params.email("email") }
+    }
+}
+
+/// Whose an e-mail is.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EmailMarker {
+    candidate_id: CandidateId,
+}
+
+/// The organization's candidates, newest first; with the filter, the one who has the e-mail.
+pub async fn list(db: &Db, org: &OrgId, query: ListCandidates) -> Result<Listed<Candidate>, ApiError> {
+    let ListCandidates { page, email } = query;
+    let rows = match email {
+        None => db.query(&List::candidates(org), &page).await?,
+        // There is no second page for a cursor to be of.
+        Some(_) if !page.is_first() => return Err(ApiError::InvalidCursor),
+        Some(email) => Rows { rows: find_by_email(db, org, &email).await?.into_iter().collect(), next: None },
+    };
+    Ok(rows.answer(&page))
+}
+
+async fn find_by_email(db: &Db, org: &OrgId, email: &Email) -> Result<Option<Candidate>, ApiError> {
+    let Some(marker) = db.get::<EmailMarker>(table::email_marker(org, email)).await? else { return Ok(None) };
+    let candidate = get(db, org, marker.candidate_id).await?;
+    // The e-mail may have gone to somebody else between the two reads.
+    Ok(candidate.filter(|candidate| candidate.email.normalized() == email.normalized()))
+}
+
+/// The candidate, if the organization has them.
+pub async fn get(db: &Db, org: &OrgId, id: CandidateId) -> Result<Option<Candidate>, ApiError> {
+    Ok(db.get(table::candidate(org, id)).await?)
+}
+
+/// Creates a candidate, together with the marker of their e-mail.
+pub async fn create(db: &Db, org: &OrgId, stamp: Stamp, new: NewCandidate) -> Result<Candidate, ApiError> {
+    let NewCandidate {
+        first_name,
+        last_name,
+        email,
+        phone,
+        location,
+        headline,
+        company,
+        linkedin_url,
+        resume_url,
+        skills,
+        tags,
+        source,
+        external_id,
+        stage_id,
+    } = new;
+    let stage = match stage_id {
+        None => stage::first(db, org).await?,
+        Some(id) => stage::get(db, org, id)
+            .await?
+            .ok_or_else(|| ApiError::field("stageId", Problem::NotFound, "There is no such stage in your pipeline."))?,
+    };
+    let candidate = Candidate {
+        id: stamp.into(),
+        first_name,
+        last_name,
+        email,
+        phone,
+        location,
+        headline,
+        company,
+        linkedin_url,
+        resume_url,
+        skills,
+        tags,
+        source,
+        external_id,
+        stage_id: stage.id(),
+        stage_entered_at: stamp.now(),
+        created_at: stamp.now(),
+        updated_at: stamp.now(),
+        version: 1,
+    };
+    let writes = vec![claim_email(db, org, &candidate)?, put(put_candidate(db, org, &candidate)?)?];
+    match db.transact(writes).await? {
+        Ok(()) => Ok(candidate),
+        Err(reasons) => Err(email_taken(reasons.first().and_then(|reason| reason.item()))),
+    }
+}
+
+/// Changes a candidate. A patch that changes nothing writes nothing. `None`: the organization has no such candidate.
+pub async fn update(
+    db: &Db,
+    org: &OrgId,
+    id: CandidateId,
+    now: Timestamp,
+    patch: &CandidatePatch,
+) -> Result<Option<Candidate>, ApiError> {
+    for _ in 0..UPDATE_ATTEMPTS {
+        let Some(old) = get(db, org, id).await? else { return Ok(None) };
+        let mut new = patch.applied_to(&old);
+        if new == old {
+            return Ok(Some(old));
+        }
+        new.updated_at = now;
+        new.version += 1;
+        if replace(db, org, &old, &new).await? {
+            return Ok(Some(new));
+        }
+    }
+    Err(ApiError::VersionConflict)
+}
+
+/// Writes `new` over `old`, with the e-mail's marker where that changed. `false`: `old` is not what is there any more.
+async fn replace(db: &Db, org: &OrgId, old: &Candidate, new: &Candidate) -> Result<bool, ApiError> {
+    if old.email.normalized() == new.email.normalized() {
+        let put = db
+            .put_record(new.item(org)?)
+            .condition_expression("#version = :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", number(old.version));
+        return Ok(db::put(put).await?);
+    }
+    let candidate = put_candidate(db, org, new)?
+        .condition_expression("#version = :version")
+        .expression_attribute_names("#version", "version")
+        .expression_attribute_values(":version", number(old.version));
+    let release = Delete::builder()
+        .table_name(db.records())
+        .set_key(Some(table::email_marker(org, &old.email).into_item()))
+        .condition_expression("#candidate = :candidate")
+        .expression_attribute_names("#candidate", "candidateId")
+        .expression_attribute_values(":candidate", string(old.id));
+    let writes = vec![
+        claim_email(db, org, new)?,
+        put(candidate)?,
+        TransactWriteItem::builder().delete(built(release.build())?).build(),
+    ];
+    let Err(reasons) = db.transact(writes).await? else { return Ok(true) };
+    let failed = |i: usize| reasons.get(i).is_some_and(|reason| reason.code() == Some("ConditionalCheckFailed"));
+    // A candidate that changed meanwhile is read again: the e-mail may have been theirs all along.
+    if failed(1) || failed(2) { Ok(false) } else { Err(email_taken(reasons.first().and_then(|reason| reason.item()))) }
+}
+
+/// The put of an e-mail's marker, on the condition that nobody has the e-mail.
+fn claim_email(db: &Db, org: &OrgId, candidate: &Candidate) -> Result<TransactWriteItem, DbError> {
+    let marker = write(&EmailMarker { candidate_id: candidate.id })?;
+    let claim = Put::builder()
+        .table_name(db.records())
+        .set_item(Some(table::email_marker(org, &candidate.email).with(marker)))
+        .condition_expression("attribute_not_exists(#candidate)")
+        .expression_attribute_names("#candidate", "candidateId")
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    put(claim)
+}
+
+fn put_candidate(db: &Db, org: &OrgId, candidate: &Candidate) -> Result<PutBuilder, DbError> {
+    Ok(Put::builder().table_name(db.records()).set_item(Some(candidate.item(org)?)))
+}
+
+fn put(put: PutBuilder) -> Result<TransactWriteItem, DbError> {
+    Ok(TransactWriteItem::builder().put(built(put.build())?).build())
+}
+
+fn email_taken(marker: Option<&Item>) -> ApiError {
+    match marker.cloned().map(db::read::<EmailMarker>) {
+        Some(Ok(marker)) => ApiError::EmailTaken { existing_id: marker.candidate_id },
+        Some(Err(error)) => error.into(),
+        None => DbError::Unreadable("a taken e-mail without its marker").into(),
+    }
+}

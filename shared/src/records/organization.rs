@@ -1,0 +1,170 @@
+//! An organization's item: its plan, how many keys it has, and how many requests it made in each month.
+//!
+//! The limits are not in the item but in [`plan`](crate::plan): each condition names the plan together with what it
+//! allows, so that another plan counts from the next request on, and so does another table of plans.
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+
+use crate::{
+    clock::Timestamp,
+    db::{self, Db, DbError, Item, built, integer, number, string, text},
+    id::{OrgId, Stamp},
+    limits::{Month, Standing},
+    plan::{Allowance, Plan},
+    records::stage,
+    table,
+};
+
+const NAME: &str = "name";
+const PLAN: &str = "plan";
+const CREATED_AT: &str = "createdAt";
+const KEYS: &str = "keys";
+
+/// What the counting of a request showed.
+#[derive(Debug)]
+pub(crate) struct MonthUse {
+    /// `None`: the plan is unlimited.
+    pub(crate) month: Option<Standing>,
+    /// The month had room for the request, which is counted now.
+    pub(crate) admitted: bool,
+}
+
+/// Counts a request in the month, in one conditional update that raises the counter only below what the plan allows.
+/// `None`: the plan has no API access.
+pub(crate) async fn count_request(db: &Db, org: &OrgId, now: Timestamp) -> Result<Option<MonthUse>, DbError> {
+    let counter = Month::of(now).attribute();
+    let (condition, values) = has_room(Plan::monthly_requests);
+    let request = db
+        .update_access(table::organization(org))
+        .update_expression("ADD #used :one")
+        .condition_expression(condition)
+        .expression_attribute_names("#used", &counter)
+        .expression_attribute_names("#plan", PLAN)
+        .set_expression_attribute_values(Some(values))
+        .expression_attribute_values(":one", number(1));
+    let (item, admitted) = match db::update(request, ReturnValue::AllNew).await? {
+        Ok(item) => (item, true),
+        Err(item) => (item.unwrap_or_default(), false),
+    };
+    let plan = plan(&item).ok_or(DbError::Unreadable("an organization without its plan"))?;
+    if !plan.has_api_access() {
+        return Ok(None);
+    }
+    let used = integer(&item, &counter).unwrap_or(0);
+    let month = match plan.monthly_requests() {
+        Allowance::Limited(limit) => Some(Standing::of_month(limit, used, now)),
+        Allowance::Unlimited => None,
+    };
+    Ok(Some(MonthUse { month, admitted }))
+}
+
+/// The condition that the counter `#used` is below what the plan of the item allows, with its values:
+/// `(#plan = :starter AND (attribute_not_exists(#used) OR #used < :starterMax)) OR … OR #plan = :enterprise`.
+fn has_room(allowance: fn(Plan) -> Allowance) -> (String, Item) {
+    let mut values = Item::new();
+    let mut cases = Vec::new();
+    for plan in Plan::ALL {
+        match allowance(plan) {
+            Allowance::Limited(0) => continue,
+            Allowance::Limited(limit) => {
+                values.insert(format!(":{plan}Max"), number(limit));
+                cases.push(format!("(#plan = :{plan} AND (attribute_not_exists(#used) OR #used < :{plan}Max))"));
+            }
+            Allowance::Unlimited => cases.push(format!("#plan = :{plan}")),
+        }
+        values.insert(format!(":{plan}"), string(plan));
+    }
+    (cases.join(" OR "), values)
+}
+
+pub(crate) fn plan(item: &Item) -> Option<Plan> {
+    text(item, PLAN)?.parse().ok()
+}
+
+/// Creates an organization with the six stages that every pipeline begins with. `stamp` gives a fresh id for each.
+pub async fn create(db: &Db, name: &str, plan: Plan, mut stamp: impl FnMut() -> Stamp) -> Result<OrgId, DbError> {
+    let created = stamp();
+    let org = OrgId::new(created);
+    let item = Item::from([
+        (NAME.to_owned(), string(name)),
+        (PLAN.to_owned(), string(plan)),
+        (CREATED_AT.to_owned(), string(created.now())),
+        (KEYS.to_owned(), number(0)),
+    ]);
+    let put = |table: &str, item: Item| {
+        let put = Put::builder().table_name(table).set_item(Some(item)).condition_expression(table::ABSENT);
+        Ok(TransactWriteItem::builder().put(built(put.build())?).build())
+    };
+    let mut writes = vec![put(db.access(), table::organization(&org).with(item))?];
+    for stage in stage::defaults(stamp) {
+        writes.push(put(db.records(), stage.item(&org)?)?);
+    }
+    match db.transact(writes).await? {
+        Ok(()) => Ok(org),
+        Err(_) => Err(DbError::Refused("the organization's id is taken".to_owned())),
+    }
+}
+
+/// Puts the organization on another plan, from its next request on. `false`: there is no such organization.
+pub async fn set_plan(db: &Db, org: &OrgId, plan: Plan) -> Result<bool, DbError> {
+    let request = db
+        .update_access(table::organization(org))
+        .update_expression("SET #plan = :plan")
+        .condition_expression("attribute_exists(#plan)")
+        .expression_attribute_names("#plan", PLAN)
+        .expression_attribute_values(":plan", string(plan));
+    Ok(db::update(request, ReturnValue::None).await?.is_ok())
+}
+
+/// The organization that was created with this stamp, if it is there: how demo data that was kept is found again.
+pub async fn created_with(db: &Db, stamp: Stamp) -> Result<Option<OrgId>, DbError> {
+    let org = OrgId::new(stamp);
+    let item = db.get_access(table::organization(&org)).await?;
+    Ok(item.map(|_| org))
+}
+
+/// Counts one more key, if the plan has room for it: part of the transaction that makes the key.
+pub(crate) fn count_key(db: &Db, org: &OrgId) -> Result<Update, DbError> {
+    let (condition, values) = has_room(Plan::keys);
+    let update = change_keys(db, org, 1)
+        .condition_expression(condition)
+        .expression_attribute_names("#plan", PLAN)
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    let update =
+        values.into_iter().fold(update, |update, (name, value)| update.expression_attribute_values(name, value));
+    built(update.build())
+}
+
+/// Counts one key less: part of the transaction that revokes it.
+pub(crate) fn release_key(db: &Db, org: &OrgId) -> Result<Update, DbError> {
+    built(change_keys(db, org, -1).build())
+}
+
+fn change_keys(db: &Db, org: &OrgId, by: i64) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+    Update::builder()
+        .table_name(db.access())
+        .set_key(Some(table::organization(org).into_item()))
+        .update_expression("ADD #used :by")
+        .expression_attribute_names("#used", KEYS)
+        .expression_attribute_values(":by", AttributeValue::N(by.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_condition_names_every_plan_with_what_it_allows() {
+        let (condition, values) = has_room(Plan::monthly_requests);
+        assert_eq!(
+            condition,
+            "(#plan = :starter AND (attribute_not_exists(#used) OR #used < :starterMax)) OR \
+             (#plan = :professional AND (attribute_not_exists(#used) OR #used < :professionalMax)) OR \
+             #plan = :enterprise"
+        );
+        assert_eq!(values[":starterMax"], number(1_000));
+        assert!(!values.contains_key(":free"));
+    }
+}

@@ -1,0 +1,151 @@
+//! The layers that every request passes, put on once, for Lambda, for one machine and for tests alike.
+//!
+//! From the outside in: the event is checked and becomes a request; the request's id, its notes and its deadline; the
+//! answer's error envelope, headers and log line; then, inside the router, the route's name and the panic guard.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{MatchedPath, Request},
+    http::{HeaderValue, Method, Response, header},
+    middleware::{self, Next},
+    response::IntoResponse,
+};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_runtime::LambdaEvent;
+use serde_json::value::RawValue;
+use tower::ServiceExt;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    app::App,
+    error::ApiError,
+    event,
+    exchange::{self, Exchange, Notes},
+    log,
+    route::Routes,
+};
+
+/// A request that takes longer is answered `503`, well before Lambda's own time-out (10 s) would end it without an answer.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(4_500);
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// A function's whole service: from an event to its answer.
+#[derive(Clone, Debug)]
+pub struct Api {
+    router: Router,
+}
+
+impl Api {
+    /// Serves `routes` with the layers around them.
+    #[must_use]
+    pub fn new(routes: Routes, app: App) -> Self {
+        let router = routes
+            .router
+            .fallback(async || ApiError::UnknownPath)
+            .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+            .layer(CatchPanicLayer::custom(|_| ApiError::Internal("a handler panicked".into()).into_response()))
+            .layer(middleware::from_fn(note_route))
+            .with_state(app);
+        Self { router }
+    }
+
+    /// Answers an event. `fallback_id` is the request's id where the event has none.
+    pub async fn answer(&self, event: &RawValue, fallback_id: &str) -> ApiGatewayV2httpResponse {
+        let started = Instant::now();
+        let exchange = Arc::new(Exchange::default());
+        let event = event::read(event);
+        let id = event.as_ref().ok().and_then(event::request_id).unwrap_or(fallback_id).to_owned();
+        let request = event.and_then(event::into_request);
+        let method = request.as_ref().map_or(Method::GET, |request| request.method().clone());
+
+        let response = match request {
+            Ok(request) => exchange.scope(self.respond(request)).await,
+            Err(error) => error.into_response(),
+        };
+        let error = response.extensions().get::<Arc<ApiError>>().cloned();
+        let response = finish(response, error.as_deref(), &method, &id, &exchange.notes());
+        log::request(&log::Request {
+            id: &id,
+            method: &method,
+            status: response.status(),
+            error: error.as_deref(),
+            notes: &exchange.notes(),
+            db_calls: exchange.db_calls(),
+            duration: started.elapsed(),
+        });
+        event::from_response(response).await.unwrap_or_else(|_| {
+            // Every body is in memory, so that reading one can't fail.
+            let mut answer = ApiGatewayV2httpResponse::default();
+            answer.status_code = 500;
+            answer
+        })
+    }
+
+    async fn respond(&self, request: Request) -> Response<Body> {
+        let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.router.clone().oneshot(request)).await;
+        match answer {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(elapsed) => ApiError::Unavailable(Box::new(elapsed)).into_response(),
+        }
+    }
+}
+
+/// Writes the envelope of an error, and the headers that every answer has.
+fn finish(
+    mut response: Response<Body>,
+    error: Option<&ApiError>,
+    method: &Method,
+    id: &str,
+    notes: &Notes,
+) -> Response<Body> {
+    if let Some(error) = error {
+        let body = if *method == Method::HEAD { Vec::new() } else { error.body(id) };
+        *response.body_mut() = Body::from(body);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // The empty body that axum counted is not the one that is sent.
+        headers.remove(header::CONTENT_LENGTH);
+        if let Some(seconds) = error.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if matches!(error, ApiError::MissingApiKey | ApiError::InvalidApiKey) {
+            let challenge = HeaderValue::from_static("ApiKey realm=\"Head Honta API\", header=\"X-API-Key\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+    }
+    let headers = response.headers_mut();
+    notes.add_limit_headers(headers);
+    // Every answer is one organization's: no cache between may keep it.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+async fn note_route(request: Request, next: Next) -> Response<Body> {
+    if let Some(path) = request.extensions().get::<MatchedPath>() {
+        exchange::note_route(path.as_str());
+    }
+    next.run(request).await
+}
+
+/// Runs a function in Lambda: reads the environment, then serves events until the runtime ends it.
+pub async fn run(routes: Routes) -> Result<(), lambda_runtime::Error> {
+    log::start();
+    let app = App::from_env().inspect_err(|error| tracing::error!(%error, "the function can't start"))?;
+    let api = Api::new(routes, app);
+    let serve = lambda_runtime::service_fn(|event: LambdaEvent<Box<RawValue>>| {
+        let api = api.clone();
+        async move { Ok::<_, std::convert::Infallible>(api.answer(&event.payload, &event.context.request_id).await) }
+    });
+    lambda_runtime::run(serve).await
+}

@@ -1,0 +1,259 @@
+//! Every key and every index of both tables. What is not here is not in a key.
+//!
+//! **Access**: items written by every request; no index, so that a count costs one write unit.
+//!
+//! | Item | `pk` | `sk` |
+//! |---|---|---|
+//! | API key: hash, scopes, requests by minute | `KEY#{key id}` | `KEY` |
+//! | Organization: plan, number of keys, requests by month | `ORG#{org}` | `ORG` |
+//!
+//! **Records**: each partition begins with the organization, each sort key is an id that sorts by time.
+//!
+//! | Item | `pk` | `sk` | `statusPk` | `stagePk`, `stageSk` |
+//! |---|---|---|---|---|
+//! | Job | `ORG#{org}#JOB` | job | `ORG#{org}#JOB#{status}` | |
+//! | Candidate | `ORG#{org}#CANDIDATE` | candidate | | `ORG#{org}#STAGE#{stage}`, `{entered}#{candidate}` |
+//! | E-mail marker: whose it is | `ORG#{org}#EMAIL#{e-mail in lower case}` | `EMAIL` | | |
+//! | Stage | `ORG#{org}#STAGE` | stage | | |
+//! | Application | `ORG#{org}#JOB#{job}#APPLICATION` | application | `…#APPLICATION#{status}` | |
+//! | Application marker: which one it is | `ORG#{org}#CANDIDATE#{candidate}#APPLICATION` | job | | |
+//!
+//! | Access pattern | Read by |
+//! |---|---|
+//! | jobs, candidates, a job's applications, newest first | Query of the partition, descending |
+//! | stages in pipeline order | Query of the partition, ascending: stages are made in pipeline order |
+//! | jobs, or a job's applications, with a status, newest first | Query of index `ByStatus` (`statusPk`, `sk`), descending |
+//! | candidates at a stage, latest arrival first | Query of index `ByStage` (`stagePk`, `stageSk`), descending |
+//! | a candidate by e-mail | Get of the marker, Get of the candidate |
+//! | applications of a candidate | Query of the marker's partition |
+
+use crate::{
+    clock::Timestamp,
+    db::{DbError, Item, string, text},
+    error::ApiError,
+    id::{ApplicationId, CandidateId, JobId, OrgId, StageId},
+    key::KeyId,
+    records::{application::ApplicationStatus, job::JobStatus},
+    value::Email,
+};
+
+const PK: &str = "pk";
+const SK: &str = "sk";
+const STATUS_PK: &str = "statusPk";
+const STAGE_PK: &str = "stagePk";
+const STAGE_SK: &str = "stageSk";
+const BY_STATUS: &str = "ByStatus";
+const BY_STAGE: &str = "ByStage";
+
+/// The condition that there is no item with the key.
+pub(crate) const ABSENT: &str = "attribute_not_exists(pk)";
+/// The condition that there is an item with the key.
+pub(crate) const PRESENT: &str = "attribute_exists(pk)";
+
+/// Where an item lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pk: String,
+    sk: String,
+}
+
+impl Key {
+    fn new(pk: String, sk: impl ToString) -> Self {
+        Self { pk, sk: sk.to_string() }
+    }
+
+    /// The key alone.
+    pub(crate) fn into_item(self) -> Item {
+        Item::from([(PK.to_owned(), string(self.pk)), (SK.to_owned(), string(self.sk))])
+    }
+
+    /// The item with its key.
+    pub(crate) fn with(self, mut item: Item) -> Item {
+        item.extend(self.into_item());
+        item
+    }
+}
+
+pub(crate) fn api_key(id: &KeyId) -> Key {
+    Key::new(format!("KEY#{id}"), "KEY")
+}
+
+pub(crate) fn organization(org: &OrgId) -> Key {
+    Key::new(format!("ORG#{org}"), "ORG")
+}
+
+fn job_partition(org: &OrgId) -> String {
+    format!("ORG#{org}#JOB")
+}
+
+pub(crate) fn job(org: &OrgId, job: JobId) -> Key {
+    Key::new(job_partition(org), job)
+}
+
+fn candidate_partition(org: &OrgId) -> String {
+    format!("ORG#{org}#CANDIDATE")
+}
+
+pub(crate) fn candidate(org: &OrgId, candidate: CandidateId) -> Key {
+    Key::new(candidate_partition(org), candidate)
+}
+
+pub(crate) fn email_marker(org: &OrgId, email: &Email) -> Key {
+    Key::new(format!("ORG#{org}#EMAIL#{}", email.normalized()), "EMAIL")
+}
+
+fn stage_partition(org: &OrgId) -> String {
+    format!("ORG#{org}#STAGE")
+}
+
+pub(crate) fn stage(org: &OrgId, stage: StageId) -> Key {
+    Key::new(stage_partition(org), stage)
+}
+
+fn application_partition(org: &OrgId, job: JobId) -> String {
+    format!("ORG#{org}#JOB#{job}#APPLICATION")
+}
+
+pub(crate) fn application(org: &OrgId, job: JobId, application: ApplicationId) -> Key {
+    Key::new(application_partition(org, job), application)
+}
+
+pub(crate) fn application_marker(org: &OrgId, candidate: CandidateId, job: JobId) -> Key {
+    Key::new(format!("ORG#{org}#CANDIDATE#{candidate}#APPLICATION"), job)
+}
+
+/// The attribute that puts a job into the list of its status.
+pub(crate) fn job_status(org: &OrgId, status: JobStatus) -> (String, String) {
+    (STATUS_PK.to_owned(), format!("{}#{}", job_partition(org), status.as_str()))
+}
+
+/// The attribute that puts an application into the list of its status.
+pub(crate) fn application_status(org: &OrgId, job: JobId, status: ApplicationStatus) -> (String, String) {
+    (STATUS_PK.to_owned(), format!("{}#{}", application_partition(org, job), status.as_str()))
+}
+
+/// The attributes that put a candidate into the list of a stage.
+pub(crate) fn stage_arrival(
+    org: &OrgId,
+    stage: StageId,
+    entered: Timestamp,
+    candidate: CandidateId,
+) -> [(String, String); 2] {
+    [
+        (STAGE_PK.to_owned(), stage_candidate_partition(org, stage)),
+        (STAGE_SK.to_owned(), format!("{entered}#{candidate}")),
+    ]
+}
+
+fn stage_candidate_partition(org: &OrgId, stage: StageId) -> String {
+    format!("{}#{stage}", stage_partition(org))
+}
+
+/// A partition, of the table or of an index, that is read in order.
+#[derive(Clone, Debug)]
+pub(crate) struct List {
+    kind: ListKind,
+    /// Of the table or the index.
+    partition: String,
+    /// Of the table, where its rows lie.
+    table_partition: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ListKind {
+    NewestFirst,
+    OldestFirst,
+    ByStatus,
+    ByStage,
+}
+
+impl List {
+    fn of_table(kind: ListKind, partition: String) -> Self {
+        Self { kind, partition: partition.clone(), table_partition: partition }
+    }
+
+    pub(crate) fn jobs(org: &OrgId, status: Option<JobStatus>) -> Self {
+        let table_partition = job_partition(org);
+        match status {
+            None => Self::of_table(ListKind::NewestFirst, table_partition),
+            Some(status) => Self { kind: ListKind::ByStatus, partition: job_status(org, status).1, table_partition },
+        }
+    }
+
+    pub(crate) fn candidates(org: &OrgId) -> Self {
+        Self::of_table(ListKind::NewestFirst, candidate_partition(org))
+    }
+
+    pub(crate) fn stages(org: &OrgId) -> Self {
+        Self::of_table(ListKind::OldestFirst, stage_partition(org))
+    }
+
+    pub(crate) fn candidates_at(org: &OrgId, stage: StageId) -> Self {
+        Self {
+            kind: ListKind::ByStage,
+            partition: stage_candidate_partition(org, stage),
+            table_partition: candidate_partition(org),
+        }
+    }
+
+    pub(crate) fn applications(org: &OrgId, job: JobId, status: Option<ApplicationStatus>) -> Self {
+        let table_partition = application_partition(org, job);
+        match status {
+            None => Self::of_table(ListKind::NewestFirst, table_partition),
+            Some(status) => {
+                Self { kind: ListKind::ByStatus, partition: application_status(org, job, status).1, table_partition }
+            }
+        }
+    }
+
+    pub(crate) fn index(&self) -> Option<&'static str> {
+        match self.kind {
+            ListKind::NewestFirst | ListKind::OldestFirst => None,
+            ListKind::ByStatus => Some(BY_STATUS),
+            ListKind::ByStage => Some(BY_STAGE),
+        }
+    }
+
+    pub(crate) fn partition_name(&self) -> &'static str {
+        match self.kind {
+            ListKind::NewestFirst | ListKind::OldestFirst => PK,
+            ListKind::ByStatus => STATUS_PK,
+            ListKind::ByStage => STAGE_PK,
+        }
+    }
+
+    pub(crate) fn partition(&self) -> &str {
+        &self.partition
+    }
+
+    pub(crate) fn ascending(&self) -> bool {
+        self.kind == ListKind::OldestFirst
+    }
+
+    /// Where a row is in the list's order: its sort key.
+    pub(crate) fn position(&self, row: &Item) -> Result<String, DbError> {
+        let name = if self.kind == ListKind::ByStage { STAGE_SK } else { SK };
+        text(row, name).map(str::to_owned).ok_or(DbError::Unreadable("a row without its sort key"))
+    }
+
+    /// `ExclusiveStartKey` for the rows after `position`: the sort key, the keys of the row in its table, and the
+    /// partitions, which come from the caller and never from the cursor.
+    pub(crate) fn start_key(&self, position: &str) -> Result<Item, ApiError> {
+        let id = match self.kind {
+            ListKind::ByStage => {
+                let (entered, id) = position.split_once('#').ok_or(ApiError::InvalidCursor)?;
+                entered.parse::<Timestamp>().map_err(|_| ApiError::InvalidCursor)?;
+                id
+            }
+            ListKind::NewestFirst | ListKind::OldestFirst | ListKind::ByStatus => position,
+        };
+        // Whatever the record, its sort key has the form of an id.
+        id.parse::<JobId>().map_err(|_| ApiError::InvalidCursor)?;
+        let mut key = Key::new(self.table_partition.clone(), id).into_item();
+        key.insert(self.partition_name().to_owned(), string(&self.partition));
+        if self.kind == ListKind::ByStage {
+            key.insert(STAGE_SK.to_owned(), string(position));
+        }
+        Ok(key)
+    }
+}
