@@ -1,1 +1,66 @@
-//! x
+//! The whole API on one machine: a stand-in for API Gateway, an embedded DynamoDB, demo data.
+//!
+//! It serves the same functions as AWS does, through the same events. What it has of its own is only what AWS has
+//! around them: [`template`] reads the routes and tables of `template.yaml`, [`gateway`] turns requests into events, and
+//! [`database`] is DynamoDB. [`demo`] fills it.
+
+pub mod database;
+pub mod demo;
+pub mod gateway;
+pub mod template;
+
+use std::{io, path::PathBuf};
+
+use shared::{db::DbError, error::ApiError, key::NoRandomness, route::Routes};
+
+/// The functions, each under the `CodeUri` that the template knows it by.
+#[must_use]
+pub fn functions() -> Vec<(&'static str, Routes)> {
+    vec![
+        ("functions/jobs", jobs::router()),
+        ("functions/candidates", candidates::router()),
+        ("functions/pipeline", pipeline::router()),
+        ("functions/applications", applications::router()),
+    ]
+}
+
+/// Why it can't start, in a sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The template is not there, or not readable.
+    #[error("The template {0} can't be read: {1}.")]
+    TemplateUnreadable(PathBuf, io::Error),
+    /// The template is not one that this can serve.
+    #[error("The template can't be served: {0}.")]
+    Template(String),
+    /// The data file is not a database.
+    #[error("The data file {0} can't be opened: {1}.")]
+    Data(PathBuf, String),
+    /// The port is taken, or not ours to take.
+    #[error("Port {0} can't be listened on: {1}.")]
+    Port(u16, io::Error),
+    /// The keys can't be written.
+    #[error("The keys file {0} can't be written: {1}.")]
+    KeysFile(PathBuf, io::Error),
+    /// The demo data can't be written.
+    #[error("The demo data can't be written: {0}.")]
+    Demo(String),
+}
+
+impl From<DbError> for StartError {
+    fn from(error: DbError) -> Self {
+        Self::Demo(error.to_string())
+    }
+}
+
+impl From<ApiError> for StartError {
+    fn from(error: ApiError) -> Self {
+        Self::Demo(format!("{error:?}"))
+    }
+}
+
+impl From<NoRandomness> for StartError {
+    fn from(error: NoRandomness) -> Self {
+        Self::Demo(error.to_string())
+    }
+}

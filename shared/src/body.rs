@@ -55,8 +55,8 @@ impl Problems {
     }
 }
 
-/// Reads a whole body.
-pub(crate) fn parse<T: FromFields>(body: &Value) -> Result<T, ApiError> {
+/// Reads a whole body. `ValidationError` with everything that is wrong with it.
+pub fn parse<T: FromFields>(body: &Value) -> Result<T, ApiError> {
     let mut problems = Problems::default();
     let parsed = Fields::nested(body, "", &mut problems);
     match parsed {

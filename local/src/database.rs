@@ -1,0 +1,93 @@
+//! The embedded DynamoDB, and its tables as the template has them.
+
+use std::{net::Ipv4Addr, path::Path};
+
+use aws_sdk_dynamodb::config::{Builder, Credentials, Region};
+use dynoxide::{Database, DynoxideError, actions::create_table::CreateTableRequest};
+use serde_json::{Map, Value};
+use shared::db::{Db, Tables};
+use tokio::net::TcpListener;
+
+use crate::{StartError, template::Template};
+
+/// Logical ids of the tables in the template; here they are also their names.
+const ACCESS_TABLE: &str = "AccessTable";
+const RECORDS_TABLE: &str = "RecordsTable";
+
+/// A DynamoDB that serves on loopback for as long as the process lives.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    endpoint: String,
+}
+
+impl Embedded {
+    /// Opens the data file, or a database in memory; creates the tables that are not there yet; serves on `port`, or on
+    /// any that is free.
+    pub async fn start(data: Option<&Path>, port: Option<u16>, template: &Template) -> Result<Self, StartError> {
+        let database = open(data)?;
+        for (name, properties) in &template.tables {
+            create_table(&database, name, properties)?;
+        }
+        let port = port.unwrap_or(0);
+        let taken = |error| StartError::Port(port, error);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(taken)?;
+        let endpoint = format!("http://{}", listener.local_addr().map_err(taken)?);
+        tokio::spawn(dynoxide::server::serve_on(listener, database));
+        Ok(Self { endpoint })
+    }
+
+    /// Where it serves: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// What its tables are called.
+    #[must_use]
+    pub fn tables() -> Tables {
+        Tables { access: ACCESS_TABLE.to_owned(), records: RECORDS_TABLE.to_owned() }
+    }
+
+    /// A client's configuration. Tests add to it what they measure with.
+    #[must_use]
+    pub fn config(&self) -> Builder {
+        Builder::new()
+            .endpoint_url(&self.endpoint)
+            .region(Region::from_static("local"))
+            // The embedded DynamoDB wants requests that are signed, by whomever.
+            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+    }
+
+    /// The way to its tables.
+    #[must_use]
+    pub fn db(&self) -> Db {
+        Db::with(self.config(), Self::tables())
+    }
+}
+
+fn open(data: Option<&Path>) -> Result<Database, StartError> {
+    let Some(path) = data else {
+        return Database::memory().map_err(|error| StartError::Data("in memory".into(), error.to_string()));
+    };
+    let unreadable = |why: &str| StartError::Data(path.to_owned(), why.to_owned());
+    let name = path.to_str().ok_or_else(|| unreadable("its name is not UTF-8"))?;
+    Database::new(name).map_err(|error| unreadable(error.to_string().trim_end_matches('.')))
+}
+
+fn create_table(database: &Database, name: &str, properties: &Map<String, Value>) -> Result<(), StartError> {
+    // The properties of AWS::DynamoDB::Table are those of CreateTable, but for some that a machine has no use for.
+    let wanted = ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"];
+    let mut request: Map<String, Value> = properties
+        .iter()
+        .filter(|(key, _)| wanted.contains(&key.as_str()))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    request.insert("TableName".to_owned(), name.into());
+    let request: CreateTableRequest =
+        serde_json::from_value(request.into()).map_err(|error| StartError::Template(format!("{name}: {error}")))?;
+    match database.create_table(request) {
+        Ok(_) | Err(DynoxideError::ResourceInUseException(_)) => Ok(()),
+        Err(error) => Err(StartError::Template(format!("{name}: {error}"))),
+    }
+}

@@ -1,0 +1,291 @@
+//! Demo data, the same at every start but for the secrets of its keys: four organizations, one per plan, each with six
+//! stages, 60 jobs, 250 candidates and 120 applications.
+//!
+//! All of it goes through the same bodies, rules and writes as a client's, so it is what clients could have made.
+//! Everything has an id that the seed decides, so that writing it twice, after a start that was broken off, does no harm.
+
+mod agency;
+
+use fastrand::Rng;
+use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
+use serde::Serialize;
+use serde_json::Value;
+use shared::{
+    body::{self, FromFields},
+    clock::Timestamp,
+    db::Db,
+    error::ApiError,
+    id::{ApplicationId, CandidateId, JobId, OrgId, StageId, Stamp},
+    key::{ApiKey, KeyId},
+    plan::Plan,
+    records::{
+        api_key::{self, CreateKeyError, NewKey},
+        application, candidate, job, organization,
+    },
+    scope::Scope,
+};
+
+use crate::StartError;
+
+const STAGES: u64 = 6;
+const JOBS: u64 = 60;
+const CANDIDATES: u64 = 250;
+const APPLICATIONS: usize = 120;
+/// Writes under way at once.
+const WRITES: usize = 16;
+
+/// 2026-01-05T09:00:00Z, a Monday: the organizations begin. What they have was made in the 46 weeks since.
+const BEGIN: i64 = 1_767_603_600_000;
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 24 * 60 * MINUTE;
+
+/// A key of the demo data, as the keys file has it.
+#[derive(Clone, Debug, Serialize)]
+pub struct DemoKey {
+    /// The organization's name.
+    pub organization: &'static str,
+    /// Its plan.
+    pub plan: Plan,
+    /// What the key is called.
+    pub label: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// The whole key: this is the one time it is told.
+    pub key: String,
+}
+
+/// One organization of the demo data.
+struct Demo {
+    name: &'static str,
+    plan: Plan,
+    seed: u64,
+}
+
+const ORGANIZATIONS: [Demo; 4] = [
+    Demo { name: "Birch Lane Recruiting", plan: Plan::Free, seed: 1 },
+    Demo { name: "Harbour Talent Partners", plan: Plan::Starter, seed: 2 },
+    Demo { name: "Northfield Search Group", plan: Plan::Professional, seed: 3 },
+    Demo { name: "Meridian Workforce International", plan: Plan::Enterprise, seed: 4 },
+];
+
+/// Writes what is not there yet, and answers fresh keys. Data that was kept and changed is left as it is; keys of an
+/// earlier start are valid no more.
+pub async fn seed(db: &Db) -> Result<Vec<DemoKey>, StartError> {
+    let keys = try_join_all(ORGANIZATIONS.iter().map(|demo| demo.seed(db))).await?;
+    Ok(keys.into_iter().flatten().collect())
+}
+
+/// The keys of each plan: label, public id, scopes.
+fn labels(plan: Plan) -> Vec<(String, String, Vec<Scope>)> {
+    let all = || Scope::ALL.to_vec();
+    let read_only = || Scope::ALL.iter().copied().filter(|scope| scope.as_str().ends_with(":read")).collect();
+    let key = |label: &str, id: &str, scopes| (label.to_owned(), id.to_owned(), scopes);
+    match plan {
+        Plan::Free => vec![key("all", "DemoFree01", all())],
+        Plan::Starter => vec![key("all", "DemoStart1", all())],
+        Plan::Professional => vec![
+            key("all", "DemoPro001", all()),
+            key("read-only", "DemoPro002", read_only()),
+            key("jobs-only", "DemoPro003", vec![Scope::JobsRead, Scope::JobsWrite]),
+        ],
+        Plan::Enterprise => (1..=8)
+            .map(|n| key(&if n == 1 { "all".to_owned() } else { format!("all-{n}") }, &format!("DemoEnt00{n}"), all()))
+            .collect(),
+    }
+}
+
+impl Demo {
+    async fn seed(&self, db: &Db) -> Result<Vec<DemoKey>, StartError> {
+        let made = self.labels()?;
+        let org = match organization::created_with(db, self.origin()).await? {
+            Some(org) if self.has_keys(db, &org, &made).await? => org,
+            found => self.write(db, found, &made).await?,
+        };
+        // The keys were counted while the plan had room; a Free organization's key is from before its downgrade.
+        organization::set_plan(db, &org, self.plan).await?;
+        Ok(made.into_iter().map(|(key, _)| key).collect())
+    }
+
+    fn labels(&self) -> Result<Vec<(DemoKey, ApiKey)>, StartError> {
+        let keys = labels(self.plan).into_iter().map(|(label, id, scopes)| {
+            let id = KeyId::parse(&id).ok_or_else(|| StartError::Demo(format!("{id} is no key id")))?;
+            let key = ApiKey::with_id(&id)?;
+            let told = key.reveal().to_owned();
+            Ok((DemoKey { organization: self.name, plan: self.plan, label, scopes, key: told }, key))
+        });
+        keys.collect()
+    }
+
+    /// The keys are made last: with all of them, all is there. Each gets its fresh secret on the way.
+    async fn has_keys(&self, db: &Db, org: &OrgId, keys: &[(DemoKey, ApiKey)]) -> Result<bool, StartError> {
+        for (_, key) in keys {
+            if !api_key::rotate(db, org, key).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The stamp of the organization itself.
+    fn origin(&self) -> Stamp {
+        stamp(self.seed, Kind::Organization, 0, BEGIN)
+    }
+
+    async fn write(&self, db: &Db, found: Option<OrgId>, keys: &[(DemoKey, ApiKey)]) -> Result<OrgId, StartError> {
+        let org = match found {
+            Some(org) => org,
+            None => {
+                let mut origin = Some(self.origin());
+                let mut stages = (0..STAGES).map(|n| self.stage_stamp(n));
+                // One more than needed: the first stamp is the organization's, the rest are the stages'.
+                let next = || origin.take().or_else(|| stages.next()).unwrap_or_else(|| self.stage_stamp(STAGES));
+                let plan = if self.plan == Plan::Free { Plan::Starter } else { self.plan };
+                organization::create(db, self.name, plan, next).await?
+            }
+        };
+        let rng = &mut Rng::with_seed(self.seed);
+        let jobs: Vec<(Stamp, Value)> = (0..JOBS).map(|n| (self.job_stamp(n), agency::job(rng, n))).collect();
+        let people = agency::people(rng, usize::try_from(CANDIDATES).unwrap_or(usize::MAX));
+        let candidates: Vec<(Stamp, Value)> = (0..CANDIDATES)
+            .zip(people)
+            .map(|(n, mut person)| {
+                person["stageId"] = self.stage(agency::stage(rng)).to_string().into();
+                (self.candidate_stamp(n), person)
+            })
+            .collect();
+        let applications = self.applications(rng, &jobs);
+
+        each(jobs, |(stamp, body)| async move {
+            job::create(db, &org, stamp, parsed(&body)?).await?;
+            Ok(())
+        })
+        .await?;
+        each(candidates, |(stamp, body)| async move {
+            match candidate::create(db, &org, stamp, parsed(&body)?).await {
+                Ok(_) | Err(ApiError::EmailTaken { .. }) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await?;
+        each(applications, |new| async move { new.write(db, &org).await }).await?;
+        for (demo, key) in keys {
+            let new = NewKey { name: demo.label.clone(), scopes: demo.scopes.clone(), expires_at: None };
+            match api_key::create(db, &org, at(BEGIN), key, new).await {
+                Ok(()) => {}
+                Err(CreateKeyError::IdTaken | CreateKeyError::PlanLimit(_)) => {
+                    api_key::rotate(db, &org, key).await?;
+                }
+                Err(error) => return Err(StartError::Demo(error.to_string())),
+            }
+        }
+        Ok(org)
+    }
+
+    fn stage_stamp(&self, n: u64) -> Stamp {
+        stamp(self.seed, Kind::Stage, n, BEGIN + i64::try_from(n).unwrap_or(0))
+    }
+
+    fn stage(&self, n: u64) -> StageId {
+        self.stage_stamp(n).into()
+    }
+
+    fn job_stamp(&self, n: u64) -> Stamp {
+        stamp(self.seed, Kind::Job, n, BEGIN + spread(n, JOBS))
+    }
+
+    fn candidate_stamp(&self, n: u64) -> Stamp {
+        stamp(self.seed, Kind::Candidate, n, BEGIN + spread(n, CANDIDATES))
+    }
+
+    /// Candidates in turn apply to open jobs: the same one to two jobs, but never twice to one.
+    fn applications(&self, rng: &mut Rng, jobs: &[(Stamp, Value)]) -> Vec<NewApplication> {
+        let open: Vec<JobId> =
+            jobs.iter().filter(|(_, body)| body["status"] == "open").map(|(stamp, _)| JobId::from(*stamp)).collect();
+        (0..APPLICATIONS)
+            .map(|n| {
+                let n64 = u64::try_from(n).unwrap_or(0);
+                let candidate = (n64 * 7) % CANDIDATES;
+                let applied = BEGIN + spread(candidate, CANDIDATES) + 3 * MINUTE;
+                NewApplication {
+                    job: open[(n * 3 + n / open.len()) % open.len()],
+                    stamp: stamp(self.seed, Kind::Application, n64, applied),
+                    body: agency::application(rng, CandidateId::from(self.candidate_stamp(candidate))),
+                    status: agency::application_status(rng),
+                    decided: at(applied + 2 * DAY),
+                }
+            })
+            .collect()
+    }
+}
+
+struct NewApplication {
+    job: JobId,
+    stamp: Stamp,
+    body: Value,
+    status: Value,
+    decided: Timestamp,
+}
+
+impl NewApplication {
+    async fn write(self, db: &Db, org: &OrgId) -> Result<(), StartError> {
+        match application::create(db, org, self.job, self.stamp, parsed(&self.body)?).await {
+            Ok(_) | Err(ApiError::AlreadyApplied { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let id = ApplicationId::from(self.stamp);
+        application::update(db, org, self.job, id, self.decided, &parsed(&self.status)?).await?;
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Organization,
+    Stage,
+    Job,
+    Candidate,
+    Application,
+}
+
+/// A stamp that the seed, the kind and the number decide.
+fn stamp(seed: u64, kind: Kind, n: u64, millis: i64) -> Stamp {
+    let mut rng = Rng::with_seed(seed << 32 | (kind as u64) << 24 | n);
+    let mut entropy = [0; 10];
+    rng.fill(&mut entropy);
+    Stamp::seeded(at(millis), entropy)
+}
+
+/// The `n`th of `all` moments, evenly over 45 weeks, in working hours.
+fn spread(n: u64, all: u64) -> i64 {
+    let (n, all) = (i64::try_from(n).unwrap_or(0), i64::try_from(all).unwrap_or(1));
+    let day = n * 315 / all;
+    day * DAY + (n * 37 % 480) * MINUTE + n
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn parsed<T: FromFields>(body: &Value) -> Result<T, StartError> {
+    Ok(body::parse(body)?)
+}
+
+/// Does `work` for each, several at a time.
+async fn each<T, F>(items: Vec<T>, work: impl Fn(T) -> F) -> Result<(), StartError>
+where
+    F: Future<Output = Result<(), StartError>>,
+{
+    stream::iter(items.into_iter().map(work)).buffer_unordered(WRITES).try_collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_moment_of_the_demo_data_is_past() {
+        let last = BEGIN + spread(CANDIDATES - 1, CANDIDATES) + 3 * MINUTE + 2 * DAY;
+        assert!(at(last).to_string().as_str() < "2026-11-24", "{}", at(last));
+        assert_eq!(at(BEGIN).to_string(), "2026-01-05T09:00:00.000Z");
+    }
+}

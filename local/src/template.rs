@@ -1,0 +1,113 @@
+//! Reads `template.yaml`: which function answers which path, and what the tables are. A route that is missing there is
+//! missing here.
+
+use std::{fs, path::Path};
+
+use serde_json::{Map, Value};
+
+use crate::StartError;
+
+/// The template in the repository that this was built from.
+pub const REPOSITORY_TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
+
+/// What this reads of a template.
+#[derive(Debug)]
+pub struct Template {
+    /// Every route of the HTTP API.
+    pub routes: Vec<Route>,
+    /// Every table: its logical id and its properties, which are those of a `CreateTable` request.
+    pub tables: Vec<(String, Map<String, Value>)>,
+}
+
+/// One event of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// `ANY`, or one method.
+    pub method: String,
+    /// The pattern: `/api/v1/jobs/{proxy+}`, or `$default`.
+    pub path: String,
+    /// The `CodeUri` of the function.
+    pub function: String,
+}
+
+impl Template {
+    /// Reads the template at `path`.
+    pub fn read(path: &Path) -> Result<Self, StartError> {
+        let text = fs::read_to_string(path).map_err(|error| StartError::TemplateUnreadable(path.to_owned(), error))?;
+        Self::parse(&text)
+    }
+
+    /// Reads a template. Tags such as `!Ref` are passed over: nothing that is read here is computed.
+    pub fn parse(text: &str) -> Result<Self, StartError> {
+        let document: Value = serde_saphyr::from_str(text)
+            .map_err(|error| StartError::Template(error.to_string().lines().next().unwrap_or_default().to_owned()))?;
+        let resources = document["Resources"].as_object().ok_or_else(|| broken("it has no Resources"))?;
+        let mut template = Self { routes: Vec::new(), tables: Vec::new() };
+        for (name, resource) in resources {
+            let properties = &resource["Properties"];
+            match resource["Type"].as_str() {
+                Some("AWS::Serverless::Function") => template.routes.extend(routes(name, properties)?),
+                Some("AWS::DynamoDB::Table") => {
+                    let properties =
+                        properties.as_object().ok_or_else(|| broken(&format!("{name} has no Properties")))?;
+                    template.tables.push((name.clone(), properties.clone()));
+                }
+                _ => {}
+            }
+        }
+        if template.routes.is_empty() {
+            return Err(broken("it has no function with an HttpApi event"));
+        }
+        Ok(template)
+    }
+}
+
+fn routes(name: &str, properties: &Value) -> Result<Vec<Route>, StartError> {
+    let function = properties["CodeUri"].as_str().ok_or_else(|| broken(&format!("{name} has no CodeUri")))?;
+    let events = properties["Events"].as_object().into_iter().flat_map(Map::values);
+    let http = events.filter(|event| event["Type"] == "HttpApi").map(|event| &event["Properties"]);
+    Ok(http
+        .map(|event| Route {
+            // SAM: an event with neither method nor path is the `$default` route.
+            method: event["Method"].as_str().unwrap_or("ANY").to_uppercase(),
+            path: event["Path"].as_str().unwrap_or("$default").to_owned(),
+            function: function.to_owned(),
+        })
+        .collect())
+}
+
+fn broken(why: &str) -> StartError {
+    StartError::Template(why.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_template_is_told_in_one_line() {
+        for (text, why) in [
+            ("", "The template can't be served: it has no Resources."),
+            ("Resources: {}", "The template can't be served: it has no function with an HttpApi event."),
+            (
+                "Resources: {F: {Type: AWS::Serverless::Function, Properties: {}}}",
+                "The template can't be served: F has no CodeUri.",
+            ),
+        ] {
+            assert_eq!(Template::parse(text).unwrap_err().to_string(), why);
+        }
+        let told = Template::parse("Resources: [").unwrap_err().to_string();
+        assert!(told.starts_with("The template can't be served: ") && !told.contains('\n'), "{told}");
+        let told = Template::read(Path::new("/nowhere.yaml")).unwrap_err().to_string();
+        assert!(told.starts_with("The template /nowhere.yaml can't be read: "), "{told}");
+    }
+
+    #[test]
+    fn the_repositorys_template_has_a_route_for_every_path() {
+        let template = Template::read(Path::new(REPOSITORY_TEMPLATE)).unwrap();
+        let known: Vec<&str> = crate::functions().into_iter().map(|(code_uri, _)| code_uri).collect();
+        assert!(template.routes.iter().all(|route| known.contains(&route.function.as_str())));
+        assert_eq!(template.routes.iter().filter(|route| route.path == "$default").count(), 1);
+        assert_eq!(template.tables.len(), 2);
+    }
+}
