@@ -1,1 +1,16 @@
-//! x
+//! One integration binary over the whole API: requests go through the template's routes, through API Gateway's events,
+//! and to an embedded DynamoDB, as they do on one machine. Each test has an organization of its own.
+
+mod applications;
+mod candidates;
+mod cost;
+mod events;
+mod every_route;
+mod failures;
+mod jobs;
+mod keys;
+mod limits;
+mod lists;
+mod pipeline;
+mod strange;
+mod world;

@@ -1,0 +1,169 @@
+//! `/api/v1/candidates`.
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+use shared::plan::Plan;
+
+use crate::world::World;
+
+fn ada(email: &str) -> Value {
+    json!({ "firstName": "Ada", "lastName": "Byron", "email": email })
+}
+
+#[tokio::test]
+async fn a_new_candidate_has_its_defaults_every_field_and_enters_the_first_stage() {
+    let world = World::new().await;
+    let stages = world.stages().await;
+    let answer = world.post("/api/v1/candidates", ada("Ada@Example.com")).await;
+    let candidate = answer.ok(201);
+    let at = world.clock.now().to_string();
+    assert_eq!(
+        *candidate,
+        json!({
+            "id": candidate["id"], "firstName": "Ada", "lastName": "Byron", "email": "Ada@Example.com", "phone": null,
+            "location": null, "headline": null, "company": null, "linkedinUrl": null, "resumeUrl": null, "skills": [],
+            "tags": [], "source": null, "externalId": null, "stageId": stages[0], "stageEnteredAt": at, "createdAt": at,
+            "updatedAt": at, "version": 1,
+        })
+    );
+    let location = answer.header("location").unwrap().to_owned();
+    assert_eq!(world.get(&location).await.ok(200), candidate);
+}
+
+#[tokio::test]
+async fn a_new_candidate_enters_the_stage_that_the_body_names_if_it_is_the_organizations() {
+    let world = World::new().await;
+    let (stages, theirs) = (world.stages().await, World::new().await.stages().await);
+    let mut body = ada("ada@example.com");
+    body["stageId"] = theirs[2].clone().into();
+    assert_eq!(world.post("/api/v1/candidates", body.clone()).await.problems(), ["stageId: not_found"]);
+    body["stageId"] = "first".into();
+    assert_eq!(world.post("/api/v1/candidates", body.clone()).await.problems(), ["stageId: invalid_format"]);
+    body["stageId"] = stages[2].clone().into();
+    assert_eq!(world.post("/api/v1/candidates", body).await.ok(201)["stageId"], stages[2]);
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_told_at_once() {
+    let world = World::new().await;
+    let answer = world
+        .post(
+            "/api/v1/candidates",
+            json!({
+                "firstName": "", "email": "ada@", "phone": "x\ny", "linkedinUrl": "javascript:alert(1)",
+                "resumeUrl": "https://example.com/a b", "skills": ["Rust", "", 7], "tags": vec!["x"; 51],
+                "stageEnteredAt": "2026-01-01T00:00:00.000Z",
+            }),
+        )
+        .await;
+    assert_eq!(
+        answer.problems(),
+        [
+            "firstName: too_short",
+            "lastName: required",
+            "email: invalid_format",
+            "phone: invalid_format",
+            "linkedinUrl: invalid_format",
+            "resumeUrl: invalid_format",
+            "skills[1]: too_short",
+            "skills[2]: invalid_type",
+            "tags: too_long",
+            "stageEnteredAt: read_only",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_email_is_taken_once_in_an_organization_whatever_its_case() {
+    let world = World::new().await;
+    let first = world.candidate("Ada@Example.com").await;
+    let second = world.post("/api/v1/candidates", ada("aDA@example.COM")).await;
+    assert_eq!(second.error(409, "email_taken")["existingId"], first);
+    World::new().await.candidate("ada@example.com").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixteen_parallel_creates_with_one_email_make_one_candidate() {
+    let world = World::frozen(Plan::Enterprise).await;
+    let creates = (0..16).map(|_| world.post("/api/v1/candidates", ada("ada@example.com")));
+    let answers = join_all(creates).await;
+    let created: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+    assert_eq!(created.len(), 1);
+    let id = &created[0].body["data"]["id"];
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 201).collect();
+    assert!(refused.iter().all(|answer| answer.error(409, "email_taken")["existingId"] == *id));
+    assert_eq!(world.get("/api/v1/candidates").await.rows().len(), 1);
+}
+
+#[tokio::test]
+async fn the_email_filter_finds_the_one_who_has_it_whatever_its_case() {
+    let world = World::new().await;
+    let id = world.candidate("Ada+jobs@Example.com").await;
+    world.candidate("alan@example.com").await;
+    let found = world.get("/api/v1/candidates?email=ada%2BJOBS@example.com").await;
+    assert_eq!(found.ids(), [id]);
+    assert_eq!(found.body["pagination"], json!({ "hasMore": false, "nextCursor": null, "limit": 20 }));
+    assert!(world.get("/api/v1/candidates?email=nobody@example.com").await.rows().is_empty());
+    let told = world.get("/api/v1/candidates?email=nobody").await;
+    assert_eq!(told.error(400, "invalid_parameter")["message"], "email must be an e-mail address.");
+}
+
+#[tokio::test]
+async fn a_new_email_frees_the_old_one_and_takes_the_new_one() {
+    let world = World::new().await;
+    let (ada_id, alan_id) = (world.candidate("ada@example.com").await, world.candidate("alan@example.com").await);
+    let path = format!("/api/v1/candidates/{ada_id}");
+    let taken = world.put(&path, json!({ "email": "ALAN@example.com" })).await;
+    assert_eq!(taken.error(409, "email_taken")["existingId"], alan_id);
+    assert_eq!(world.get(&path).await.ok(200)["version"], 1);
+    assert_eq!(world.put(&path, json!({ "email": "augusta@example.com" })).await.ok(200)["version"], 2);
+    assert!(world.get("/api/v1/candidates?email=ada@example.com").await.rows().is_empty());
+    assert_eq!(world.get("/api/v1/candidates?email=augusta@example.com").await.ids(), [ada_id]);
+    world.candidate("ada@example.com").await;
+}
+
+#[tokio::test]
+async fn a_change_of_case_alone_keeps_the_email_taken() {
+    let world = World::new().await;
+    let id = world.candidate("ada@example.com").await;
+    let path = format!("/api/v1/candidates/{id}");
+    assert_eq!(world.put(&path, json!({ "email": "Ada@Example.com" })).await.ok(200)["email"], "Ada@Example.com");
+    world.post("/api/v1/candidates", ada("ada@example.com")).await.error(409, "email_taken");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_candidates_who_want_one_email_at_once_do_not_both_get_it() {
+    let world = World::frozen(Plan::Enterprise).await;
+    let ids = [world.candidate("a@example.com").await, world.candidate("b@example.com").await];
+    let updates = ids.iter().map(|id| {
+        let path = format!("/api/v1/candidates/{id}");
+        let world = &world;
+        async move { world.put(&path, json!({ "email": "wanted@example.com" })).await }
+    });
+    let answers = join_all(updates).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409]);
+    let holders = world.get("/api/v1/candidates").await;
+    assert_eq!(holders.rows().iter().filter(|row| row["email"] == "wanted@example.com").count(), 1);
+}
+
+#[tokio::test]
+async fn an_update_clears_lists_to_empty_and_can_not_move_the_candidate() {
+    let world = World::new().await;
+    let mut body = ada("ada@example.com");
+    body["skills"] = json!(["Rust", "SQL"]);
+    body["phone"] = "+44 20 7946 0000".into();
+    let id = world.post("/api/v1/candidates", body).await.ok(201)["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/candidates/{id}");
+    let updated = world.put(&path, json!({ "skills": null, "tags": ["vip"], "lastName": "Lovelace" })).await;
+    let candidate = updated.ok(200);
+    assert_eq!(
+        (&candidate["skills"], &candidate["tags"], &candidate["lastName"]),
+        (&json!([]), &json!(["vip"]), &json!("Lovelace"))
+    );
+    assert_eq!(candidate["phone"], "+44 20 7946 0000");
+    let stage = world.stages().await.swap_remove(1);
+    let moved = world.put(&path, json!({ "stageId": stage, "email": null })).await;
+    assert_eq!(moved.problems(), ["email: required", "stageId: read_only"]);
+}

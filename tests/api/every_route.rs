@@ -1,0 +1,268 @@
+//! One table of every route, and what must be so for each of them.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use shared::{
+    key::ApiKey,
+    plan::Plan,
+    records::{api_key, organization},
+    scope::Scope,
+};
+
+use crate::world::{Answer, World, request, send};
+
+pub struct Row {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub scope: Scope,
+    /// Of the function that serves it, in the template.
+    pub function: &'static str,
+    pub status: u16,
+}
+
+const fn row(method: &'static str, path: &'static str, scope: Scope, function: &'static str, status: u16) -> Row {
+    Row { method, path, scope, function, status }
+}
+
+pub const ROUTES: &[Row] = &[
+    row("GET", "/api/v1/jobs", Scope::JobsRead, "functions/jobs", 200),
+    row("POST", "/api/v1/jobs", Scope::JobsWrite, "functions/jobs", 201),
+    row("GET", "/api/v1/jobs/{id}", Scope::JobsRead, "functions/jobs", 200),
+    row("PUT", "/api/v1/jobs/{id}", Scope::JobsWrite, "functions/jobs", 200),
+    row("GET", "/api/v1/candidates", Scope::CandidatesRead, "functions/candidates", 200),
+    row("POST", "/api/v1/candidates", Scope::CandidatesWrite, "functions/candidates", 201),
+    row("GET", "/api/v1/candidates/{id}", Scope::CandidatesRead, "functions/candidates", 200),
+    row("PUT", "/api/v1/candidates/{id}", Scope::CandidatesWrite, "functions/candidates", 200),
+    row("GET", "/api/v1/pipeline/stages", Scope::PipelineRead, "functions/pipeline", 200),
+    row("GET", "/api/v1/pipeline/stages/{stageId}/candidates", Scope::PipelineRead, "functions/pipeline", 200),
+    row("PUT", "/api/v1/pipeline/candidates/{id}/move", Scope::PipelineWrite, "functions/pipeline", 200),
+    row("GET", "/api/v1/jobs/{jobId}/applications", Scope::ApplicationsRead, "functions/applications", 200),
+    row("POST", "/api/v1/jobs/{jobId}/applications", Scope::ApplicationsWrite, "functions/applications", 201),
+    row("PUT", "/api/v1/jobs/{jobId}/applications/{id}", Scope::ApplicationsWrite, "functions/applications", 200),
+];
+
+/// An organization's objects, for the ids in paths and bodies.
+pub struct Objects {
+    job: String,
+    candidate: String,
+    /// Has applied to nothing.
+    other_candidate: String,
+    /// The second stage.
+    pub stage: String,
+    application: String,
+}
+
+impl Objects {
+    pub async fn of(world: &World) -> Self {
+        let job = world.job("open").await;
+        let candidate = world.candidate("ada@example.com").await;
+        let application = world.application(&job, &candidate).await;
+        let other_candidate = world.candidate("alan@example.com").await;
+        Self { job, candidate, other_candidate, stage: world.stages().await.swap_remove(1), application }
+    }
+
+    /// The row's path with these objects' ids.
+    pub fn path(&self, row: &Row) -> String {
+        let id = if row.path.contains("candidates/") {
+            &self.candidate
+        } else if row.path.contains("applications") {
+            &self.application
+        } else {
+            &self.job
+        };
+        row.path.replace("{jobId}", &self.job).replace("{stageId}", &self.stage).replace("{id}", id)
+    }
+
+    /// A body that the row takes, which changes something.
+    pub fn body(&self, row: &Row) -> Option<Value> {
+        match (row.method, row.path) {
+            ("POST", "/api/v1/jobs") => Some(json!({ "title": "Nurse" })),
+            ("PUT", "/api/v1/jobs/{id}") => Some(json!({ "title": "Head nurse" })),
+            ("POST", "/api/v1/candidates") => {
+                Some(json!({ "firstName": "Grace", "lastName": "Murray", "email": "grace@example.com" }))
+            }
+            ("PUT", "/api/v1/candidates/{id}") => Some(json!({ "email": "augusta@example.com" })),
+            ("PUT", "/api/v1/pipeline/candidates/{id}/move") => Some(json!({ "stageId": self.stage })),
+            ("POST", "/api/v1/jobs/{jobId}/applications") => Some(json!({ "candidateId": self.other_candidate })),
+            ("PUT", "/api/v1/jobs/{jobId}/applications/{id}") => Some(json!({ "status": "shortlisted" })),
+            _ => None,
+        }
+    }
+}
+
+async fn call(world: &World, objects: &Objects, row: &Row, key: Option<&str>) -> Answer {
+    world.call(row.method, &objects.path(row), key, objects.body(row)).await
+}
+
+#[tokio::test]
+async fn the_table_has_every_route_of_every_function_and_the_template_leads_each_to_its_function() {
+    let world = World::new().await;
+    let objects = Objects::of(&world).await;
+    let mut served = BTreeSet::new();
+    for (function, routes) in local::functions() {
+        for route in routes.list() {
+            served.insert(format!("{} {} by {function}", route.method, route.path));
+        }
+    }
+    let listed: BTreeSet<_> =
+        ROUTES.iter().map(|row| format!("{} {} by {}", row.method, row.path, row.function)).collect();
+    assert_eq!(served, listed);
+    for row in ROUTES {
+        let (function, ..) = world.gateway.route(row.method, &objects.path(row)).unwrap();
+        assert_eq!(function, row.function, "{} {}", row.method, row.path);
+    }
+}
+
+#[tokio::test]
+async fn with_a_key_that_has_just_the_scope_it_is_served() {
+    let world = World::new().await;
+    let objects = Objects::of(&world).await;
+    for row in ROUTES {
+        let key = world.new_key(&[row.scope]).await;
+        let answer = call(&world, &objects, row, Some(key.reveal())).await;
+        answer.ok(row.status);
+        assert!(answer.header("x-request-id").is_some());
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.header("x-ratelimit-limit"), Some("60"));
+    }
+}
+
+#[tokio::test]
+async fn without_a_valid_key_it_is_401_and_all_invalid_keys_read_the_same() {
+    let world = World::new().await;
+    let objects = Objects::of(&world).await;
+    let revoked = world.new_key(Scope::ALL).await;
+    assert!(api_key::revoke(&world.db, &world.org, &revoked.id(), world.clock.now()).await.unwrap());
+    let unknown = ApiKey::generate().unwrap();
+    // Has a key's id that is there, and a secret that is not its.
+    let forged = ApiKey::with_id(&ApiKey::parse(&world.key).unwrap().id()).unwrap();
+    for row in ROUTES {
+        let missing = call(&world, &objects, row, None).await;
+        missing.error(401, "missing_api_key");
+        let mut told = BTreeSet::new();
+        for key in ["junk", "", revoked.reveal(), unknown.reveal(), forged.reveal()] {
+            let answer = call(&world, &objects, row, Some(key)).await;
+            told.insert(answer.error(401, "invalid_api_key")["message"].to_string());
+            assert!(answer.header("www-authenticate").is_some_and(|challenge| challenge.starts_with("ApiKey ")));
+            assert!(answer.header("ratelimit").is_none(), "a stranger learns nothing of limits");
+        }
+        assert_eq!(told.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn without_the_scope_it_is_403_that_names_it_whether_or_not_the_object_is_there() {
+    let world = World::new().await;
+    let objects = Objects::of(&world).await;
+    for row in ROUTES {
+        let others: Vec<Scope> = Scope::ALL.iter().copied().filter(|scope| *scope != row.scope).collect();
+        let key = world.new_key(&others).await;
+        let answer = call(&world, &objects, row, Some(key.reveal())).await;
+        let error = answer.error(403, "insufficient_scope");
+        assert!(error["message"].as_str().unwrap().contains(row.scope.as_str()));
+        let nowhere = row.path.replace("{jobId}", "x").replace("{stageId}", "x").replace("{id}", "x");
+        let answer = world.call(row.method, &nowhere, Some(key.reveal()), None).await;
+        answer.error(403, "insufficient_scope");
+    }
+}
+
+#[tokio::test]
+async fn on_the_free_plan_it_is_403() {
+    let world = World::new().await;
+    let objects = Objects::of(&world).await;
+    assert!(organization::set_plan(&world.db, &world.org, Plan::Free).await.unwrap());
+    for row in ROUTES {
+        call(&world, &objects, row, Some(&world.key)).await.error(403, "plan_no_api_access");
+    }
+}
+
+#[tokio::test]
+async fn another_organizations_object_reads_exactly_like_a_missing_one() {
+    let world = World::new().await;
+    let objects = Objects::of(&world).await;
+    let stranger = World::new().await;
+    let theirs = Objects::of(&stranger).await;
+    for row in ROUTES.iter().filter(|row| row.path.contains('{')) {
+        let mut body = theirs.body(row);
+        if let Some(Value::Object(fields)) = &mut body
+            && fields.contains_key("stageId")
+        {
+            // The stage is the caller's own; the candidate in the path is not.
+            fields.insert("stageId".to_owned(), objects.stage.clone().into());
+        }
+        let foreign = world.call(row.method, &theirs.path(row), Some(&world.key), body.clone()).await;
+        let missing_path = row.path.replace("{jobId}", MISSING).replace("{stageId}", MISSING).replace("{id}", MISSING);
+        let missing = world.call(row.method, &missing_path, Some(&world.key), body.clone()).await;
+        let malformed_path = row.path.replace("{jobId}", "1").replace("{stageId}", "1").replace("{id}", "1");
+        let malformed = world.call(row.method, &malformed_path, Some(&world.key), body).await;
+        for answer in [&foreign, &missing, &malformed] {
+            answer.error(404, "not_found");
+            assert_eq!(answer.body["error"]["message"], missing.body["error"]["message"]);
+            let names = |answer: &Answer| answer.headers.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
+            assert_eq!(names(answer), names(&missing));
+        }
+    }
+}
+
+/// An id that nothing has.
+const MISSING: &str = "01900000-0000-7000-8000-000000000000";
+
+#[tokio::test]
+async fn another_method_is_405_with_the_methods_it_takes_and_costs_nothing() {
+    let world = World::new().await;
+    let objects = Objects::of(&world).await;
+    world.tally.take();
+    for row in ROUTES {
+        let answer = world.call("PATCH", &objects.path(row), Some(&world.key), None).await;
+        answer.error(405, "method_not_allowed");
+        let allowed: Vec<&str> = answer.header("allow").unwrap().split(',').map(str::trim).collect();
+        assert!(allowed.contains(&row.method), "{allowed:?}");
+    }
+    assert_eq!(world.tally.take().total(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_declared_as_json_is_415_and_one_that_is_not_json_is_400() {
+    let world = World::new().await;
+    let objects = Objects::of(&world).await;
+    for row in ROUTES.iter().filter(|row| row.method != "GET") {
+        let mut form = request(row.method, &objects.path(row), Some(&world.key), objects.body(row));
+        form.headers_mut().insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
+        send(&world.gateway, form).await.error(415, "unsupported_media_type");
+        world.clock.advance(2_200);
+        for text in ["", "{", "{\"title\":}", "\u{feff}{}", "nonsense"] {
+            let mut broken = request(row.method, &objects.path(row), Some(&world.key), Some(json!({})));
+            *broken.body_mut() = text.into();
+            send(&world.gateway, broken).await.error(400, "malformed_json");
+            world.clock.advance(1_100);
+        }
+        let list = world.call(row.method, &objects.path(row), Some(&world.key), Some(json!([]))).await;
+        assert_eq!(list.problems(), [": invalid_type"]);
+    }
+}
+
+#[tokio::test]
+async fn an_oversized_body_is_413_before_the_key_is_looked_at() {
+    let world = World::new().await;
+    let objects = Objects::of(&world).await;
+    world.tally.take();
+    for row in ROUTES.iter().filter(|row| row.method != "GET") {
+        let body = json!({ "title": "x".repeat(256 * 1024) });
+        let answer = world.call(row.method, &objects.path(row), Some(&world.key), Some(body)).await;
+        answer.error(413, "payload_too_large");
+    }
+    assert_eq!(world.tally.take().total(), 0);
+}
+
+#[tokio::test]
+async fn head_is_answered_like_get_without_a_body() {
+    let world = World::new().await;
+    let objects = Objects::of(&world).await;
+    for row in ROUTES.iter().filter(|row| row.method == "GET") {
+        let answer = world.call("HEAD", &objects.path(row), Some(&world.key), None).await;
+        assert_eq!((answer.status.as_u16(), answer.body), (200, Value::Null));
+        let refused = world.call("HEAD", &objects.path(row), None, None).await;
+        assert_eq!((refused.status.as_u16(), refused.body), (401, Value::Null));
+    }
+}

@@ -1,0 +1,213 @@
+//! `/api/v1/jobs`.
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_new_job_has_its_defaults_every_field_and_its_location() {
+    let world = World::new().await;
+    let answer = world.post("/api/v1/jobs", json!({ "title": "Engineer" })).await;
+    let job = answer.ok(201);
+    let at = world.clock.now().to_string();
+    assert_eq!(
+        *job,
+        json!({
+            "id": job["id"], "title": "Engineer", "description": null, "location": null, "department": null,
+            "employmentType": "full-time", "workplaceType": null, "status": "draft", "salary": null, "openings": null,
+            "externalId": null, "openedAt": null, "closedAt": null, "createdAt": at, "updatedAt": at, "version": 1,
+        })
+    );
+    let location = answer.header("location").unwrap().to_owned();
+    assert_eq!(location, format!("/api/v1/jobs/{}", job["id"].as_str().unwrap()));
+    assert_eq!(world.get(&location).await.ok(200), job);
+}
+
+#[tokio::test]
+async fn what_is_sent_is_what_comes_back() {
+    let world = World::new().await;
+    let sent = json!({
+        "title": " Pflegefachkraft (m/w/d) – Nacht 🌙 ", "description": "Zeile eins\n\tZeile zwei", "location": "Köln",
+        "department": "Station 3", "employmentType": "part-time", "workplaceType": "on-site", "status": "open",
+        "salary": { "min": 18.5, "max": 60_000, "currency": "EUR", "period": "hour" }, "openings": 2,
+        "externalId": "REQ-1",
+    });
+    let answer = world.post("/api/v1/jobs", sent.clone()).await;
+    let id = answer.ok(201)["id"].as_str().unwrap().to_owned();
+    let got = world.get(&format!("/api/v1/jobs/{id}")).await;
+    for (field, value) in sent.as_object().unwrap() {
+        assert_eq!(got.ok(200)[field], *value, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_told_at_once_and_nothing_is_written() {
+    let world = World::new().await;
+    let answer = world
+        .post(
+            "/api/v1/jobs",
+            json!({
+                "title": "   ", "description": "x".repeat(20_001), "location": "", "department": 7,
+                "employmentType": "fulltime", "workplaceType": null, "status": null,
+                "salary": { "min": 2, "max": 1, "currency": "eur", "tip": 1 }, "openings": 0,
+                "externalId": "x".repeat(201), "id": "mine", "colour": "red",
+            }),
+        )
+        .await;
+    assert_eq!(
+        answer.problems(),
+        [
+            "title: too_short",
+            "description: too_long",
+            "location: too_short",
+            "department: invalid_type",
+            "employmentType: invalid_value",
+            "status: required",
+            "salary.currency: invalid_format",
+            "salary.period: required",
+            "salary.max: out_of_range",
+            "salary.tip: unknown",
+            "openings: out_of_range",
+            "externalId: too_long",
+            "colour: unknown",
+            "id: read_only",
+        ]
+    );
+    let details = &answer.body["error"]["details"];
+    assert_eq!(
+        details[4]["message"],
+        "employmentType must be one of full-time, part-time, contract, temporary, internship."
+    );
+    assert!(world.get("/api/v1/jobs").await.rows().is_empty());
+    assert_eq!(world.post("/api/v1/jobs", json!({})).await.problems(), ["title: required"]);
+}
+
+#[tokio::test]
+async fn lengths_are_counted_in_characters_and_reach_to_the_limit() {
+    let world = World::new().await;
+    let body = json!({ "title": "ü".repeat(200), "description": "🌙".repeat(20_000) });
+    let job = world.post("/api/v1/jobs", body).await.ok(201)["id"].as_str().unwrap().to_owned();
+    let got = world.get(&format!("/api/v1/jobs/{job}")).await;
+    assert_eq!(got.ok(200)["description"].as_str().unwrap().chars().count(), 20_000);
+}
+
+#[tokio::test]
+async fn a_salary_has_an_amount_and_whole_hundredths() {
+    let world = World::new().await;
+    for (salary, problem) in [
+        (json!({ "currency": "EUR", "period": "year" }), "salary.min: required"),
+        (json!({ "min": 1.005, "currency": "EUR", "period": "year" }), "salary.min: out_of_range"),
+        (json!({ "min": -1, "currency": "EUR", "period": "year" }), "salary.min: out_of_range"),
+        (json!({ "max": 1e12, "currency": "EUR", "period": "year" }), "salary.max: out_of_range"),
+        (json!({ "max": "60000", "currency": "EUR", "period": "year" }), "salary.max: invalid_type"),
+        (json!({ "max": 1, "currency": "EURO", "period": "year" }), "salary.currency: invalid_format"),
+        (json!({ "max": 1, "currency": "EUR", "period": "century" }), "salary.period: invalid_value"),
+        (json!([]), "salary: invalid_type"),
+    ] {
+        let answer = world.post("/api/v1/jobs", json!({ "title": "Engineer", "salary": salary })).await;
+        assert_eq!(answer.problems(), [problem]);
+    }
+    for salary in [
+        json!({ "min": 0, "max": null, "currency": "EUR", "period": "year" }),
+        json!({ "min": null, "max": 999_999_999.99, "currency": "JPY", "period": "month" }),
+        json!({ "min": 0.1, "max": 0.3, "currency": "EUR", "period": "hour" }),
+    ] {
+        let answer = world.post("/api/v1/jobs", json!({ "title": "Engineer", "salary": salary })).await;
+        assert_eq!(answer.ok(201)["salary"], salary);
+    }
+}
+
+#[tokio::test]
+async fn an_update_leaves_what_is_absent_clears_what_is_null_and_counts_the_version() {
+    let world = World::new().await;
+    let new = json!({ "title": "Engineer", "location": "Berlin", "department": "R&D" });
+    let id = world.post("/api/v1/jobs", new).await.ok(201)["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/jobs/{id}");
+    let updated = world.put(&path, json!({ "title": "Senior engineer", "location": null })).await;
+    let job = updated.ok(200);
+    assert_eq!(
+        (&job["title"], &job["location"], &job["department"]),
+        (&json!("Senior engineer"), &Value::Null, &json!("R&D"))
+    );
+    assert_eq!(job["version"], 2);
+    assert_eq!(job["updatedAt"], world.clock.now().to_string());
+    assert_ne!(job["createdAt"], job["updatedAt"]);
+    assert_eq!(world.get(&path).await.ok(200), job);
+}
+
+#[tokio::test]
+async fn an_update_that_changes_nothing_writes_nothing() {
+    let world = World::new().await;
+    let id = world.job("open").await;
+    let path = format!("/api/v1/jobs/{id}");
+    let before = world.get(&path).await;
+    world.tally.take();
+    for body in [json!({}), json!({ "title": "Engineer", "status": "open", "location": null })] {
+        assert_eq!(world.put(&path, body).await.ok(200), before.ok(200));
+    }
+    assert!(!world.tally.take().calls.contains_key("PutItem"));
+}
+
+#[tokio::test]
+async fn an_update_refuses_what_it_can_not_set() {
+    let world = World::new().await;
+    let path = format!("/api/v1/jobs/{}", world.job("open").await);
+    let answer =
+        world.put(&path, json!({ "title": null, "status": null, "openedAt": null, "version": 3, "x": 1 })).await;
+    let mut problems = answer.problems();
+    problems.sort();
+    assert_eq!(
+        problems,
+        ["openedAt: read_only", "status: required", "title: required", "version: read_only", "x: unknown"]
+    );
+    assert_eq!(world.get(&path).await.ok(200)["version"], 1);
+}
+
+#[tokio::test]
+async fn opened_at_and_closed_at_follow_the_status() {
+    let world = World::new().await;
+    let path = format!("/api/v1/jobs/{}", world.job("draft").await);
+    let mut opened = Value::Null;
+    let mut closed = Value::Null;
+    for status in ["open", "on-hold", "open", "closed", "archived", "open", "draft"] {
+        let answer = world.put(&path, json!({ "status": status })).await;
+        let now = Value::from(world.clock.now().to_string());
+        match status {
+            "open" => (opened, closed) = (now, Value::Null),
+            "closed" => closed = now,
+            "archived" => {}
+            _ => closed = Value::Null,
+        }
+        let job = answer.ok(200);
+        assert_eq!((&job["openedAt"], &job["closedAt"]), (&opened, &closed), "{status}");
+    }
+    let closed = world.post("/api/v1/jobs", json!({ "title": "Filled long ago", "status": "closed" })).await;
+    assert_eq!(closed.ok(201)["closedAt"], closed.ok(201)["createdAt"]);
+}
+
+#[tokio::test]
+async fn the_status_filter_follows_a_change_of_status() {
+    let world = World::new().await;
+    let (first, second) = (world.job("open").await, world.job("open").await);
+    assert_eq!(world.get("/api/v1/jobs?status=open").await.ids(), [second.clone(), first.clone()]);
+    world.put(&format!("/api/v1/jobs/{second}"), json!({ "status": "closed" })).await.ok(200);
+    assert_eq!(world.get("/api/v1/jobs?status=open").await.ids(), [first.clone()]);
+    assert_eq!(world.get("/api/v1/jobs?status=closed").await.ids(), [second.clone()]);
+    assert_eq!(world.get("/api/v1/jobs").await.ids(), [second, first]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_updates_of_different_fields_all_take_effect() {
+    let world = World::frozen(shared::plan::Plan::Enterprise).await;
+    let path = format!("/api/v1/jobs/{}", world.job("open").await);
+    let bodies =
+        [json!({ "title": "A" }), json!({ "location": "B" }), json!({ "department": "C" }), json!({ "openings": 4 })];
+    let answers = futures::future::join_all(bodies.map(|body| world.put(&path, body))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let job = world.get(&path).await.ok(200).clone();
+    assert_eq!(
+        (&job["title"], &job["location"], &job["department"], &job["openings"]),
+        (&json!("A"), &json!("B"), &json!("C"), &json!(4))
+    );
+    assert_eq!(job["version"], 5);
+}

@@ -1,0 +1,319 @@
+//! Pages and cursors, for every list.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use proptest::{prelude::*, test_runner::TestRunner};
+use serde_json::{Value, json};
+
+use crate::world::{Answer, World};
+
+/// Every list of an organization that has `rows` rows in each, with the path of each.
+async fn lists(world: &World, rows: usize) -> Vec<String> {
+    let stages = world.stages().await;
+    let job = world.job("open").await;
+    for i in 1..rows {
+        world.post("/api/v1/jobs", json!({ "title": format!("Job {i}"), "status": "open" })).await.ok(201);
+    }
+    for i in 0..rows {
+        let candidate = world.candidate(&format!("c{i}@example.com")).await;
+        world.application(&job, &candidate).await;
+    }
+    vec![
+        "/api/v1/jobs".to_owned(),
+        "/api/v1/jobs?status=open".to_owned(),
+        "/api/v1/candidates".to_owned(),
+        format!("/api/v1/pipeline/stages/{}/candidates", stages[0]),
+        format!("/api/v1/jobs/{job}/applications"),
+        format!("/api/v1/jobs/{job}/applications?status=new"),
+    ]
+}
+
+fn with(path: &str, parameters: &str) -> String {
+    format!("{path}{}{parameters}", if path.contains('?') { '&' } else { '?' })
+}
+
+/// What tells the rows of every list apart.
+fn id(row: &Value) -> String {
+    row.get("id").or_else(|| row.get("candidateId")).unwrap().as_str().unwrap().to_owned()
+}
+
+/// All pages from `path` on, by the cursor.
+async fn walk(world: &World, path: &str, limit: usize) -> Vec<Answer> {
+    let mut pages = vec![world.get(&with(path, &format!("limit={limit}"))).await];
+    while let Some(next) = pages.last().unwrap().next().map(str::to_owned) {
+        pages.push(world.get(&with(path, &format!("limit={limit}&cursor={next}"))).await);
+        assert!(pages.len() < 100, "an endless walk");
+    }
+    pages
+}
+
+#[tokio::test]
+async fn a_walk_of_any_list_sees_every_row_once_in_full_pages_and_ends_exactly() {
+    let world = World::new().await;
+    for path in lists(&world, 12).await {
+        let whole: Vec<String> = world.get(&with(&path, "limit=100")).await.rows().iter().map(id).collect();
+        assert_eq!(whole.len(), 12, "{path}");
+        for limit in [1, 5, 6, 11, 12, 13] {
+            let pages = walk(&world, &path, limit).await;
+            let seen: Vec<String> = pages.iter().flat_map(|page| page.rows().iter().map(id)).collect();
+            assert_eq!(seen, whole, "{path} by {limit}");
+            // The last page says so even when its size equals the limit.
+            assert_eq!(pages.len(), 12_usize.div_ceil(limit));
+            for (i, page) in pages.iter().enumerate() {
+                let last = i + 1 == pages.len();
+                assert!(last || page.rows().len() == limit);
+                assert_eq!(page.body["pagination"]["hasMore"], !last);
+                assert_eq!(page.body["pagination"]["nextCursor"].is_null(), last);
+                assert_eq!(page.body["pagination"]["limit"], limit);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_stages_are_walked_in_pipeline_order() {
+    let world = World::new().await;
+    for limit in 1..=6 {
+        let pages = walk(&world, "/api/v1/pipeline/stages", limit).await;
+        let positions: Vec<u64> =
+            pages.iter().flat_map(|page| page.rows().iter().map(|stage| stage["position"].as_u64().unwrap())).collect();
+        assert_eq!(positions, [1, 2, 3, 4, 5, 6]);
+    }
+}
+
+#[tokio::test]
+async fn lists_are_newest_first() {
+    let world = World::new().await;
+    for path in lists(&world, 3).await {
+        let answer = world.get(&path).await;
+        let ids: Vec<String> = answer.rows().iter().map(id).collect();
+        assert!(ids.iter().rev().is_sorted(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_link_header_leads_to_the_next_page_with_the_same_limit_and_filters() {
+    let world = World::new().await;
+    for path in lists(&world, 3).await {
+        let first = world.get(&with(&path, "limit=2")).await;
+        let link = first.header("link").unwrap();
+        let target = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap();
+        assert!(target.starts_with(path.split('?').next().unwrap()));
+        let second = world.get(target).await;
+        let by_cursor = world.get(&with(&path, &format!("limit=2&cursor={}", first.next().unwrap()))).await;
+        assert_eq!(second.rows(), by_cursor.rows());
+        assert_eq!((second.rows().len(), second.header("link")), (1, None));
+    }
+}
+
+#[tokio::test]
+async fn a_limit_outside_1_to_100_is_refused_and_20_is_the_default() {
+    let world = World::new().await;
+    for limit in ["0", "101", "-1", "+5", "1.5", "ten", "", "1e1", "99999999999999999999"] {
+        let answer = world.get(&format!("/api/v1/jobs?limit={limit}")).await;
+        let error = answer.error(400, "invalid_parameter");
+        assert_eq!(error["message"], "limit must be a whole number from 1 to 100.");
+        assert_eq!(error["details"][0]["field"], "limit");
+    }
+    assert_eq!(world.get("/api/v1/jobs").await.body["pagination"]["limit"], 20);
+    assert_eq!(world.get("/api/v1/jobs?limit=100").await.body["pagination"]["limit"], 100);
+}
+
+#[tokio::test]
+async fn an_unknown_parameter_or_filter_value_is_refused_and_the_message_names_the_allowed_ones() {
+    let world = World::new().await;
+    let told = async |path: &str| {
+        world.get(path).await.error(400, "invalid_parameter")["message"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        told("/api/v1/jobs?state=open").await,
+        "state is no parameter of this list; it takes status, limit, cursor."
+    );
+    assert_eq!(told("/api/v1/jobs?status=opne").await, "status must be one of draft, open, on-hold, closed, archived.");
+    assert_eq!(told("/api/v1/jobs?status=").await, "status must be one of draft, open, on-hold, closed, archived.");
+    assert_eq!(told("/api/v1/jobs?status=open&status=open").await, "status is given more than once.");
+    assert_eq!(
+        told("/api/v1/candidates?status=open").await,
+        "status is no parameter of this list; it takes email, limit, cursor."
+    );
+    assert_eq!(told("/api/v1/pipeline/stages?x=1").await, "x is no parameter of this list; it takes limit, cursor.");
+    assert_eq!(
+        told("/api/v1/jobs?limit=0&page=2&status=x").await,
+        "page is no parameter of this list; it takes status, limit, cursor. limit must be a whole number from 1 to 100. \
+         status must be one of draft, open, on-hold, closed, archived."
+    );
+}
+
+#[tokio::test]
+async fn a_cursor_is_good_for_its_own_list_and_filters_only() {
+    let world = World::new().await;
+    let paths = lists(&world, 3).await;
+    let stages = "/api/v1/pipeline/stages".to_owned();
+    let all: Vec<&String> = paths.iter().chain([&stages]).collect();
+    let mut cursors = Vec::new();
+    for path in &all {
+        cursors.push(world.get(&with(path, "limit=1")).await.next().unwrap().to_owned());
+    }
+    for (i, cursor) in cursors.iter().enumerate() {
+        for (j, path) in all.iter().enumerate() {
+            let answer = world.get(&with(path, &format!("cursor={cursor}"))).await;
+            if i == j {
+                answer.ok(200)
+            } else {
+                answer.error(400, "invalid_cursor")
+            };
+        }
+    }
+    let stranger = World::new().await;
+    stranger.get(&format!("/api/v1/jobs?cursor={}", cursors[0])).await.error(400, "invalid_cursor");
+    for cursor in ["", "abc", "%00", "null", &"A".repeat(513), &format!("{}A", cursors[0]), &cursors[0][1..]] {
+        world.get(&format!("/api/v1/jobs?cursor={cursor}")).await.error(400, "invalid_cursor");
+    }
+    world
+        .get(&format!("/api/v1/candidates?email=a@example.com&cursor={}", cursors[2]))
+        .await
+        .error(400, "invalid_cursor");
+}
+
+#[tokio::test]
+async fn a_cursor_holds_no_partition_key() {
+    let world = World::new().await;
+    for path in lists(&world, 2).await {
+        let answer = world.get(&with(&path, "limit=1")).await;
+        let bytes = data_encoding::BASE64URL_NOPAD.decode(answer.next().unwrap().as_bytes()).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("ORG#") && !text.contains(&world.org.to_string()), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn rows_created_or_changed_during_a_walk_never_make_it_skip_or_repeat_an_older_one() {
+    let world = World::new().await;
+    for path in lists(&world, 9).await {
+        let before: BTreeSet<String> = world.get(&with(&path, "limit=100")).await.rows().iter().map(id).collect();
+        let mut seen = Vec::new();
+        let mut next = with(&path, "limit=2");
+        for i in 0.. {
+            let page = world.get(&next).await;
+            seen.extend(page.rows().iter().map(id));
+            let Some(cursor) = page.next() else { break };
+            next = with(&path, &format!("limit=2&cursor={cursor}"));
+            // The row the cursor stands on changes, and a new one comes in.
+            if path.starts_with("/api/v1/jobs?") || path == "/api/v1/jobs" {
+                world
+                    .put(&format!("/api/v1/jobs/{}", seen.last().unwrap()), json!({ "title": format!("New {i}") }))
+                    .await
+                    .ok(200);
+                world.job("open").await;
+            }
+            if path.ends_with("candidates") {
+                world
+                    .put(&format!("/api/v1/candidates/{}", seen.last().unwrap()), json!({ "phone": i.to_string() }))
+                    .await
+                    .ok(200);
+                world.candidate(&format!("new{i}-{}@example.com", path.len())).await;
+            }
+        }
+        let old: Vec<&String> = seen.iter().filter(|id| before.contains(*id)).collect();
+        assert_eq!(old.len(), before.len(), "{path}: {seen:?}");
+        assert_eq!(old.into_iter().collect::<BTreeSet<_>>().len(), before.len(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_leaves_the_filter_during_a_walk_takes_no_other_with_it() {
+    let world = World::new().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(world.job("open").await);
+    }
+    ids.reverse();
+    let first = world.get("/api/v1/jobs?status=open&limit=2").await;
+    // The cursor stands on the second row, which is closed now.
+    world.put(&format!("/api/v1/jobs/{}", ids[1]), json!({ "status": "closed" })).await.ok(200);
+    let rest = world.get(&format!("/api/v1/jobs?status=open&cursor={}", first.next().unwrap())).await;
+    assert_eq!(rest.ids(), ids[2..]);
+}
+
+/// What a walker and others do, one after the other.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Reads the next page, of this size.
+    Read(usize),
+    /// A job with this status comes in.
+    Create(bool),
+}
+
+#[test]
+fn a_walk_with_random_page_sizes_while_rows_are_added_sees_exactly_what_was_there() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let step = prop_oneof![(1..=7_usize).prop_map(Step::Read), any::<bool>().prop_map(Step::Create)];
+    let strategy = (0..25_usize, any::<bool>(), proptest::collection::vec(step, 0..25));
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() });
+    let outcome = runner.run(&strategy, |(rows, filtered, steps)| {
+        runtime.block_on(model_walk(rows, filtered, steps));
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+/// Walks as the steps say, then to the end, and compares with a model: the rows that were there when the walk began.
+async fn model_walk(rows: usize, filtered: bool, steps: Vec<Step>) {
+    let world = World::new().await;
+    let mut model = Vec::new();
+    for i in 0..rows {
+        let open = !i.is_multiple_of(3);
+        let id = world.job(if open { "open" } else { "draft" }).await;
+        if open || !filtered {
+            model.push(id);
+        }
+    }
+    model.reverse();
+    let path = if filtered { "/api/v1/jobs?status=open" } else { "/api/v1/jobs" };
+    let mut seen: Vec<String> = Vec::new();
+    let mut cursor: Option<String> = None;
+    let mut begun = false;
+    let tail = std::iter::repeat_n(Step::Read(5), 10);
+    for step in steps.into_iter().chain(tail) {
+        match step {
+            Step::Create(open) => {
+                let id = world.job(if open { "open" } else { "draft" }).await;
+                // Before the first page was read, the walk has not begun: the row is one of those to be seen.
+                if !begun && (open || !filtered) {
+                    model.insert(0, id);
+                }
+            }
+            Step::Read(size) => {
+                if begun && cursor.is_none() {
+                    continue;
+                }
+                begun = true;
+                let cursor_parameter = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+                let page = world.get(&with(path, &format!("limit={size}{cursor_parameter}"))).await;
+                seen.extend(page.ids());
+                cursor = page.next().map(str::to_owned);
+                assert!(cursor.is_none() || page.rows().len() == size);
+            }
+        }
+    }
+    assert_eq!(seen, model);
+}
+
+#[tokio::test]
+async fn a_page_is_full_also_where_one_megabyte_holds_fewer_rows() {
+    let world = World::new().await;
+    // 60 jobs of 20,000 characters at two bytes each: 2.4 MB, more than one Query reads.
+    let create = |i: usize| {
+        let body = json!({ "title": format!("Job {i}"), "description": "ü".repeat(20_000) });
+        world.post("/api/v1/jobs", body)
+    };
+    assert!(join_all((0..60).map(create)).await.iter().all(|answer| answer.status == 201));
+    world.tally.take();
+    let page = world.get("/api/v1/jobs?limit=60").await;
+    assert_eq!((page.rows().len(), &page.body["pagination"]["hasMore"]), (60, &json!(false)));
+    assert_eq!(world.tally.take().calls["Query"], 3);
+    let page = world.get("/api/v1/jobs?limit=20").await;
+    assert_eq!((page.rows().len(), &page.body["pagination"]["hasMore"]), (20, &json!(true)));
+}

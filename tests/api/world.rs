@@ -1,0 +1,383 @@
+//! What every test begins with: an organization on a plan, a key with every scope, a clock to be set, and a tally of
+//! what DynamoDB was asked and charged.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicI64, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use aws_sdk_dynamodb::{
+    Client,
+    config::{
+        BehaviorVersion, ConfigBag, Intercept, RuntimeComponents,
+        interceptors::{
+            BeforeSerializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+            FinalizerInterceptorContextRef,
+        },
+    },
+    error::BoxError,
+    operation::{
+        get_item::{GetItemInput, GetItemOutput},
+        put_item::{PutItemInput, PutItemOutput},
+        query::{QueryInput, QueryOutput},
+        transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
+        update_item::{UpdateItemInput, UpdateItemOutput},
+    },
+    types::{ConsumedCapacity, ReturnConsumedCapacity},
+};
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode},
+};
+use local::{
+    database::Embedded,
+    gateway::Gateway,
+    template::{REPOSITORY_TEMPLATE, Template},
+};
+use serde_json::{Value, json};
+use shared::{
+    app::App,
+    clock::{Clock, Timestamp},
+    db::Db,
+    id::OrgId,
+    key::ApiKey,
+    plan::Plan,
+    records::{
+        api_key::{self, NewKey},
+        organization,
+    },
+    scope::Scope,
+};
+
+/// A Tuesday; the minute and the month have just begun a while ago.
+pub const START: &str = "2026-11-24T12:00:00.000Z";
+
+pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| Template::read(Path::new(REPOSITORY_TEMPLATE)).unwrap());
+
+/// The one DynamoDB of this process, on a thread of its own: each test has a runtime that ends with it.
+static DATABASE: LazyLock<Embedded> = LazyLock::new(database);
+
+/// Starts another DynamoDB, for a test that needs one to itself.
+pub fn database() -> Embedded {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            sender.send(Embedded::start(None, None, &TEMPLATE).await.unwrap()).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    receiver.recv().unwrap()
+}
+
+/// A clock that stands until it is moved.
+#[derive(Clone)]
+pub struct TestClock(Arc<AtomicI64>);
+
+impl TestClock {
+    pub fn at(text: &str) -> Self {
+        Self(Arc::new(AtomicI64::new(text.parse::<Timestamp>().unwrap().as_millis())))
+    }
+
+    pub fn set(&self, text: &str) {
+        self.0.store(text.parse::<Timestamp>().unwrap().as_millis(), Ordering::SeqCst);
+    }
+
+    pub fn advance(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+
+    pub fn clock(&self) -> Clock {
+        let this = self.clone();
+        Clock::new(move || this.now())
+    }
+}
+
+pub struct World {
+    pub gateway: Arc<Gateway>,
+    pub clock: TestClock,
+    pub db: Db,
+    /// DynamoDB itself, past the API.
+    pub client: Client,
+    pub tally: Tally,
+    pub org: OrgId,
+    /// A key with every scope.
+    pub key: String,
+    /// How far the clock moves with every request: far enough for a test to make as many as it likes.
+    pub step_millis: i64,
+}
+
+impl World {
+    /// An organization on the Enterprise plan.
+    pub async fn new() -> Self {
+        Self::on(Plan::Enterprise).await
+    }
+
+    /// An organization on `plan`, which must take a key.
+    pub async fn on(plan: Plan) -> Self {
+        let clock = TestClock::at(START);
+        let ids = clock.clock();
+        let tally = Tally::default();
+        let db = Db::with(DATABASE.config().interceptor(tally.clone()), Embedded::tables());
+        let org = organization::create(&db, "Test", plan, || ids.stamp()).await.unwrap();
+        let mut world = Self {
+            gateway: Arc::new(gateway(&db, &clock)),
+            clock,
+            db,
+            client: Client::from_conf(DATABASE.config().behavior_version(BehaviorVersion::latest()).build()),
+            tally,
+            org,
+            key: String::new(),
+            step_millis: 1_100,
+        };
+        world.key = world.new_key(Scope::ALL).await.reveal().to_owned();
+        world.tally.take();
+        world
+    }
+
+    /// As [`on`](Self::on), with a clock that only the test moves.
+    pub async fn frozen(plan: Plan) -> Self {
+        Self { step_millis: 0, ..Self::on(plan).await }
+    }
+
+    /// Further instances of all functions, which know nothing of what these have seen.
+    pub fn fresh_gateway(&self) -> Arc<Gateway> {
+        Arc::new(gateway(&self.db, &self.clock))
+    }
+
+    pub async fn new_key(&self, scopes: &[Scope]) -> ApiKey {
+        let key = ApiKey::generate().unwrap();
+        let new = NewKey { name: "test".to_owned(), scopes: scopes.to_vec(), expires_at: None };
+        api_key::create(&self.db, &self.org, self.clock.now(), &key, new).await.unwrap();
+        key
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, Some(&self.key), None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call("POST", path, Some(&self.key), Some(body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.call("PUT", path, Some(&self.key), Some(body)).await
+    }
+
+    pub async fn call(&self, method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> Answer {
+        self.clock.advance(self.step_millis);
+        send(&self.gateway, request(method, path, key, body)).await
+    }
+
+    /// The ids of the stages, in pipeline order.
+    pub async fn stages(&self) -> Vec<String> {
+        let answer = self.get("/api/v1/pipeline/stages").await;
+        answer.rows().iter().map(|stage| stage["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// A new job's id.
+    pub async fn job(&self, status: &str) -> String {
+        let answer = self.post("/api/v1/jobs", json!({ "title": "Engineer", "status": status })).await;
+        answer.ok(201)["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A new candidate's id.
+    pub async fn candidate(&self, email: &str) -> String {
+        let body = json!({ "firstName": "Ada", "lastName": "Byron", "email": email });
+        self.post("/api/v1/candidates", body).await.ok(201)["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A new application's id.
+    pub async fn application(&self, job: &str, candidate: &str) -> String {
+        let path = format!("/api/v1/jobs/{job}/applications");
+        let answer = self.post(&path, json!({ "candidateId": candidate })).await;
+        answer.ok(201)["id"].as_str().unwrap().to_owned()
+    }
+}
+
+pub fn gateway(db: &Db, clock: &TestClock) -> Gateway {
+    Gateway::new(&TEMPLATE, || App::new(db.clone(), clock.clock())).unwrap()
+}
+
+pub fn request(method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path).header("host", "api.example.com");
+    if let Some(key) = key {
+        request = request.header("x-api-key", key);
+    }
+    match body {
+        Some(body) => request.header("content-type", "application/json").body(Body::from(body.to_string())).unwrap(),
+        None => request.body(Body::empty()).unwrap(),
+    }
+}
+
+pub async fn send(gateway: &Gateway, request: Request<Body>) -> Answer {
+    let response = gateway.handle(request, SocketAddr::from(([192, 0, 2, 1], 443))).await;
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap();
+    let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+    Answer { status: parts.status, headers: parts.headers, body }
+}
+
+#[derive(Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The object that a request with this status was answered with.
+    #[track_caller]
+    pub fn ok(&self, status: u16) -> &Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        assert_eq!(self.body["success"], true);
+        &self.body["data"]
+    }
+
+    /// The rows of a list.
+    #[track_caller]
+    pub fn rows(&self) -> &Vec<Value> {
+        self.ok(200).as_array().unwrap()
+    }
+
+    #[track_caller]
+    pub fn ids(&self) -> Vec<String> {
+        self.rows().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub fn next(&self) -> Option<&str> {
+        self.body["pagination"]["nextCursor"].as_str()
+    }
+
+    /// The error that a request failed with, checked for the form that all errors have.
+    #[track_caller]
+    pub fn error(&self, status: u16, code: &str) -> &Value {
+        assert_eq!((self.status.as_u16(), self.body["error"]["code"].as_str()), (status, Some(code)), "{}", self.body);
+        assert_eq!(self.body["success"], false);
+        assert_eq!(self.header("x-request-id"), self.body["error"]["requestId"].as_str());
+        assert!(self.body["error"]["message"].as_str().is_some_and(|message| message.ends_with('.')));
+        &self.body["error"]
+    }
+
+    /// The wrong fields, each as `field: code`.
+    #[track_caller]
+    pub fn problems(&self) -> Vec<String> {
+        let details = self.error(422, "validation_error")["details"].as_array().unwrap();
+        let text = |detail: &Value, name: &str| detail[name].as_str().unwrap().to_owned();
+        details.iter().map(|detail| format!("{}: {}", text(detail, "field"), text(detail, "code"))).collect()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+/// Counts every call to DynamoDB and what it is charged, as DynamoDB tells it.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(Arc<Mutex<Bill>>);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bill {
+    /// Attempts on the wire, by operation.
+    pub calls: BTreeMap<&'static str, u32>,
+    pub read_units: f64,
+    pub write_units: f64,
+}
+
+impl Bill {
+    pub fn total(&self) -> u32 {
+        self.calls.values().sum()
+    }
+}
+
+impl fmt::Display for Bill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let calls: Vec<String> = self.calls.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        write!(f, "{} calls ({}), ", self.total(), calls.join(", "))?;
+        write!(f, "{} write units, {} read units", self.write_units, self.read_units)
+    }
+}
+
+impl Tally {
+    /// What was counted since the last time.
+    pub fn take(&self) -> Bill {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Intercept for Tally {
+    fn name(&self) -> &'static str {
+        "Tally"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let input = context.input_mut();
+        macro_rules! ask {
+            ($($input:ty)*) => {$(
+                if let Some(input) = input.downcast_mut::<$input>() {
+                    input.return_consumed_capacity = Some(ReturnConsumedCapacity::Total);
+                }
+            )*};
+        }
+        ask! { GetItemInput PutItemInput QueryInput UpdateItemInput TransactWriteItemsInput }
+        Ok(())
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let target = context.request().headers().get("x-amz-target").unwrap_or_default();
+        let name = ["GetItem", "PutItem", "Query", "UpdateItem", "TransactWriteItems"];
+        let name = name.into_iter().find(|name| target.ends_with(&format!(".{name}"))).unwrap_or("Other");
+        *self.0.lock().unwrap().calls.entry(name).or_default() += 1;
+        Ok(())
+    }
+
+    fn read_after_execution(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Some(Ok(output)) = context.output_or_error() else { return Ok(()) };
+        let mut bill = self.0.lock().unwrap();
+        let units = |capacity: &ConsumedCapacity| capacity.capacity_units().unwrap_or_default();
+        macro_rules! charge {
+            ($($output:ty => $units:ident)*) => {$(
+                if let Some(output) = output.downcast_ref::<$output>() {
+                    bill.$units += output.consumed_capacity().map_or(0.0, units);
+                }
+            )*};
+        }
+        charge! {
+            GetItemOutput => read_units
+            QueryOutput => read_units
+            PutItemOutput => write_units
+            UpdateItemOutput => write_units
+        }
+        if let Some(output) = output.downcast_ref::<TransactWriteItemsOutput>() {
+            bill.write_units += output.consumed_capacity().iter().map(units).sum::<f64>();
+        }
+        Ok(())
+    }
+}
