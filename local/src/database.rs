@@ -51,12 +51,7 @@ impl Embedded {
     /// A client's configuration. Tests add to it what they measure with.
     #[must_use]
     pub fn config(&self) -> Builder {
-        Builder::new()
-            .endpoint_url(&self.endpoint)
-            .region(Region::from_static("local"))
-            // The embedded DynamoDB wants requests that are signed, by whomever.
-            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+        config(&self.endpoint)
     }
 
     /// The way to its tables.
@@ -64,6 +59,17 @@ impl Embedded {
     pub fn db(&self) -> Db {
         Db::with(self.config(), Self::tables())
     }
+}
+
+/// The configuration of a client of a DynamoDB on this machine.
+#[must_use]
+pub fn config(endpoint: &str) -> Builder {
+    Builder::new()
+        .endpoint_url(endpoint)
+        .region(Region::from_static("local"))
+        // The embedded DynamoDB wants requests that are signed, by whomever.
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
 }
 
 fn open(data: Option<&Path>) -> Result<Database, StartError> {

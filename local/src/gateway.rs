@@ -70,7 +70,7 @@ impl Gateway {
         let Some((function, key, parameters)) = self.route(parts.method.as_str(), &path) else {
             return gateway_error(StatusCode::NOT_FOUND, "Not Found");
         };
-        let event = self.event(&parts, &path, &body, client, &key, parameters);
+        let event = self.event(&parts, &path, &body, client, &key, &parameters);
         match serde_json::from_value::<Box<RawValue>>(event) {
             Ok(event) => into_response(self.functions[function].answer(&event, "local").await),
             Err(_) => gateway_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
@@ -84,7 +84,7 @@ impl Gateway {
         body: &[u8],
         client: SocketAddr,
         route_key: &str,
-        parameters: HashMap<String, String>,
+        parameters: &HashMap<String, String>,
     ) -> Value {
         let now = self.clock.now();
         let text = if is_text(&parts.headers) { std::str::from_utf8(body).ok() } else { None };

@@ -21,7 +21,7 @@ use local::{
 use shared::{app::App, clock::Clock, log, plan::Plan};
 use tokio::net::TcpListener;
 
-/// The Head Honta API, whole, on this machine: http://127.0.0.1:3000, an embedded DynamoDB, demo data.
+/// The Head Honta API, whole, on this machine: an HTTP API on port 3000, an embedded DynamoDB, demo data.
 #[derive(Debug, Parser)]
 #[command(name = "local")]
 struct Options {
@@ -34,7 +34,7 @@ struct Options {
     /// Also write the demo keys to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     keys_file: Option<PathBuf>,
-    /// Also serve the embedded DynamoDB on this port, for `sam local`, the AWS CLI and NoSQL Workbench.
+    /// Also serve the embedded DynamoDB on this port, for `sam local`, the AWS CLI and other tools.
     #[arg(long, value_name = "N")]
     dynamodb_port: Option<u16>,
 }

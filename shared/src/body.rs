@@ -126,7 +126,6 @@ impl<'a> Fields<'a> {
     }
 
     /// An update of an optional field: `None` leaves it, `Some(None)` clears it.
-    #[expect(clippy::option_option, reason = "absent, null and a value are three different wishes")]
     pub fn change<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
         match self.take(name)? {
             Value::Null => Some(None),

@@ -89,6 +89,7 @@ impl Clock {
     #[must_use]
     pub fn system() -> Self {
         Self::new(|| {
+            #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
             let now = OffsetDateTime::now_utc();
             Timestamp::from_millis(now.unix_timestamp() * 1_000 + i64::from(now.millisecond()))
         })

@@ -166,7 +166,7 @@ impl Db {
         let has_more = items.len() > limit || start.is_some();
         items.truncate(limit);
         let next = match items.last() {
-            Some(last) if has_more => Some(Cursor::after(list, list.position(last)?)),
+            Some(row) if has_more => Some(Cursor::after(list, list.position(row)?)),
             _ => None,
         };
         Ok(Rows { rows: items.into_iter().map(read).collect::<Result<_, _>>()?, next })
@@ -181,10 +181,7 @@ impl Db {
         loop {
             // The SDK adds a token of its own, so that a transaction whose answer was lost is not done twice.
             let answer = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
-            let error = match answer {
-                Ok(_) => return Ok(Ok(())),
-                Err(error) => error,
-            };
+            let Err(error) = answer else { return Ok(Ok(())) };
             let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() else {
                 return Err(failure(&error));
             };
@@ -230,10 +227,7 @@ pub(crate) async fn update(request: UpdateItemFluentBuilder, values: ReturnValue
 pub(crate) async fn put(request: PutItemFluentBuilder) -> Result<bool, DbError> {
     let mut attempt = 1;
     loop {
-        let error = match request.clone().send().await {
-            Ok(_) => return Ok(true),
-            Err(error) => error,
-        };
+        let Err(error) = request.clone().send().await else { return Ok(true) };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(_)) => return Ok(false),
             Some(PutItemError::TransactionConflictException(_)) if attempt < CONFLICT_ATTEMPTS => {}
@@ -262,10 +256,12 @@ pub(crate) fn write<T: Serialize>(record: &T) -> Result<Item, DbError> {
     Ok(item)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a reference is displayed as what it refers to")]
 pub(crate) fn string(text: impl ToString) -> AttributeValue {
     AttributeValue::S(text.to_string())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a reference is displayed as what it refers to")]
 pub(crate) fn number(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }

@@ -37,7 +37,7 @@ pub struct NoRandomness(getrandom::Error);
 impl ApiKey {
     /// Makes a key with a fresh id.
     pub fn generate() -> Result<Self, NoRandomness> {
-        Ok(Self::with_id(&KeyId(random_base62(ID_LEN)?))?)
+        Self::with_id(&KeyId(random_base62(ID_LEN)?))
     }
 
     /// Makes a key with a fresh secret for an id there is already.

@@ -135,8 +135,8 @@ impl Limits {
         let mut policy = format!("\"burst\";q={};w={BURST_WINDOW_SECS}", burst.limit);
         let mut standing = format!("\"burst\";r={};t={}", burst.remaining(), burst.seconds_left(now));
         if let Some(month) = month {
-            policy += &format!(", \"month\";q={}", month.limit);
-            standing += &format!(", \"month\";r={};t={}", month.remaining(), month.seconds_left(now));
+            policy = format!("{policy}, \"month\";q={}", month.limit);
+            standing = format!("{standing}, \"month\";r={};t={}", month.remaining(), month.seconds_left(now));
         }
         vec![
             (HeaderName::from_static("ratelimit-policy"), policy),

@@ -46,14 +46,14 @@ impl Api {
     /// Serves `routes` with the layers around them.
     #[must_use]
     pub fn new(routes: Routes, app: App) -> Self {
-        let router = routes
-            .router
+        let Routes { router, .. } = routes;
+        let layered = router
             .fallback(async || ApiError::UnknownPath)
             .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
             .layer(CatchPanicLayer::custom(|_| ApiError::Internal("a handler panicked".into()).into_response()))
             .layer(middleware::from_fn(note_route))
             .with_state(app);
-        Self { router }
+        Self { router: layered }
     }
 
     /// Answers an event. `fallback_id` is the request's id where the event has none.
@@ -111,8 +111,6 @@ fn finish(
         *response.body_mut() = Body::from(body);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // The empty body that axum counted is not the one that is sent.
-        headers.remove(header::CONTENT_LENGTH);
         if let Some(seconds) = error.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -58,6 +58,7 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    #[expect(clippy::needless_pass_by_value, reason = "ids and literals alike")]
     fn new(pk: String, sk: impl ToString) -> Self {
         Self { pk, sk: sk.to_string() }
     }

@@ -85,7 +85,7 @@ async fn a_change_of_status_moves_the_application_between_filters() {
     let updated = world.put(&format!("{path}/{id}"), json!({ "status": "in-review" })).await;
     assert_eq!((&updated.ok(200)["status"], &updated.ok(200)["version"]), (&json!("in-review"), &json!(2)));
     assert!(world.get(&format!("{path}?status=new")).await.rows().is_empty());
-    assert_eq!(world.get(&format!("{path}?status=in-review")).await.ids(), [id.clone()]);
+    assert_eq!(world.get(&format!("{path}?status=in-review")).await.ids(), std::slice::from_ref(&id));
     let same = world.put(&format!("{path}/{id}"), json!({ "status": "in-review" })).await;
     assert_eq!(same.ok(200), updated.ok(200));
     let wrong = world.put(&format!("{path}/{id}"), json!({ "status": "maybe", "source": "x" })).await;

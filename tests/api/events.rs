@@ -1,1 +1,98 @@
+//! Every fixture in `events/`, through the real event conversion, on demo data that is fresh for each.
+//!
+//! A fixture names its key as `{plan label}`; `{professional all}` is the one that the README's examples use.
 
+use std::{collections::HashMap, fmt::Write, fs, path::Path};
+
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use local::{database::Embedded, demo};
+use serde_json::{Value, value::RawValue};
+use shared::{app::App, serve::Api};
+
+use crate::{
+    every_route::ROUTES,
+    world::{START, TEMPLATE, TestClock, gateway},
+};
+
+/// Demo data in a file, to be copied for each fixture.
+fn seeded(file: &Path) {
+    let _ = fs::remove_file(file);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let database = Embedded::start(Some(file), None, &TEMPLATE).await.unwrap();
+        demo::seed(&database.db()).await.unwrap();
+    });
+    // With the runtime, the database ends: its file is whole now.
+}
+
+#[test]
+fn each_fixture_is_answered_as_its_snapshot_says() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let seed = folder.join("seed.db");
+    seeded(&seed);
+    insta::glob!("../../events", "*.json", |fixture| {
+        let copy = folder.join("fixture.db");
+        for stale in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{stale}", copy.display()));
+        }
+        fs::copy(&seed, &copy).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answer = runtime.block_on(answer(&copy, &fs::read_to_string(fixture).unwrap()));
+        insta::assert_snapshot!(answer);
+    });
+}
+
+async fn answer(data: &Path, fixture: &str) -> String {
+    let database = Embedded::start(Some(data), None, &TEMPLATE).await.unwrap();
+    let db = database.db();
+    let mut text = fixture.to_owned();
+    for key in demo::seed(&db).await.unwrap() {
+        text = text.replace(&format!("{{{} {}}}", key.plan, key.label), &key.key);
+    }
+    let clock = TestClock::at(START);
+    let event: Value = serde_json::from_str(&text).unwrap();
+    let path = event["rawPath"].as_str().unwrap();
+    let gateway = gateway(&db, &clock);
+    let (function, route_key, _) =
+        gateway.route(event["requestContext"]["http"]["method"].as_str().unwrap(), path).unwrap();
+    assert_eq!(event["routeKey"], route_key, "the fixture is one that API Gateway would send");
+    let mut functions: HashMap<_, _> = local::functions().into_iter().collect();
+    let api = Api::new(functions.remove(function).unwrap(), App::new(db, clock.clock()));
+    let raw: Box<RawValue> = serde_json::from_str(&text).unwrap();
+    shown(&api.answer(&raw, "lambda-request-id").await)
+}
+
+/// The answer as text, with the one id that is new at every run replaced.
+fn shown(answer: &ApiGatewayV2httpResponse) -> String {
+    let mut text = format!("{}\n", answer.status_code);
+    let mut headers: Vec<_> =
+        answer.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+    headers.sort();
+    writeln!(text, "{}\n", headers.join("\n")).unwrap();
+    let Some(lambda_http::Body::Text(body)) = &answer.body else { panic!("a body that is no text") };
+    let body: Value = serde_json::from_str(body).unwrap();
+    text += &serde_json::to_string_pretty(&body).unwrap();
+    match (answer.status_code, body["data"]["id"].as_str()) {
+        (201, Some(id)) => text.replace(id, "[new id]"),
+        _ => text,
+    }
+}
+
+#[test]
+fn there_is_a_fixture_for_every_route() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let fixtures: Vec<Value> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| serde_json::from_str(&fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap())
+        .collect();
+    for row in ROUTES {
+        let pattern: Vec<&str> = row.path.split('/').collect();
+        let found = fixtures.iter().any(|event| {
+            let path: Vec<&str> = event["rawPath"].as_str().unwrap().split('/').collect();
+            let same = path.len() == pattern.len()
+                && pattern.iter().zip(path).all(|(wanted, given)| wanted.starts_with('{') || *wanted == given);
+            same && event["requestContext"]["http"]["method"] == row.method
+        });
+        assert!(found, "{} {}", row.method, row.path);
+    }
+}

@@ -1,1 +1,189 @@
+//! When something of ours fails: what the client is told, what the log has, and that it does not take long.
 
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use lambda_http::Body;
+use local::database::Embedded;
+use serde_json::{Value, json, value::RawValue};
+use shared::{app::App, db::Db, error::ApiError, log, route::Routes, serve::Api};
+use tokio::net::TcpListener;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::world::{TestClock, World, gateway, request, send};
+
+/// The log of one test.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+async fn panicking() -> Result<(), ApiError> {
+    panic!("ada@example.com");
+}
+
+async fn failing() -> Result<(), ApiError> {
+    Err(ApiError::Internal("the inner cause".into()))
+}
+
+async fn hanging() -> Result<(), ApiError> {
+    std::future::pending().await
+}
+
+/// The answer of a function that serves `routes`.
+async fn call(world: &World, routes: Routes, path: &str) -> (i64, Value) {
+    let api = Api::new(routes, App::new(world.db.clone(), world.clock.clock()));
+    let mut event: Value = serde_json::from_str(include_str!("../../events/jobs-list.json")).unwrap();
+    event["rawPath"] = path.into();
+    let raw: Box<RawValue> = serde_json::from_value(event).unwrap();
+    let answer = api.answer(&raw, "lambda-request-id").await;
+    let Some(Body::Text(body)) = answer.body else { panic!("a body that is no text") };
+    (answer.status_code, serde_json::from_str(&body).unwrap())
+}
+
+#[tokio::test]
+async fn a_panic_is_a_500_in_the_envelope_and_the_next_request_is_served() {
+    let world = World::new().await;
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log::subscriber(log.clone()));
+    for _ in 0..2 {
+        let (status, body) = call(&world, Routes::new().get("/panic", panicking), "/panic").await;
+        assert_eq!((status, &body["error"]["code"]), (500, &json!("internal_error")));
+        assert!(!body.to_string().contains("ada@"));
+    }
+    let lines = log.lines();
+    assert_eq!(lines.len(), 4);
+    assert_eq!((&lines[0]["level"], &lines[0]["cause"]), (&json!("ERROR"), &json!("a handler panicked")));
+    assert_eq!((&lines[1]["route"], &lines[1]["status"]), (&json!("/panic"), &json!(500)));
+    assert!(!log.text().contains("ada@"));
+}
+
+#[tokio::test]
+async fn an_inner_cause_is_in_the_log_once_and_never_in_the_answer() {
+    let world = World::new().await;
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log::subscriber(log.clone()));
+    let (status, body) = call(&world, Routes::new().get("/fail", failing), "/fail").await;
+    assert_eq!((status, &body["error"]["code"]), (500, &json!("internal_error")));
+    assert!(!body.to_string().contains("inner cause"));
+    assert_eq!(log.text().matches("the inner cause").count(), 1);
+    assert_eq!(log.lines()[0]["requestId"], body["error"]["requestId"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_never_ends_is_a_503() {
+    // Time stands and is wound forward by the runtime: nobody waits.
+    let routes = Routes::new().get("/hang", hanging);
+    let db = Db::with(config("http://127.0.0.1:1"), Embedded::tables());
+    let api = Api::new(routes, App::new(db, TestClock::at(crate::world::START).clock()));
+    let mut event: Value = serde_json::from_str(include_str!("../../events/jobs-list.json")).unwrap();
+    event["rawPath"] = "/hang".into();
+    let raw: Box<RawValue> = serde_json::from_value(event).unwrap();
+    assert_eq!(api.answer(&raw, "id").await.status_code, 503);
+}
+
+fn config(endpoint: &str) -> aws_sdk_dynamodb::config::Builder {
+    local::database::config(endpoint)
+}
+
+/// What a good request gets from a DynamoDB at `endpoint`.
+async fn answer_from(endpoint: &str) {
+    let db = Db::with(config(endpoint), Embedded::tables());
+    let gateway = gateway(&db, &TestClock::at(crate::world::START));
+    let key = shared::key::ApiKey::generate().unwrap();
+    let request = request("GET", "/api/v1/jobs", Some(key.reveal()), None);
+    let answer =
+        tokio::time::timeout(Duration::from_secs(5), send(&gateway, request)).await.expect("within five seconds");
+    answer.error(503, "service_unavailable");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+}
+
+#[tokio::test]
+async fn an_unreachable_dynamodb_is_a_503_within_five_seconds() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    answer_from(&endpoint).await;
+}
+
+#[tokio::test]
+async fn a_dynamodb_that_accepts_and_never_answers_is_a_503_within_five_seconds() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let silent = tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
+    answer_from(&endpoint).await;
+    silent.abort();
+}
+
+#[tokio::test]
+async fn each_request_is_one_line_of_the_log_without_key_email_or_name() {
+    let world = World::new().await;
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log::subscriber(log.clone()));
+    let body =
+        json!({ "firstName": "Adalbert", "lastName": "Stifter", "email": "adalbert@example.com", "phone": "0049123" });
+    let created = world.post("/api/v1/candidates", body.clone()).await;
+    let id = created.ok(201)["id"].as_str().unwrap().to_owned();
+    world.post("/api/v1/candidates", body).await.error(409, "email_taken");
+    world.get("/api/v1/candidates?email=adalbert@example.com").await.ok(200);
+    world.get("/api/v1/candidates?email=adalbert@").await.error(400, "invalid_parameter");
+    world.put(&format!("/api/v1/candidates/{id}"), json!({ "lastName": 7 })).await.error(422, "validation_error");
+    world.get("/api/v1/Adalbert").await.error(404, "not_found");
+    world.call("GET", "/api/v1/jobs", Some("hh_live_adalbert"), None).await.error(401, "invalid_api_key");
+
+    let text = log.text();
+    for secret in [&world.key, "hh_live", "dalbert", "tifter", "0049123", &id] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    let lines = log.lines();
+    assert_eq!(lines.len(), 7);
+    let line = &lines[0];
+    assert_eq!(line["requestId"], created.header("x-request-id").unwrap());
+    assert_eq!(
+        (&line["route"], &line["method"], &line["status"]),
+        (&json!("/api/v1/candidates"), &json!("POST"), &json!(201))
+    );
+    assert_eq!((&line["organization"], &line["dbCalls"]), (&json!(world.org.to_string()), &json!(4)));
+    let key_id = shared::key::ApiKey::parse(&world.key).unwrap().id();
+    assert_eq!(line["keyId"], key_id.to_string());
+    assert!(line["durationMs"].is_u64());
+    assert_eq!(
+        (&lines[5]["route"], &lines[5]["code"], &lines[5].get("keyId")),
+        (&json!("none"), &json!("not_found"), &None)
+    );
+}

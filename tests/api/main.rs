@@ -1,6 +1,8 @@
 //! One integration binary over the whole API: requests go through the template's routes, through API Gateway's events,
 //! and to an embedded DynamoDB, as they do on one machine. Each test has an organization of its own.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
+
 mod applications;
 mod candidates;
 mod cost;

@@ -1,1 +1,135 @@
+//! Events that no client should be able to cause: each is a 400 in our envelope, none panics, and none reaches a handler
+//! under another path.
 
+use lambda_http::Body;
+use proptest::prelude::*;
+use serde_json::{Value, json, value::RawValue};
+use shared::{app::App, serve::Api};
+
+use crate::world::World;
+
+async fn answer(world: &World, event: &Value) -> (i64, Value) {
+    let api = Api::new(jobs::router(), App::new(world.db.clone(), world.clock.clock()));
+    let raw: Box<RawValue> = serde_json::from_value(event.clone()).unwrap();
+    let answer = api.answer(&raw, "lambda-request-id").await;
+    let Some(Body::Text(body)) = answer.body else { panic!("a body that is no text") };
+    (answer.status_code, serde_json::from_str(&body).unwrap())
+}
+
+/// A good event: a list of jobs.
+fn good(world: &World) -> Value {
+    let text = include_str!("../../events/jobs-list.json").replace("{professional all}", &world.key);
+    serde_json::from_str(&text).unwrap()
+}
+
+#[tokio::test]
+async fn a_strange_event_is_a_400_and_costs_nothing() {
+    let world = World::new().await;
+    let good = good(&world);
+    assert_eq!(answer(&world, &good).await.0, 200);
+    let with = |pointer: &str, value: Value| {
+        let mut event = good.clone();
+        *event.pointer_mut(pointer).unwrap() = value;
+        event
+    };
+    let without = |name: &str| {
+        let mut event = good.clone();
+        event.as_object_mut().unwrap().remove(name);
+        event
+    };
+    let mut encoded = with("/isBase64Encoded", true.into());
+    encoded["body"] = "not base64!".into();
+    let mut strange = vec![
+        Value::Null,
+        json!({}),
+        json!([]),
+        json!("event"),
+        json!({ "Records": [{ "eventSource": "aws:sqs", "body": "{}" }] }),
+        json!({ "httpMethod": "GET", "path": "/api/v1/jobs", "requestContext": { "stage": "prod" } }),
+        encoded,
+        without("version"),
+        without("rawPath"),
+        without("requestContext"),
+        with("/version", "1.0".into()),
+        with("/headers/host", "a b".into()),
+        with("/headers/host", "api.example.com:port".into()),
+        with("/headers/x-forwarded-proto", "https,http".into()),
+        with("/headers/accept", "a\nb".into()),
+        with("/requestContext/http/method", "GE T".into()),
+    ];
+    for query in ["limit= 1", "status=open\n", "status=\u{7f}", "a=\"b\" c"] {
+        strange.push(with("/rawQueryString", query.into()));
+    }
+    for path in [
+        "",
+        "api/v1/jobs",
+        "//api/v1/jobs",
+        "/api/v1//jobs",
+        "/api/v1/./jobs",
+        "/x/../api/v1/jobs",
+        "/api/v1/jobs/..",
+        "/api/v1\\jobs",
+        "/api/v1/jobs#",
+        "/api/v1/jobs#?x",
+        "/api/v1/jobs?status=open",
+        "/%2e%2e/api/v1/jobs",
+        "/api/v1/jobs\n",
+        "/api/v1/\0jobs",
+        "https://api.example.com/api/v1/jobs",
+    ] {
+        strange.push(with("/rawPath", path.into()));
+    }
+    world.tally.take();
+    for event in strange {
+        let (status, body) = answer(&world, &event).await;
+        assert_eq!((status, &body["error"]["code"]), (400, &json!("bad_request")), "{event}");
+        assert!(body["error"]["requestId"].as_str().is_some_and(|id| !id.is_empty()));
+    }
+    assert_eq!(world.tally.take().total(), 0);
+}
+
+#[tokio::test]
+async fn an_event_without_a_usable_request_id_is_known_by_lambdas() {
+    let world = World::new().await;
+    for id in [Value::Null, "".into(), "a b".into(), "é".into(), "x".repeat(129).into(), "a\nb".into()] {
+        let mut event = good(&world);
+        event["requestContext"]["requestId"] = id;
+        event["headers"]["x-api-key"] = "".into();
+        assert_eq!(answer(&world, &event).await.1["error"]["requestId"], "lambda-request-id");
+    }
+}
+
+#[tokio::test]
+async fn a_stage_is_not_taken_off_the_path() {
+    let world = World::new().await;
+    let mut event = good(&world);
+    event["requestContext"]["stage"] = "prod".into();
+    assert_eq!(answer(&world, &event).await.0, 200);
+    event["rawPath"] = "/prod/api/v1/jobs".into();
+    assert_eq!(answer(&world, &event).await.0, 404);
+}
+
+#[test]
+fn whatever_stands_in_an_event_it_is_answered_in_our_envelope() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let world = runtime.block_on(World::new());
+    let text = || prop_oneof!["\\PC{0,40}", "[/.a-z%?#\\\\ ]{0,20}", Just("/api/v1/jobs".to_owned())];
+    let config = ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() };
+    let strategy = (text(), text(), text(), text(), text(), any::<bool>());
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let outcome = runner.run(&strategy, |(path, query, host, method, body, base64)| {
+        let mut event = good(&world);
+        event["rawPath"] = path.into();
+        event["rawQueryString"] = query.into();
+        event["headers"]["host"] = host.into();
+        event["requestContext"]["http"]["method"] = method.into();
+        event["body"] = body.into();
+        event["isBase64Encoded"] = base64.into();
+        world.clock.advance(1_100);
+        let (status, body) = runtime.block_on(answer(&world, &event));
+        prop_assert!(matches!(status, 200 | 400 | 404 | 405), "{status} {body}");
+        prop_assert_eq!(body["success"].as_bool(), Some(status == 200));
+        Ok(())
+    });
+    outcome.unwrap();
+}

@@ -142,7 +142,7 @@ impl World {
             key: String::new(),
             step_millis: 1_100,
         };
-        world.key = world.new_key(Scope::ALL).await.reveal().to_owned();
+        world.new_key(Scope::ALL).await.reveal().clone_into(&mut world.key);
         world.tally.take();
         world
     }

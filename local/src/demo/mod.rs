@@ -27,7 +27,6 @@ use shared::{
 
 use crate::StartError;
 
-const STAGES: u64 = 6;
 const JOBS: u64 = 60;
 const CANDIDATES: u64 = 250;
 const APPLICATIONS: usize = 120;
@@ -131,18 +130,16 @@ impl Demo {
         stamp(self.seed, Kind::Organization, 0, BEGIN)
     }
 
+    async fn create(&self, db: &Db) -> Result<OrgId, StartError> {
+        // The organization's stamp comes first, then those of its stages.
+        let mut stamps = [self.origin()].into_iter().chain((0..).map(|n| self.stage_stamp(n)));
+        let next = || stamps.next().unwrap_or_else(|| self.origin());
+        let plan = if self.plan == Plan::Free { Plan::Starter } else { self.plan };
+        Ok(organization::create(db, self.name, plan, next).await?)
+    }
+
     async fn write(&self, db: &Db, found: Option<OrgId>, keys: &[(DemoKey, ApiKey)]) -> Result<OrgId, StartError> {
-        let org = match found {
-            Some(org) => org,
-            None => {
-                let mut origin = Some(self.origin());
-                let mut stages = (0..STAGES).map(|n| self.stage_stamp(n));
-                // One more than needed: the first stamp is the organization's, the rest are the stages'.
-                let next = || origin.take().or_else(|| stages.next()).unwrap_or_else(|| self.stage_stamp(STAGES));
-                let plan = if self.plan == Plan::Free { Plan::Starter } else { self.plan };
-                organization::create(db, self.name, plan, next).await?
-            }
-        };
+        let org = if let Some(org) = found { org } else { self.create(db).await? };
         let rng = &mut Rng::with_seed(self.seed);
         let jobs: Vec<(Stamp, Value)> = (0..JOBS).map(|n| (self.job_stamp(n), agency::job(rng, n))).collect();
         let people = agency::people(rng, usize::try_from(CANDIDATES).unwrap_or(usize::MAX));

@@ -78,6 +78,7 @@ impl FromFields for Move {
 /// What came of a move.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are the contract's")]
 pub struct Moved {
     candidate_id: CandidateId,
     stage_id: StageId,
