@@ -1,8 +1,9 @@
 //! When something of ours fails: what the client is told, what the log has, and that it does not take long.
 
 use std::{
+    cell::RefCell,
     io::{self, Write},
-    sync::{Arc, Mutex},
+    sync::Once,
     time::Duration,
 };
 
@@ -11,27 +12,21 @@ use local::database::Embedded;
 use serde_json::{Value, json, value::RawValue};
 use shared::{app::App, db::Db, error::ApiError, log, route::Routes, serve::Api};
 use tokio::net::TcpListener;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::world::{TestClock, World, gateway, request, send};
 
-/// The log of one test.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    fn lines(&self) -> Vec<Value> {
-        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
+thread_local! {
+    /// What the test on this thread has logged, once it listens.
+    static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-impl Write for Log {
+/// The log of the process goes to whichever test runs on the thread. One subscriber for all: `tracing` remembers of each
+/// line whether anybody wants it, so that subscribers that come and go in parallel would lose some.
+struct ToThread;
+
+impl Write for ToThread {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
+        LOG.with_borrow_mut(|log| log.as_mut().map(|log| log.extend(bytes)));
         Ok(bytes.len())
     }
 
@@ -40,11 +35,24 @@ impl Write for Log {
     }
 }
 
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
+/// The log of one test, from here on.
+struct Log;
 
-    fn make_writer(&'a self) -> Self {
-        self.clone()
+impl Log {
+    fn listen() -> Self {
+        static START: Once = Once::new();
+        START.call_once(|| tracing::subscriber::set_global_default(log::subscriber(|| ToThread)).unwrap());
+        LOG.set(Some(Vec::new()));
+        Self
+    }
+
+    fn text(&self) -> String {
+        let Self = self;
+        LOG.with_borrow(|log| String::from_utf8(log.clone().unwrap()).unwrap())
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
@@ -74,8 +82,7 @@ async fn call(world: &World, routes: Routes, path: &str) -> (i64, Value) {
 #[tokio::test]
 async fn a_panic_is_a_500_in_the_envelope_and_the_next_request_is_served() {
     let world = World::new().await;
-    let log = Log::default();
-    let _guard = tracing::subscriber::set_default(log::subscriber(log.clone()));
+    let log = Log::listen();
     for _ in 0..2 {
         let (status, body) = call(&world, Routes::new().get("/panic", panicking), "/panic").await;
         assert_eq!((status, &body["error"]["code"]), (500, &json!("internal_error")));
@@ -91,8 +98,7 @@ async fn a_panic_is_a_500_in_the_envelope_and_the_next_request_is_served() {
 #[tokio::test]
 async fn an_inner_cause_is_in_the_log_once_and_never_in_the_answer() {
     let world = World::new().await;
-    let log = Log::default();
-    let _guard = tracing::subscriber::set_default(log::subscriber(log.clone()));
+    let log = Log::listen();
     let (status, body) = call(&world, Routes::new().get("/fail", failing), "/fail").await;
     assert_eq!((status, &body["error"]["code"]), (500, &json!("internal_error")));
     assert!(!body.to_string().contains("inner cause"));
@@ -153,8 +159,7 @@ async fn a_dynamodb_that_accepts_and_never_answers_is_a_503_within_five_seconds(
 #[tokio::test]
 async fn each_request_is_one_line_of_the_log_without_key_email_or_name() {
     let world = World::new().await;
-    let log = Log::default();
-    let _guard = tracing::subscriber::set_default(log::subscriber(log.clone()));
+    let log = Log::listen();
     let body =
         json!({ "firstName": "Adalbert", "lastName": "Stifter", "email": "adalbert@example.com", "phone": "0049123" });
     let created = world.post("/api/v1/candidates", body.clone()).await;
