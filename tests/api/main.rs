@@ -6,6 +6,7 @@
 mod applications;
 mod candidates;
 mod cost;
+mod demo;
 mod events;
 mod every_route;
 mod failures;

@@ -1,0 +1,192 @@
+//! The program itself, as it is started by hand.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+#![cfg(unix)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+
+fn file(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    for stale in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{stale}", path.display()));
+    }
+    path
+}
+
+fn command(options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+    command.args(options).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A program that serves, and what it printed until it did.
+struct Served {
+    child: Child,
+    address: String,
+    greeting: String,
+}
+
+fn serve(options: &[&str]) -> Served {
+    let child = command(options).stderr(Stdio::null()).spawn().unwrap();
+    let mut served = Served { child, address: String::new(), greeting: String::new() };
+    for line in BufReader::new(served.child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if let Some(address) = line.strip_prefix("listening on http://") {
+            address.clone_into(&mut served.address);
+            return served;
+        }
+        served.greeting += &line;
+        served.greeting.push('\n');
+    }
+    panic!("it ended without listening: {}", served.greeting);
+}
+
+impl Served {
+    fn get(&self, path: &str, key: &str) -> (u16, Value) {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {}\r\nX-API-Key: {key}\r\nConnection: close\r\n\r\n", self.address);
+        let answer = exchange(&self.address, &request);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), serde_json::from_str(body).unwrap())
+    }
+
+    /// Ends it as Ctrl-C does; its exit code.
+    fn interrupt(mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+/// A test that fails leaves nothing running.
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn exchange(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn keys(path: &Path) -> Vec<Value> {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// How it ended, and what it said about it.
+fn refused(options: &[&str]) -> String {
+    let output = command(options).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap().as_str()), (Some(1), ""), "{told}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    told
+}
+
+#[test]
+fn it_serves_with_the_keys_it_tells_keeps_the_data_it_is_given_and_ends_on_ctrl_c() {
+    let (data, keys_file) = (file("kept.db"), file("keys.json"));
+    let options = ["--port", "0", "--data", data.to_str().unwrap(), "--keys-file", keys_file.to_str().unwrap()];
+    let served = serve(&options);
+    assert_eq!(fs::metadata(&keys_file).unwrap().permissions().mode() & 0o777, 0o600);
+    let first = keys(&keys_file);
+    let shape: Vec<String> = first
+        .iter()
+        .map(|key| {
+            assert_eq!(key.as_object().unwrap().len(), 5);
+            let text = |name: &str| key[name].as_str().unwrap();
+            assert!(served.greeting.contains(text("key")) && served.greeting.contains(text("organization")));
+            format!("{} {} {}", text("plan"), text("label"), key["scopes"].as_array().unwrap().len())
+        })
+        .collect();
+    assert_eq!(
+        shape,
+        [
+            "free all 8",
+            "starter all 8",
+            "professional all 8",
+            "professional read-only 4",
+            "professional jobs-only 2",
+            "enterprise all 8",
+            "enterprise all-2 8",
+            "enterprise all-3 8",
+            "enterprise all-4 8",
+            "enterprise all-5 8",
+            "enterprise all-6 8",
+            "enterprise all-7 8",
+            "enterprise all-8 8",
+        ]
+    );
+    // The curl line that is printed, as it would be sent.
+    let line = served.greeting.lines().find(|line| line.trim_start().starts_with("curl ")).unwrap();
+    let quoted: Vec<&str> = line.split('"').collect();
+    let key = quoted[1].strip_prefix("X-API-Key: ").unwrap().to_owned();
+    let path = quoted[3].strip_prefix(&format!("http://{}", served.address)).unwrap().to_owned();
+    let (status, body) = served.get(&path, &key);
+    assert_eq!((status, body["data"].as_array().unwrap().len()), (200, 10));
+    assert_eq!(served.get(&path, first[0]["key"].as_str().unwrap()).0, 403, "Free has no API access");
+    assert_eq!(served.interrupt(), Some(0));
+
+    let served = serve(&options);
+    assert_eq!(served.get(&path, &key).0, 401, "the keys are new at every start");
+    let again = served.get(&path, keys(&keys_file)[2]["key"].as_str().unwrap()).1;
+    assert_eq!(again["data"], body["data"]);
+    assert_eq!(served.interrupt(), Some(0));
+}
+
+#[test]
+fn it_serves_the_embedded_dynamodb_where_it_is_asked_to() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let served = serve(&["--port", "0", "--dynamodb-port", &free.port().to_string()]);
+    let answer = exchange(&free.to_string(), &format!("GET / HTTP/1.1\r\nHost: {free}\r\nConnection: close\r\n\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("healthy"), "{answer}");
+    assert_eq!(served.interrupt(), Some(0));
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_told_in_one_sentence() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    assert!(
+        refused(&["--port", &port]).starts_with(&format!("Port {port} can't be listened on: Address already in use"))
+    );
+    assert!(
+        refused(&["--port", "0", "--dynamodb-port", &port]).starts_with(&format!("Port {port} can't be listened on: "))
+    );
+
+    let text = file("text.db");
+    fs::write(&text, "not a database, and long enough to look like none: ".repeat(100)).unwrap();
+    let text = text.to_str().unwrap();
+    assert!(refused(&["--port", "0", "--data", text]).starts_with(&format!("The data file {text} can't be opened: ")));
+    assert!(
+        refused(&["--port", "0", "--data", "/nowhere/data.db"])
+            .starts_with("The data file /nowhere/data.db can't be opened: ")
+    );
+    let keys = refused(&["--port", "0", "--keys-file", "/nowhere/keys.json"]);
+    assert!(keys.starts_with("The keys file /nowhere/keys.json can't be written: No such file or directory"), "{keys}");
+}
+
+#[test]
+fn an_option_that_is_none_is_told_and_help_names_those_there_are() {
+    let output = command(&["--prot", "1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("unexpected argument '--prot'") && told.contains("--help"), "{told}");
+    let help = String::from_utf8(command(&["--help"]).output().unwrap().stdout).unwrap();
+    for option in ["--port <N>", "--data <FILE>", "--keys-file <FILE>", "--dynamodb-port <N>"] {
+        assert!(help.contains(option), "{help}");
+    }
+}

@@ -1,0 +1,99 @@
+//! The demo data: the same at every start, and as much as is promised.
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicI32, Ordering},
+};
+
+use aws_sdk_dynamodb::{
+    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
+    error::BoxError,
+};
+use local::{database::Embedded, demo};
+use serde_json::Value;
+use shared::{db::Db, plan::Plan};
+
+use crate::world::{START, TestClock, database, gateway, request, send};
+
+/// Everything that a key can see, list by list.
+async fn everything(db: &Db, key: &str) -> Vec<Vec<Value>> {
+    let clock = TestClock::at(START);
+    let gateway = gateway(db, &clock);
+    let walk = async |path: &str| {
+        let mut rows = Vec::new();
+        let mut next = Some(format!("{path}?limit=100"));
+        while let Some(page) = next {
+            clock.advance(1_100);
+            let answer = send(&gateway, request("GET", &page, Some(key), None)).await;
+            rows.extend(answer.rows().iter().cloned());
+            next = answer.next().map(|cursor| format!("{path}?limit=100&cursor={cursor}"));
+        }
+        rows
+    };
+    let jobs = walk("/api/v1/jobs").await;
+    let mut applications = Vec::new();
+    for job in &jobs {
+        applications.extend(walk(&format!("/api/v1/jobs/{}/applications", job["id"].as_str().unwrap())).await);
+    }
+    let stages = walk("/api/v1/pipeline/stages").await;
+    let mut positions = Vec::new();
+    for stage in &stages {
+        positions.push(walk(&format!("/api/v1/pipeline/stages/{}/candidates", stage["id"].as_str().unwrap())).await);
+    }
+    assert!(positions.iter().all(|at| !at.is_empty()), "every stage has somebody");
+    let positions = positions.concat();
+    vec![jobs, walk("/api/v1/candidates").await, stages, positions, applications]
+}
+
+#[tokio::test]
+async fn two_starts_make_the_same_data_of_the_promised_size() {
+    let mut starts = Vec::new();
+    for _ in 0..2 {
+        let database: Embedded = database();
+        let db = database.db();
+        let keys = demo::seed(&db).await.unwrap();
+        let mut seen = Vec::new();
+        for plan in [Plan::Starter, Plan::Professional, Plan::Enterprise] {
+            let key = keys.iter().find(|key| key.plan == plan && key.label == "all").unwrap();
+            let data = everything(&db, &key.key).await;
+            assert_eq!(data.iter().map(Vec::len).collect::<Vec<_>>(), [60, 250, 6, 250, 120], "{plan}");
+            seen.push(data);
+        }
+        starts.push((seen, keys.into_iter().map(|key| key.key).collect::<BTreeSet<_>>()));
+    }
+    assert_eq!(starts[0].0, starts[1].0);
+    assert!(starts[0].1.is_disjoint(&starts[1].1), "the keys are new at every start");
+}
+
+/// Breaks off: from so many calls on, none is made any more.
+#[derive(Debug)]
+struct BreakOff(AtomicI32);
+
+impl Intercept for BreakOff {
+    fn name(&self) -> &'static str {
+        "BreakOff"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if self.0.fetch_sub(1, Ordering::SeqCst) > 0 { Ok(()) } else { Err("broken off".into()) }
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_was_broken_off_is_made_good_by_the_next() {
+    let database = database();
+    for calls in [6, 1_500] {
+        let config = database.config().interceptor(BreakOff(AtomicI32::new(calls)));
+        demo::seed(&Db::with(config, Embedded::tables())).await.unwrap_err();
+    }
+    let db = database.db();
+    let keys = demo::seed(&db).await.unwrap();
+    let key = keys.iter().find(|key| key.plan == Plan::Professional).unwrap();
+    let sizes: Vec<usize> = everything(&db, &key.key).await.iter().map(Vec::len).collect();
+    assert_eq!(sizes, [60, 250, 6, 250, 120]);
+}
