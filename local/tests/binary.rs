@@ -149,9 +149,10 @@ fn it_serves_with_the_keys_it_tells_keeps_the_data_it_is_given_and_ends_on_ctrl_
 
 #[test]
 fn it_serves_the_embedded_dynamodb_where_it_is_asked_to() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let served = serve(&["--port", "0", "--dynamodb-port", &free.port().to_string()]);
-    let answer = exchange(&free.to_string(), &format!("GET / HTTP/1.1\r\nHost: {free}\r\nConnection: close\r\n\r\n"));
+    let served = serve(&["--port", "0", "--dynamodb-port", "0"]);
+    let told = served.greeting.lines().find_map(|line| line.split("DynamoDB: http://").nth(1)).unwrap();
+    let address = told.strip_suffix('.').unwrap();
+    let answer = exchange(address, &format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"));
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("healthy"), "{answer}");
     assert_eq!(served.interrupt(), Some(0));
 }
