@@ -5,7 +5,11 @@
 use std::{io, panic, time::Duration};
 
 use axum::http::{Method, StatusCode};
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt::{self, MakeWriter},
+    layer::{Layer, SubscriberExt},
+};
 
 use crate::{error::ApiError, exchange::Notes};
 
@@ -46,15 +50,15 @@ pub fn subscriber<W>(writer: W) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
+    let lines = fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
         .with_target(false)
-        .with_env_filter(EnvFilter::new("warn,shared=info"))
-        .with_writer(writer)
-        .finish()
+        .with_writer(writer);
+    let wanted = Targets::new().with_default(LevelFilter::WARN).with_target("shared", LevelFilter::INFO);
+    tracing_subscriber::registry().with(lines.with_filter(wanted))
 }
 
 /// Starts the log of a process, on its standard output. A panic is logged with its place alone: its message may hold
