@@ -79,11 +79,13 @@ async fn run(options: &Options) -> Result<(), StartError> {
 fn write_keys(path: &Path, keys: &[DemoKey]) -> io::Result<()> {
     let mut file = OpenOptions::new();
     file.write(true).create(true).truncate(true);
+    let mut file = file.open(path)?;
+    // Also of a file that was there before and everybody could read.
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     let mut json = serde_json::to_vec_pretty(keys)?;
     json.push(b'\n');
-    file.open(path)?.write_all(&json)
+    file.write_all(&json)
 }
 
 fn greet(

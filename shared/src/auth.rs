@@ -16,7 +16,7 @@ use crate::{
     exchange,
     id::OrgId,
     key::ApiKey,
-    limits::{Limits, Standing},
+    limits::{BURST_LIMIT, Limits, Standing},
     records::{
         api_key::{self, KeyUse},
         organization::{self, MonthUse},
@@ -54,7 +54,8 @@ impl<S: RequiredScope> FromRequestParts<App> for Caller<S> {
 
 fn presented_key(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
     let mut presented = headers.get_all(API_KEY_HEADER).iter();
-    let key = presented.next().ok_or(ApiError::MissingApiKey)?;
+    // An empty one is an unset variable in somebody's script.
+    let key = presented.next().filter(|key| !key.is_empty()).ok_or(ApiError::MissingApiKey)?;
     if presented.next().is_some() {
         return Err(ApiError::InvalidApiKey);
     }
@@ -67,7 +68,8 @@ async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<OrgId, ApiError>
     let hash = key.hash();
 
     if let Some(grant) = app.memory.burst_refusal(&hash, now) {
-        let limits = Limits { now, burst: Standing::of_burst(crate::limits::BURST_LIMIT, now), month: None };
+        let month = app.memory.last_month(&hash, now);
+        let limits = Limits { now, burst: Standing::of_burst(BURST_LIMIT, now), month };
         exchange::note_caller(grant.org, key.id());
         exchange::note_limits(&limits);
         return Err(limits.rate_limit_exceeded());
@@ -82,7 +84,7 @@ async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<OrgId, ApiError>
 
     let used = api_key::count_request(&app.db, key, now, &app.memory.take_stale(&hash)).await?;
     let KeyUse { grant, burst, admitted, stale } = used.ok_or(ApiError::InvalidApiKey)?;
-    let mut limits = Limits { now, burst, month: None };
+    let mut limits = Limits { now, burst, month: app.memory.last_month(&hash, now) };
     app.memory.note_burst(hash, &grant, &limits, stale);
     exchange::note_caller(grant.org, key.id());
     exchange::note_limits(&limits);

@@ -3,8 +3,12 @@
 //! A type that can be read from a body names its fields once, in [`FromFields::from_fields`]; whatever the body has
 //! beyond those is unknown or read-only, and an error either way.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, fmt};
 
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -49,9 +53,77 @@ impl Problems {
         None
     }
 
+    pub(crate) fn into_details(self) -> Vec<Detail> {
+        self.0
+    }
+
     /// Notes that the value has another JSON type.
     pub fn wrong_type<T>(&mut self, at: &str, wanted: &str) -> Option<T> {
         self.note(at, Problem::InvalidType, format!("must be {wanted}"))
+    }
+}
+
+/// JSON in which no object has a name twice: RFC 8259 leaves open which of the two counts, so neither does.
+#[derive(Debug)]
+pub(crate) struct Strict(pub(crate) Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Self)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Strict(entry)) = entries.next_element()? {
+            list.push(entry);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, Strict(value))) = entries.next_entry::<String, _>()? {
+            if object.contains_key(&name) {
+                let shown: String = name.chars().take(MAX_FIELD_CHARS).collect();
+                return Err(de::Error::custom(format!("{shown} is given more than once")));
+            }
+            object.insert(name, value);
+        }
+        Ok(object.into())
     }
 }
 
@@ -112,7 +184,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A field that may be left out or `null`.
+    /// A field that may be left out, or `null`, which means the same.
     pub fn optional<T: Field>(&mut self, name: &'static str) -> Option<T> {
         self.change(name).flatten()
     }

@@ -10,16 +10,20 @@ use aws_sdk_dynamodb::{
     Client,
     config::{BehaviorVersion, Builder, ConfigBag, Intercept, RuntimeComponents},
     error::{BoxError, BuildError, ProvideErrorMetadata, SdkError},
-    operation::put_item::{PutItemError, builders::PutItemFluentBuilder},
-    operation::transact_write_items::TransactWriteItemsError,
-    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::{AttributeValue, CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+    operation::{
+        put_item::PutItemError,
+        transact_write_items::TransactWriteItemsError,
+        update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    },
+    types::{
+        AttributeValue, CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+        builders::UpdateBuilder,
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     exchange,
-    page::{Cursor, PageRequest, Rows},
     table::{Key, List},
 };
 
@@ -32,14 +36,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// DynamoDB refuses one of two writes that meet in a transaction (`TransactionConflict`), and the SDK does not try such
-/// a write again.
-const CONFLICT_ATTEMPTS: u32 = 4;
-const CONFLICT_PAUSE: Duration = Duration::from_millis(20);
+/// DynamoDB refuses one of two writes that meet in a transaction, and the SDK does not send such a write again. It is
+/// sent again here, after pauses that grow from the first to the last of these, for as long as the patience lasts.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LAST_PAUSE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_millis(2_500);
 
-/// A Query reads at most 1 MB at a time; a page ends early rather than grow past this many of them, because Lambda
-/// can't answer with more than 6 MB and JSON escapes can double a text.
-const MAX_QUERIES_PER_PAGE: usize = 3;
+/// A page ends early rather than make an answer that Lambda can't send: 6,291,556 bytes, of which this leaves the rest
+/// for names and numbers.
+const MAX_PAGE_BYTES: usize = 5_000_000;
 
 /// Why a call failed, other than by its own condition.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +60,8 @@ pub enum DbError {
     Unreadable(&'static str),
 }
 
-/// What came of a conditional write: the item after it, or the item that failed the condition (`None`: there was none).
+/// What came of a conditional update: the attributes that were asked for, or the item that failed the condition (`None`:
+/// there was none).
 pub(crate) type Conditional = Result<Item, Option<Item>>;
 
 /// The tables, and the client that reaches them. Cheap to clone.
@@ -104,9 +110,17 @@ impl Db {
         self.client.update_item().table_name(&self.tables.records).set_key(Some(key.into_item()))
     }
 
-    /// A put into the Records table: as it stands, or with a condition and passed to [`put`].
-    pub(crate) fn put_record(&self, item: Item) -> PutItemFluentBuilder {
-        self.client.put_item().table_name(&self.tables.records).set_item(Some(item))
+    /// Writes a new item. That it is there already is no failure: its id is fresh, so it was this put that wrote it, sent
+    /// again after a lost answer.
+    pub(crate) async fn create(&self, item: Item) -> Result<(), DbError> {
+        let request = self.client.put_item().table_name(&self.tables.records).set_item(Some(item));
+        match request.condition_expression(crate::table::ABSENT).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(failure(&error)),
+            },
+        }
     }
 
     /// The name of the Access table, for the writes of a transaction.
@@ -132,17 +146,19 @@ impl Db {
         Ok(request.consistent_read(true).send().await.map_err(|error| failure(&error))?.item)
     }
 
-    /// Reads a page of a list, eventually consistent: one Query of `limit + 1` rows, because `LastEvaluatedKey` is also
-    /// set on a page that ends exactly at the end. More than one only where 1 MB holds fewer rows than asked for.
-    pub(crate) async fn query<T: DeserializeOwned>(
+    /// Reads up to `limit` rows of a list from `start` on, and whether there are more. One Query of `limit + 1` rows,
+    /// because `LastEvaluatedKey` is also set on a page that ends exactly at the end; more than one only where 1 MB, which
+    /// is what a Query reads at most, holds fewer rows. Fewer rows than `limit`, with more to come, only where they would
+    /// not fit into an answer.
+    pub(crate) async fn query(
         &self,
         list: &List,
-        page: &PageRequest,
-    ) -> Result<Rows<T>, crate::error::ApiError> {
-        let limit = usize::from(page.limit());
-        let mut start = page.start(list)?.map(|position| list.start_key(&position)).transpose()?;
-        let mut items = Vec::new();
-        for _ in 0..MAX_QUERIES_PER_PAGE {
+        mut start: Option<Item>,
+        limit: usize,
+    ) -> Result<(Vec<Item>, bool), DbError> {
+        let mut rows = Vec::new();
+        let mut bytes = 0;
+        loop {
             let answer = self
                 .client
                 .query()
@@ -152,32 +168,29 @@ impl Db {
                 .expression_attribute_names("#partition", list.partition_name())
                 .expression_attribute_values(":partition", string(list.partition()))
                 .scan_index_forward(list.ascending())
-                .limit(i32::try_from(limit + 1 - items.len()).unwrap_or(i32::MAX))
+                .consistent_read(list.is_read_consistently())
+                .limit(i32::try_from(limit + 1 - rows.len()).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start.take())
                 .send()
                 .await
                 .map_err(|error| failure(&error))?;
-            items.extend(answer.items.unwrap_or_default());
+            for row in answer.items.unwrap_or_default() {
+                bytes += bytes_in_answer(&row);
+                if rows.len() == limit || (bytes > MAX_PAGE_BYTES && !rows.is_empty()) {
+                    return Ok((rows, true));
+                }
+                rows.push(row);
+            }
             start = answer.last_evaluated_key;
-            if items.len() > limit || start.is_none() {
-                break;
+            if start.is_none() {
+                return Ok((rows, false));
             }
         }
-        let has_more = items.len() > limit || start.is_some();
-        items.truncate(limit);
-        let next = match items.last() {
-            Some(row) if has_more => Some(Cursor::after(list, list.position(row)?)),
-            _ => None,
-        };
-        Ok(Rows { rows: items.into_iter().map(read).collect::<Result<_, _>>()?, next })
     }
 
-    /// Writes all of `writes` or none: `Err` has a reason for each of them, in their order.
-    pub(crate) async fn transact(
-        &self,
-        writes: Vec<TransactWriteItem>,
-    ) -> Result<Result<(), Vec<CancellationReason>>, DbError> {
-        let mut attempt = 1;
+    /// Writes all of `writes` or none.
+    pub(crate) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Result<(), Refused>, DbError> {
+        let mut patience = Patience::new();
         loop {
             // The SDK adds a token of its own, so that a transaction whose answer was lost is not done twice.
             let answer = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
@@ -185,29 +198,153 @@ impl Db {
             let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() else {
                 return Err(failure(&error));
             };
-            let reasons = canceled.cancellation_reasons();
-            if reasons.iter().any(|reason| reason.code() == Some("ConditionalCheckFailed")) {
-                return Ok(Err(reasons.to_vec()));
+            match Refused::sort(canceled.cancellation_reasons())? {
+                Some(refused) => return Ok(Err(refused)),
+                None => patience.pause().await?,
             }
-            let codes: Vec<_> = reasons.iter().filter_map(CancellationReason::code).collect();
-            if !codes.contains(&"TransactionConflict") {
-                return Err(DbError::Refused(codes.join(", ")));
-            }
-            if attempt == CONFLICT_ATTEMPTS {
-                return Err(DbError::Unavailable("transactions kept meeting each other".to_owned()));
-            }
-            pause(attempt).await;
-            attempt += 1;
         }
     }
 }
 
-/// Sends an update under its condition. Answers all attributes: after it, or of the item that failed the condition.
+/// A transaction that was not done because a condition failed: which, and what was there instead.
+#[derive(Debug)]
+pub(crate) struct Refused(Vec<CancellationReason>);
+
+impl Refused {
+    /// `None`: no condition failed, and the transaction may be sent again.
+    fn sort(reasons: &[CancellationReason]) -> Result<Option<Self>, DbError> {
+        let codes = || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
+        if codes().any(|code| code == CONDITION_FAILED) {
+            return Ok(Some(Self(reasons.to_vec())));
+        }
+        let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+        match codes().find(|code| !passing.contains(code)) {
+            Some(code) => Err(DbError::Refused(code.to_owned())),
+            None => Ok(None),
+        }
+    }
+
+    /// If the condition of the write at this place failed: the item that was there, if there was one and the write asked
+    /// for it.
+    pub(crate) fn write(&self, at: usize) -> Option<Option<&Item>> {
+        let reason = self.0.get(at).filter(|reason| reason.code() == Some(CONDITION_FAILED))?;
+        Some(reason.item().filter(|item| !item.is_empty()))
+    }
+}
+
+const CONDITION_FAILED: &str = "ConditionalCheckFailed";
+
+/// How often and how long to wait for others.
+pub(crate) struct Patience {
+    ends: tokio::time::Instant,
+    next: Duration,
+}
+
+impl Patience {
+    pub(crate) fn new() -> Self {
+        Self { ends: tokio::time::Instant::now() + PATIENCE, next: FIRST_PAUSE }
+    }
+
+    /// Waits a while, of a random length so that those who met don't meet again. `Unavailable` when it has been long
+    /// enough.
+    pub(crate) async fn pause(&mut self) -> Result<(), DbError> {
+        if tokio::time::Instant::now() >= self.ends {
+            return Err(DbError::Unavailable("writes kept meeting each other".to_owned()));
+        }
+        let share = getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX));
+        tokio::time::sleep(self.next.mul_f64(share)).await;
+        self.next = (self.next * 2).min(LAST_PAUSE);
+        Ok(())
+    }
+}
+
+/// The difference between two states of an item, as the update that makes the second of the first: what neither names,
+/// such as an attribute of a later version of this code, stays as it is.
+#[derive(Debug)]
+pub(crate) struct Change {
+    expression: String,
+    names: HashMap<String, String>,
+    values: Item,
+}
+
+impl Change {
+    /// The condition under which it is made: nobody has changed the item since.
+    const CONDITION: &str = "#version = :version";
+
+    /// From `old`, which was read, to `new`, of the same key.
+    pub(crate) fn between(old: &Item, new: &Item) -> Self {
+        let mut change = Self { expression: String::new(), names: HashMap::new(), values: Item::new() };
+        let (mut set, mut remove) = (Vec::new(), Vec::new());
+        for (i, (name, value)) in new.iter().filter(|(name, value)| old.get(*name) != Some(value)).enumerate() {
+            change.names.insert(format!("#s{i}"), name.clone());
+            change.values.insert(format!(":s{i}"), value.clone());
+            set.push(format!("#s{i} = :s{i}"));
+        }
+        for (i, name) in old.keys().filter(|name| !new.contains_key(*name)).enumerate() {
+            change.names.insert(format!("#r{i}"), name.clone());
+            remove.push(format!("#r{i}"));
+        }
+        change.names.insert("#version".to_owned(), VERSION.to_owned());
+        if let Some(version) = old.get(VERSION) {
+            change.values.insert(":version".to_owned(), version.clone());
+        }
+        let removal = if remove.is_empty() { String::new() } else { format!(" REMOVE {}", remove.join(", ")) };
+        change.expression = format!("SET {}{removal}", set.join(", "));
+        change
+    }
+
+    /// Makes the change. `false`: somebody has changed the item since it was read.
+    pub(crate) async fn make(self, request: UpdateItemFluentBuilder) -> Result<bool, DbError> {
+        let request = request
+            .update_expression(self.expression)
+            .condition_expression(Self::CONDITION)
+            .set_expression_attribute_names(Some(self.names))
+            .set_expression_attribute_values(Some(self.values));
+        Ok(update(request, ReturnValue::None).await?.is_ok())
+    }
+
+    /// The change as part of a transaction.
+    pub(crate) fn as_part(self, update: UpdateBuilder) -> Result<TransactWriteItem, DbError> {
+        let update = update
+            .update_expression(self.expression)
+            .condition_expression(Self::CONDITION)
+            .set_expression_attribute_names(Some(self.names))
+            .set_expression_attribute_values(Some(self.values));
+        Ok(TransactWriteItem::builder().update(built(update.build())?).build())
+    }
+}
+
+/// The attribute that every change of a record raises.
+const VERSION: &str = "version";
+
+/// The most that an item's texts come to in Lambda's answer, where they are JSON within JSON: a quote or a backslash takes
+/// four bytes there, a line break three.
+fn bytes_in_answer(item: &Item) -> usize {
+    item.values().map(bytes_of_value).sum()
+}
+
+fn bytes_of_value(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text
+            .bytes()
+            .map(|byte| match byte {
+                b'"' | b'\\' => 4,
+                0..0x20 => 3,
+                _ => 1,
+            })
+            .sum(),
+        AttributeValue::L(values) => values.iter().map(bytes_of_value).sum(),
+        AttributeValue::M(values) => bytes_in_answer(values),
+        _ => 32,
+    }
+}
+
+/// Sends an update under its condition, and answers the attributes that `values` names.
 pub(crate) async fn update(request: UpdateItemFluentBuilder, values: ReturnValue) -> Result<Conditional, DbError> {
     let request = request
         .return_values(values)
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-    let mut attempt = 1;
+    let mut patience = Patience::new();
     loop {
         let error = match request.clone().send().await {
             Ok(answer) => return Ok(Ok(answer.attributes.unwrap_or_default())),
@@ -215,32 +352,10 @@ pub(crate) async fn update(request: UpdateItemFluentBuilder, values: ReturnValue
         };
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(refused)) => return Ok(Err(refused.item.clone())),
-            Some(UpdateItemError::TransactionConflictException(_)) if attempt < CONFLICT_ATTEMPTS => {}
+            Some(UpdateItemError::TransactionConflictException(_)) => patience.pause().await?,
             _ => return Err(failure(&error)),
         }
-        pause(attempt).await;
-        attempt += 1;
     }
-}
-
-/// Sends a put. `false`: its condition failed, and nothing was written.
-pub(crate) async fn put(request: PutItemFluentBuilder) -> Result<bool, DbError> {
-    let mut attempt = 1;
-    loop {
-        let Err(error) = request.clone().send().await else { return Ok(true) };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(_)) => return Ok(false),
-            Some(PutItemError::TransactionConflictException(_)) if attempt < CONFLICT_ATTEMPTS => {}
-            _ => return Err(failure(&error)),
-        }
-        pause(attempt).await;
-        attempt += 1;
-    }
-}
-
-async fn pause(attempt: u32) {
-    let jitter = getrandom::u32().unwrap_or(0) % 20;
-    tokio::time::sleep(CONFLICT_PAUSE * attempt + Duration::from_millis(jitter.into())).await;
 }
 
 /// The record that an item holds.
@@ -329,5 +444,60 @@ impl Intercept for CountCalls {
     ) -> Result<(), BoxError> {
         exchange::count_db_call();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasons(codes: &[&str]) -> Vec<CancellationReason> {
+        codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect()
+    }
+
+    #[test]
+    fn a_canceled_transaction_is_refused_sent_again_or_a_fault() {
+        let refused = Refused::sort(&reasons(&["None", CONDITION_FAILED, "TransactionConflict"])).unwrap().unwrap();
+        assert_eq!(
+            (refused.write(0), refused.write(1), refused.write(2), refused.write(3)),
+            (None, Some(None), None, None)
+        );
+        for passing in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
+            assert!(Refused::sort(&reasons(&["None", passing])).unwrap().is_none());
+        }
+        for fault in ["ValidationError", "ItemCollectionSizeLimitExceeded", "DuplicateItem"] {
+            assert!(matches!(Refused::sort(&reasons(&["TransactionConflict", fault])), Err(DbError::Refused(_))));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_lasts_for_seconds_and_then_ends() {
+        let begun = tokio::time::Instant::now();
+        let mut patience = Patience::new();
+        while patience.pause().await.is_ok() {}
+        let waited = begun.elapsed();
+        assert!(waited >= PATIENCE && waited < PATIENCE + LAST_PAUSE, "{waited:?}");
+    }
+
+    #[test]
+    fn a_change_names_only_what_differs_and_leaves_what_neither_state_has() {
+        let item =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), string(value))).collect();
+        let old: Item = item(&[("pk", "p"), ("version", "1"), ("a", "1"), ("b", "1"), ("c", "1")]);
+        let new: Item = item(&[("pk", "p"), ("version", "2"), ("a", "1"), ("b", "2")]);
+        let change = Change::between(&old, &new);
+        let mut names: Vec<_> = change.names.values().cloned().collect();
+        names.sort();
+        assert_eq!(names, ["b", "c", "version", "version"], "{change:?}");
+        assert!(change.expression.starts_with("SET ") && change.expression.ends_with(" REMOVE #r0"));
+        assert_eq!((&change.names["#r0"], &change.values[":version"]), (&"c".to_owned(), &string("1")));
+    }
+
+    #[test]
+    fn a_text_is_measured_as_json_within_json() {
+        let text = "a\"\\\n\u{e9}\u{1f319}";
+        let answer = serde_json::to_string(&serde_json::to_string(text).unwrap()).unwrap();
+        // The outer quotes, and the inner ones with their backslashes.
+        assert_eq!(bytes_of_value(&string(text)), answer.len() - 2 - 4);
     }
 }

@@ -7,18 +7,31 @@ use axum::{
 };
 use serde::Serialize;
 
-/// `200` with `{"success":true,"data":…}`.
+/// What an answer can carry.
+pub trait Object: Serialize {
+    /// The version, for the `ETag` header, if the object has one.
+    fn version(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// `200` with `{"success":true,"data":…}`, and the object's version as its `ETag` (RFC 9110, section 8.8.3).
 #[derive(Debug)]
 pub struct Data<T>(pub T);
 
-impl<T: Serialize> IntoResponse for Data<T> {
+impl<T: Object> IntoResponse for Data<T> {
     fn into_response(self) -> Response {
         #[derive(Serialize)]
         struct Envelope<T> {
             success: bool,
             data: T,
         }
-        json(&Envelope { success: true, data: self.0 })
+        let version = self.0.version();
+        let mut response = json(&Envelope { success: true, data: self.0 });
+        if let Some(etag) = version.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok()) {
+            response.headers_mut().insert(header::ETAG, etag);
+        }
+        response
     }
 }
 
@@ -36,7 +49,7 @@ impl<T> Created<T> {
     }
 }
 
-impl<T: Serialize> IntoResponse for Created<T> {
+impl<T: Object> IntoResponse for Created<T> {
     fn into_response(self) -> Response {
         let mut response = (StatusCode::CREATED, Data(self.object)).into_response();
         if let Ok(location) = HeaderValue::from_str(&self.location) {

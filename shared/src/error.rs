@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::{
     db::DbError,
+    event::MAX_BODY_BYTES,
     id::{ApplicationId, CandidateId, StageId},
     scope::Scope,
 };
@@ -26,7 +27,7 @@ pub enum ApiError {
     InvalidParameter(Vec<Detail>),
     /// The cursor is damaged, or belongs to another list or filter.
     InvalidCursor,
-    /// The body is not JSON (RFC 8259).
+    /// The body is not JSON (RFC 8259), or an object in it has a name twice.
     MalformedJson(String),
     /// No `X-API-Key` header.
     MissingApiKey,
@@ -59,11 +60,11 @@ pub enum ApiError {
         /// Where the candidate is.
         current_stage_id: StageId,
     },
-    /// The object kept changing under the update.
+    /// The object is at another version than `If-Match` names, or kept changing under the update.
     VersionConflict,
     /// The body is larger than [`MAX_BODY_BYTES`](crate::event::MAX_BODY_BYTES).
     PayloadTooLarge,
-    /// The body is not declared as JSON.
+    /// The body is not declared as JSON, or is compressed.
     UnsupportedMediaType,
     /// The body's fields are wrong: every one of them is listed.
     ValidationError(Vec<Detail>),
@@ -195,13 +196,13 @@ impl ApiError {
             Self::InvalidCursor => {
                 "The cursor is not one of this list with these filters. Pass nextCursor of the last answer as it stands, or start without a cursor.".into()
             }
-            Self::MalformedJson(message) => format!("The body is not valid JSON: {message}.").into(),
+            Self::MalformedJson(message) => format!("The body can't be read as JSON: {message}.").into(),
             Self::MissingApiKey => "Send your API key in the X-API-Key header.".into(),
             Self::InvalidApiKey => "This API key is not valid.".into(),
             Self::InsufficientScope(scope) => format!("This API key lacks the scope {scope}.").into(),
             Self::PlanNoApiAccess => "Your organization's plan has no API access.".into(),
             Self::NotFound => "There is no such object in your organization.".into(),
-            Self::UnknownPath => "There is no such path.".into(),
+            Self::UnknownPath => "There is no such path. Paths begin with /api/v1 and have no slash at the end.".into(),
             Self::MethodNotAllowed => "This path does not take this method; the Allow header lists those it takes.".into(),
             Self::EmailTaken { .. } => "Another candidate has this e-mail; existingId is theirs.".into(),
             Self::AlreadyApplied { .. } => {
@@ -211,9 +212,9 @@ impl ApiError {
             Self::StageConflict { .. } => {
                 "The candidate is not at fromStageId but at currentStageId; nothing was moved.".into()
             }
-            Self::VersionConflict => "The object kept changing while it was updated. Read it again, then retry.".into(),
-            Self::PayloadTooLarge => "The body is larger than 256 KiB.".into(),
-            Self::UnsupportedMediaType => "Send the body as JSON, with Content-Type: application/json.".into(),
+            Self::VersionConflict => "The object is at another version by now. Read it again, then retry.".into(),
+            Self::PayloadTooLarge => format!("The body is larger than {} KiB.", MAX_BODY_BYTES / 1024).into(),
+            Self::UnsupportedMediaType => "Send the body as uncompressed JSON, with Content-Type: application/json.".into(),
             Self::ValidationError(_) => "The body has wrong fields; details lists each.".into(),
             Self::RateLimitExceeded { retry_after } => {
                 format!("This key's requests of this minute are used up. Try again in {retry_after} seconds.").into()

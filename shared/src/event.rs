@@ -88,7 +88,7 @@ fn checked_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
     }
 }
 
-/// Nothing here reads these two, but whoever sends them broken is no client that API Gateway would let through.
+/// Nothing here reads these two; API Gateway sets both. Where they are broken, something is between that should not be.
 fn check_proxy_headers(headers: &HeaderMap) -> Result<(), ApiError> {
     let parses =
         |name: &str, check: fn(&str) -> bool| headers.get(name).is_none_or(|value| value.to_str().is_ok_and(check));
@@ -100,7 +100,7 @@ fn check_proxy_headers(headers: &HeaderMap) -> Result<(), ApiError> {
     if !parses("host", is_host) {
         return Err(bad("The Host header is not a host."));
     }
-    if !parses("x-forwarded-proto", |proto| matches!(proto, "https" | "http")) {
+    if !parses("x-forwarded-proto", |proto| matches!(proto.to_ascii_lowercase().as_str(), "https" | "http")) {
         return Err(bad("The X-Forwarded-Proto header is not a scheme."));
     }
     Ok(())
@@ -122,14 +122,19 @@ fn bad(message: &'static str) -> ApiError {
 pub(crate) async fn from_response(response: Response<Body>) -> Result<ApiGatewayV2httpResponse, axum::Error> {
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await?.to_bytes();
-    let compressed = parts.headers.contains_key(header::CONTENT_ENCODING);
+    let mut headers = parts.headers;
+    if !bytes.is_empty() {
+        // API Gateway counts for itself. An answer to HEAD keeps the length that GET would have.
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    let compressed = headers.contains_key(header::CONTENT_ENCODING);
     let text = if compressed { None } else { String::from_utf8(bytes.to_vec()).ok() };
 
     let mut answer = ApiGatewayV2httpResponse::default();
     answer.status_code = parts.status.as_u16().into();
     answer.is_base64_encoded = text.is_none();
     answer.body = Some(lambda_http::Body::Text(text.unwrap_or_else(|| BASE64.encode(&bytes))));
-    answer.headers = plain_headers(parts.headers, &mut answer.cookies);
+    answer.headers = plain_headers(headers, &mut answer.cookies);
     Ok(answer)
 }
 
@@ -138,8 +143,6 @@ fn plain_headers(mut headers: HeaderMap, cookies: &mut Vec<String>) -> HeaderMap
     let set = headers.get_all(header::SET_COOKIE).iter();
     cookies.extend(set.filter_map(|cookie| cookie.to_str().ok().map(str::to_owned)));
     headers.remove(header::SET_COOKIE);
-    // API Gateway counts for itself.
-    headers.remove(header::CONTENT_LENGTH);
     headers
 }
 

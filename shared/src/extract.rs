@@ -6,12 +6,11 @@ use axum::{
     http::{HeaderMap, Uri, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::{
     app::App,
-    body::{self, FromFields},
-    error::{ApiError, Detail, Problem},
+    body::{self, FromFields, Problems, Strict},
+    error::{ApiError, Problem},
     event::MAX_BODY_BYTES,
     page::{DEFAULT_LIMIT, MAX_LIMIT, PageRequest},
     value::{Choice, Email},
@@ -31,6 +30,31 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
     }
 }
 
+/// The versions that an object may be at for an update to be made: the `If-Match` header (RFC 9110, section 13.1.1). Without
+/// it, any.
+#[derive(Debug)]
+pub struct IfMatch(Option<String>);
+
+impl IfMatch {
+    /// Any version will do.
+    pub const ANY: Self = Self(None);
+
+    /// Whether an object at this version may be updated. A tag that is none of ours, or weak, matches nothing.
+    pub(crate) fn allows(&self, version: u64) -> bool {
+        let Some(header) = &self.0 else { return true };
+        header.trim() == "*" || header.split(',').any(|tag| tag.trim() == format!("\"{version}\""))
+    }
+}
+
+impl FromRequestParts<App> for IfMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let header = parts.headers.get(header::IF_MATCH);
+        Ok(Self(header.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())))
+    }
+}
+
 /// The body, as JSON (RFC 8259) that is declared as such.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
@@ -39,30 +63,33 @@ impl<T: FromFields> FromRequest<App> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
-        if !declares_json(request.headers()) {
-            return Err(ApiError::UnsupportedMediaType);
-        }
+        let declared = declares_json(request.headers());
         let bytes = to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|_| ApiError::PayloadTooLarge)?;
         if bytes.is_empty() {
             return Err(ApiError::MalformedJson("it is empty".to_owned()));
         }
-        let value: Value =
+        if !declared {
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        let Strict(value) =
             serde_json::from_slice(&bytes).map_err(|error| ApiError::MalformedJson(error.to_string()))?;
         body::parse(&value).map(Self)
     }
 }
 
-/// `application/json`, or a type that ends in `+json`; in UTF-8, which JSON always is.
+/// `application/json`, or a merge patch (RFC 7396), which is what a partial update is; in UTF-8, which JSON always is; and
+/// not compressed.
 fn declares_json(headers: &HeaderMap) -> bool {
+    let compressed = headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
     let Some(declared) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
     let declared = declared.to_ascii_lowercase();
     let mut parts = declared.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|media| {
-        media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
-    });
-    json && parts
-        .filter_map(|parameter| parameter.strip_prefix("charset="))
-        .all(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))
+    let json = matches!(parts.next(), Some("application/json" | "application/merge-patch+json"));
+    !compressed
+        && json
+        && parts
+            .filter_map(|parameter| parameter.strip_prefix("charset="))
+            .all(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))
 }
 
 /// The query of a list.
@@ -92,10 +119,10 @@ impl<T: FromParams> FromRequestParts<App> for Query<T> {
             Err(error) => (None, Some(error)),
         };
         let query = T::from_params(&mut params, PageRequest::new(limit, cursor, target));
-        match (params.problems.is_empty(), damaged) {
-            (false, _) => Err(ApiError::InvalidParameter(params.problems)),
-            (true, Some(damaged)) => Err(damaged),
-            (true, None) => Ok(Self(query)),
+        match (params.problems.into_details(), damaged) {
+            (details, _) if !details.is_empty() => Err(ApiError::InvalidParameter(details)),
+            (_, Some(damaged)) => Err(damaged),
+            (_, None) => Ok(Self(query)),
         }
     }
 }
@@ -104,22 +131,21 @@ impl<T: FromParams> FromRequestParts<App> for Query<T> {
 #[derive(Debug)]
 pub struct Params {
     given: Vec<(String, String)>,
-    problems: Vec<Detail>,
+    problems: Problems,
 }
 
 impl Params {
     fn read(uri: &Uri, filters: &[&str]) -> Self {
         let given: Vec<(String, String)> =
             form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-        let mut params = Self { given: Vec::new(), problems: Vec::new() };
+        let mut params = Self { given: Vec::new(), problems: Problems::default() };
         for (name, value) in given {
             if !["limit", "cursor"].contains(&name.as_str()) && !filters.contains(&name.as_str()) {
                 let allowed: Vec<&str> = filters.iter().copied().chain(["limit", "cursor"]).collect();
-                let message =
-                    format!("{} is no parameter of this list; it takes {}.", shown(&name), allowed.join(", "));
-                params.note(&name, Problem::Unknown, message);
+                let message = format!("is no parameter of this list; it takes {}", allowed.join(", "));
+                params.note(if name.is_empty() { "(empty)" } else { &name }, Problem::Unknown, message);
             } else if params.value(&name).is_some() {
-                params.note(&name, Problem::Duplicate, format!("{name} is given more than once."));
+                params.note(&name, Problem::Duplicate, "is given more than once");
             } else {
                 params.given.push((name, value));
             }
@@ -127,8 +153,8 @@ impl Params {
         params
     }
 
-    fn note(&mut self, name: &str, code: Problem, message: String) {
-        self.problems.push(Detail { field: shown(name), code, message });
+    fn note(&mut self, name: &str, code: Problem, message: impl Into<String>) {
+        self.problems.note::<()>(name, code, message);
     }
 
     fn value(&self, name: &str) -> Option<&str> {
@@ -142,7 +168,7 @@ impl Params {
         match text.parse() {
             Ok(limit @ 1..=MAX_LIMIT) if digits => limit,
             _ => {
-                self.note("limit", Problem::OutOfRange, format!("limit must be a whole number from 1 to {MAX_LIMIT}."));
+                self.note("limit", Problem::OutOfRange, format!("must be a whole number from 1 to {MAX_LIMIT}"));
                 DEFAULT_LIMIT
             }
         }
@@ -153,16 +179,16 @@ impl Params {
         let text = self.value(name)?;
         let choice = T::find(text);
         if choice.is_none() {
-            self.note(name, Problem::InvalidValue, format!("{name} must be one of {}.", T::TEXTS.join(", ")));
+            self.note(name, Problem::InvalidValue, format!("must be one of {}", T::TEXTS.join(", ")));
         }
         choice
     }
 
-    /// A filter that is an e-mail address.
+    /// A filter that is an e-mail address. A space, which no address has, is a plus sign that was not encoded as `%2B`.
     pub fn email(&mut self, name: &str) -> Option<Email> {
-        let email = Email::new(self.value(name)?);
+        let email = Email::new(&self.value(name)?.replace(' ', "+"));
         if email.is_none() {
-            self.note(name, Problem::InvalidFormat, format!("{name} must be an e-mail address."));
+            self.note(name, Problem::InvalidFormat, "must be an e-mail address");
         }
         email
     }
@@ -175,14 +201,16 @@ impl Params {
     }
 }
 
-/// So much of a parameter's name is repeated.
-fn shown(name: &str) -> String {
-    name.chars().take(50).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn if_match_allows_the_versions_it_names() {
+        let allows = |header: &str, version| IfMatch(Some(header.to_owned())).allows(version);
+        assert!(IfMatch::ANY.allows(7) && allows("*", 7) && allows("\"7\"", 7) && allows("\"6\" , \"7\"", 7));
+        assert!(!allows("\"6\"", 7) && !allows("7", 7) && !allows("W/\"7\"", 7) && !allows("", 7));
+    }
 
     #[test]
     fn only_what_is_declared_as_json_in_utf_8_is_read() {
@@ -201,11 +229,14 @@ mod tests {
             "text/plain",
             "application/x-www-form-urlencoded",
             "application/json; charset=utf-16",
-            "application/jsonx",
+            "application/json-patch+json",
             "",
         ] {
             assert!(!declared(other), "{other}");
         }
         assert!(!declares_json(&HeaderMap::new()));
+        let mut compressed = HeaderMap::from_iter([(header::CONTENT_TYPE, "application/json".parse().unwrap())]);
+        compressed.insert(header::CONTENT_ENCODING, "gzip".parse().unwrap());
+        assert!(!declares_json(&compressed));
     }
 }

@@ -1,7 +1,7 @@
 //! Identifiers: UUIDs of version 7 (RFC 9562), lower case and hyphenated, each kind a type of its own.
 //!
 //! A version 7 UUID begins with its time in milliseconds, so ids sort by when they were made. An [`OrgId`] can't be
-//! made outside this crate: a record can only be reached for an organization that a key proved, or that was just created.
+//! made outside this crate: a handler can only have the one that its caller's key proved.
 
 use std::{fmt, str::FromStr};
 
@@ -40,15 +40,16 @@ impl Stamp {
     }
 }
 
-/// The text is not a lower-case, hyphenated UUID.
+/// The text is not a hyphenated UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be a UUID in lower case with hyphens")]
+#[error("must be a UUID with hyphens")]
 pub struct InvalidId;
 
 fn parse(text: &str) -> Result<Uuid, InvalidId> {
     let id = Uuid::try_parse(text).map_err(|_| InvalidId)?;
-    // `try_parse` also takes braces, URNs, upper case and bare hex; an id has one form.
-    if text == id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) { Ok(id) } else { Err(InvalidId) }
+    // `try_parse` also takes braces, URNs and bare hex. Upper case is taken, as RFC 9562 demands, and answered in lower.
+    let form = id.hyphenated();
+    if text.eq_ignore_ascii_case(form.encode_lower(&mut Uuid::encode_buffer())) { Ok(id) } else { Err(InvalidId) }
 }
 
 macro_rules! ids {
@@ -100,9 +101,11 @@ ids! {
     StageId
     /// An application's id.
     ApplicationId
+    /// A move's id, by which a move that is made twice is known.
+    MoveId
 }
 
-/// An organization's id. Only this crate makes one: from a key's item, or for an organization it creates.
+/// An organization's id. Only this crate makes one: from a key's item, or for an organization that is created or found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrgId(Uuid);
 
@@ -140,9 +143,8 @@ mod tests {
     fn an_id_has_one_form() {
         let id = JobId::from(Clock::system().stamp()).to_string();
         assert_eq!(id.parse::<JobId>().unwrap().to_string(), id);
-        for other in
-            [id.to_uppercase(), id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}"), String::new()]
-        {
+        assert_eq!(id.to_uppercase().parse::<JobId>().unwrap().to_string(), id);
+        for other in [id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}"), String::new()] {
             assert_eq!(other.parse::<JobId>(), Err(InvalidId), "{other}");
         }
     }

@@ -9,6 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::{clock::Timestamp, id::OrgId, scope::Scope};
+
 const PREFIX: &str = "hh_live_";
 const ID_LEN: usize = 10;
 const SECRET_LEN: usize = 32;
@@ -24,6 +26,14 @@ pub struct ApiKey(String);
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyId(String);
+
+/// What a key gives: an organization, and what may be done in it, until when.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    pub(crate) org: OrgId,
+    pub(crate) scopes: Vec<Scope>,
+    pub(crate) expires_at: Option<Timestamp>,
+}
 
 /// SHA-256 of a whole key: what is stored in its place.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,7 +81,13 @@ impl ApiKey {
     /// How people recognize the key afterwards: `hh_live_` + id + `…` + its last four characters.
     #[must_use]
     pub fn display_form(&self) -> String {
-        format!("{PREFIX}{}…{}", self.id(), &self.0[LEN - 4..])
+        format!("{PREFIX}{}…{}", self.id(), self.last_four())
+    }
+
+    /// The last four characters, by which people tell a rotated key from the one before.
+    #[must_use]
+    pub fn last_four(&self) -> &str {
+        &self.0[LEN - 4..]
     }
 
     /// The whole key, to be shown once to whom it belongs.
@@ -84,6 +100,13 @@ impl ApiKey {
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ApiKey(…)")
+    }
+}
+
+impl Grant {
+    /// Whether the key has expired at `now`.
+    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
 }
 

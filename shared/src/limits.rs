@@ -11,13 +11,17 @@ use std::{
 
 use axum::http::HeaderName;
 
-use crate::{clock::Timestamp, error::ApiError, key::KeyHash, records::api_key::Grant};
+use crate::{
+    clock::Timestamp,
+    error::ApiError,
+    key::{Grant, KeyHash},
+};
 
 /// Requests a key may make in one minute of the clock.
 pub const BURST_LIMIT: u64 = 60;
 /// The length of the burst's window.
 pub const BURST_WINDOW_SECS: i64 = 60;
-/// A month's refusal is believed for so long: an upgrade takes effect within it.
+/// A month's refusal is believed for so long: an instance that has seen it takes notice of another plan within it.
 const MONTH_REFUSAL_MILLIS: i64 = 5_000;
 /// So many keys are remembered; then memory starts anew. It saves calls, and holds nothing that is needed.
 const MAX_REMEMBERED_KEYS: usize = 10_000;
@@ -119,7 +123,8 @@ impl Standing {
     }
 }
 
-/// Where a caller stands. The month is missing where it is unlimited, and where the request was refused before it.
+/// Where a caller stands. The month is missing where it is unlimited. Where the request was refused before the month, it is
+/// what this instance last saw of it, if anything.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) now: Timestamp,
@@ -159,8 +164,9 @@ impl Limits {
 
 /// What this instance knows of keys it has served: which windows are used up, and which old counters are to be removed.
 ///
-/// A refusal from here is exact: a count never falls inside its window. It is found by the hash of the whole key, so
-/// that only who holds the key is answered from it.
+/// A burst's refusal is exact: a count never falls inside its window. A month's may be out of date for
+/// [`MONTH_REFUSAL_MILLIS`], since the plan can change. A key revoked meanwhile is still refused, but hears of its limit
+/// until the minute is over. Everything is found by the hash of the whole key: only who holds it is answered from here.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Mutex<HashMap<KeyHash, Known>>);
 
@@ -169,6 +175,7 @@ struct Known {
     stale: Vec<Minute>,
     burst: Option<(Minute, Grant)>,
     month: Option<MonthRefusal>,
+    last_month: Option<Standing>,
 }
 
 #[derive(Debug)]
@@ -198,7 +205,7 @@ impl Memory {
     pub(crate) fn burst_refusal(&self, key: &KeyHash, now: Timestamp) -> Option<Grant> {
         self.with(|known| {
             let (minute, grant) = known.get(key)?.burst.as_ref()?;
-            (*minute == Minute::of(now)).then(|| grant.clone())
+            (*minute == Minute::of(now) && !grant.has_expired(now)).then(|| grant.clone())
         })
     }
 
@@ -207,11 +214,18 @@ impl Memory {
         self.with(|known| {
             let refusal = known.get(key)?.month.as_ref()?;
             let age = now.as_millis() - refusal.seen_at.as_millis();
-            let fresh = (0..MONTH_REFUSAL_MILLIS).contains(&age) && now < refusal.month.resets_at;
+            let fresh = (0..MONTH_REFUSAL_MILLIS).contains(&age)
+                && now < refusal.month.resets_at
+                && !refusal.grant.has_expired(now);
             // In a new minute nothing of the burst is used: a request refused from here is not counted.
             let burst = if now < refusal.burst.resets_at { refusal.burst } else { Standing::of_burst(0, now) };
             fresh.then(|| (refusal.grant.clone(), Limits { now, burst, month: Some(refusal.month) }))
         })
+    }
+
+    /// What was last seen of the month that it still is.
+    pub(crate) fn last_month(&self, key: &KeyHash, now: Timestamp) -> Option<Standing> {
+        self.with(|known| known.get(key)?.last_month.filter(|month| now < month.resets_at))
     }
 
     /// The old counters to remove with the key's next update.
@@ -231,12 +245,17 @@ impl Memory {
         }
     }
 
-    /// Remembers that the month is used up, if it is.
+    /// Remembers how much of the month is used, and that it is used up, if it is.
     pub(crate) fn note_month(&self, key: KeyHash, grant: &Grant, limits: &Limits) {
-        if let Some(month) = limits.month.filter(|month| month.is_exhausted()) {
-            let refusal = MonthRefusal { grant: grant.clone(), month, burst: limits.burst, seen_at: limits.now };
-            self.change(key, |known| known.month = Some(refusal));
-        }
+        self.change(key, |known| {
+            known.last_month = limits.month;
+            known.month = limits.month.filter(|month| month.is_exhausted()).map(|month| MonthRefusal {
+                grant: grant.clone(),
+                month,
+                burst: limits.burst,
+                seen_at: limits.now,
+            });
+        });
     }
 }
 

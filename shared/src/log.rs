@@ -45,7 +45,7 @@ pub(crate) fn request(request: &Request<'_>) {
     );
 }
 
-/// What writes the log to `writer`: JSON, of our own crates from `info` on and of others from `warn` on.
+/// What writes the log to `writer`: JSON, of this crate from `info` on and of others from `error` on.
 pub fn subscriber<W>(writer: W) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -57,7 +57,7 @@ where
         .with_span_list(false)
         .with_target(false)
         .with_writer(writer);
-    let wanted = Targets::new().with_default(LevelFilter::WARN).with_target("shared", LevelFilter::INFO);
+    let wanted = Targets::new().with_default(LevelFilter::ERROR).with_target("shared", LevelFilter::INFO);
     tracing_subscriber::registry().with(lines.with_filter(wanted))
 }
 

@@ -12,10 +12,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use data_encoding::BASE64URL_NOPAD;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::{envelope::json, error::ApiError, table::List};
+use crate::{
+    db::{self, Db, Item},
+    envelope::json,
+    error::ApiError,
+    extract::{FromParams, Params},
+    table::List,
+};
 
 /// Rows of a page when the request does not say.
 pub const DEFAULT_LIMIT: u8 = 20;
@@ -108,11 +114,35 @@ impl PageRequest {
         self.cursor.is_none()
     }
 
-    /// The position to go on after. `InvalidCursor` if the cursor is not one of `list`.
-    pub(crate) fn start(&self, list: &List) -> Result<Option<String>, ApiError> {
+    /// The key to go on after. `InvalidCursor` if the cursor is not one of `list`.
+    fn start(&self, list: &List) -> Result<Option<Item>, ApiError> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
-        cursor.position(list).map(Some).ok_or(ApiError::InvalidCursor)
+        let key = cursor.position(list).and_then(|position| list.start_key(&position));
+        key.map(Some).ok_or(ApiError::InvalidCursor)
     }
+}
+
+/// A list without filters takes just the page.
+impl FromParams for PageRequest {
+    const FILTERS: &'static [&'static str] = &[];
+
+    fn from_params(_: &mut Params, page: PageRequest) -> Self {
+        page
+    }
+}
+
+/// Reads the page of `list` that `request` wants.
+pub(crate) async fn read<T: DeserializeOwned>(
+    db: &Db,
+    list: &List,
+    request: &PageRequest,
+) -> Result<Rows<T>, ApiError> {
+    let (items, has_more) = db.query(list, request.start(list)?, request.limit.into()).await?;
+    let next = match items.last() {
+        Some(row) if has_more => Some(Cursor::after(list, list.position(row)?)),
+        _ => None,
+    };
+    Ok(Rows { rows: items.into_iter().map(db::read).collect::<Result<_, _>>()?, next })
 }
 
 /// The rows of a page as they were read.
@@ -188,7 +218,7 @@ mod tests {
     }
 
     fn start(cursor: &str, list: &List) -> Result<Option<String>, ApiError> {
-        request(cursor)?.start(list)
+        Ok(request(cursor)?.start(list)?.map(|key| list.position(&key)).transpose()?)
     }
 
     proptest! {

@@ -27,12 +27,6 @@ macro_rules! scopes {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
-
-            /// What the scope allows, in the words of the developer pages.
-            #[must_use]
-            pub const fn description(self) -> &'static str {
-                match self { $(Self::$name => $doc,)* }
-            }
         }
 
         $(

@@ -62,8 +62,8 @@ impl Api {
         let exchange = Arc::new(Exchange::default());
         let event = event::read(event);
         let id = event.as_ref().ok().and_then(event::request_id).unwrap_or(fallback_id).to_owned();
+        let method = event.as_ref().map_or(Method::GET, |event| event.request_context.http.method.clone());
         let request = event.and_then(event::into_request);
-        let method = request.as_ref().map_or(Method::GET, |request| request.method().clone());
 
         let response = match request {
             Ok(request) => exchange.scope(self.respond(request)).await,
@@ -107,8 +107,11 @@ fn finish(
     notes: &Notes,
 ) -> Response<Body> {
     if let Some(error) = error {
-        let body = if *method == Method::HEAD { Vec::new() } else { error.body(id) };
-        *response.body_mut() = Body::from(body);
+        let body = error.body(id);
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        if *method != Method::HEAD {
+            *response.body_mut() = Body::from(body);
+        }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(seconds) = error.retry_after() {

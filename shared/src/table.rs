@@ -6,6 +6,8 @@
 //! |---|---|---|
 //! | API key: hash, scopes, requests by minute | `KEY#{key id}` | `KEY` |
 //! | Organization: plan, number of keys, requests by month | `ORG#{org}` | `ORG` |
+//! | Key marker: the organization has the key | `ORG#{org}` | `KEY#{created}#{key id}` |
+//! | Organization marker: there is the organization | `ORGS` | org |
 //!
 //! **Records**: each partition begins with the organization, each sort key is an id that sorts by time.
 //!
@@ -25,12 +27,13 @@
 //! | jobs, or a job's applications, with a status, newest first | Query of index `ByStatus` (`statusPk`, `sk`), descending |
 //! | candidates at a stage, latest arrival first | Query of index `ByStage` (`stagePk`, `stageSk`), descending |
 //! | a candidate by e-mail | Get of the marker, Get of the candidate |
-//! | applications of a candidate | Query of the marker's partition |
+//!
+//! The markers also list a candidate's applications, an organization's keys, and all organizations; nothing reads them
+//! that way yet.
 
 use crate::{
     clock::Timestamp,
     db::{DbError, Item, string, text},
-    error::ApiError,
     id::{ApplicationId, CandidateId, JobId, OrgId, StageId},
     key::KeyId,
     records::{application::ApplicationStatus, job::JobStatus},
@@ -81,6 +84,16 @@ pub(crate) fn api_key(id: &KeyId) -> Key {
 
 pub(crate) fn organization(org: &OrgId) -> Key {
     Key::new(format!("ORG#{org}"), "ORG")
+}
+
+/// Lists the organization's keys in the order they were made, without an index that a counter would touch.
+pub(crate) fn api_key_marker(org: &OrgId, created: Timestamp, id: &KeyId) -> Key {
+    Key::new(format!("ORG#{org}"), format!("KEY#{created}#{id}"))
+}
+
+/// Lists the organizations in the order they were made.
+pub(crate) fn organization_marker(org: &OrgId) -> Key {
+    Key::new("ORGS".to_owned(), org)
 }
 
 fn job_partition(org: &OrgId) -> String {
@@ -231,6 +244,11 @@ impl List {
         self.kind == ListKind::OldestFirst
     }
 
+    /// The stages are few, and a new organization's must all be there at once: a new candidate enters the first of them.
+    pub(crate) fn is_read_consistently(&self) -> bool {
+        self.kind == ListKind::OldestFirst
+    }
+
     /// Where a row is in the list's order: its sort key.
     pub(crate) fn position(&self, row: &Item) -> Result<String, DbError> {
         let name = if self.kind == ListKind::ByStage { STAGE_SK } else { SK };
@@ -239,22 +257,23 @@ impl List {
 
     /// `ExclusiveStartKey` for the rows after `position`: the sort key, the keys of the row in its table, and the
     /// partitions, which come from the caller and never from the cursor.
-    pub(crate) fn start_key(&self, position: &str) -> Result<Item, ApiError> {
+    /// `None`: the position has no form that this list's have.
+    pub(crate) fn start_key(&self, position: &str) -> Option<Item> {
         let id = match self.kind {
             ListKind::ByStage => {
-                let (entered, id) = position.split_once('#').ok_or(ApiError::InvalidCursor)?;
-                entered.parse::<Timestamp>().map_err(|_| ApiError::InvalidCursor)?;
+                let (entered, id) = position.split_once('#')?;
+                entered.parse::<Timestamp>().ok()?;
                 id
             }
             ListKind::NewestFirst | ListKind::OldestFirst | ListKind::ByStatus => position,
         };
         // Whatever the record, its sort key has the form of an id.
-        id.parse::<JobId>().map_err(|_| ApiError::InvalidCursor)?;
+        id.parse::<JobId>().ok()?;
         let mut key = Key::new(self.table_partition.clone(), id).into_item();
         key.insert(self.partition_name().to_owned(), string(&self.partition));
         if self.kind == ListKind::ByStage {
             key.insert(STAGE_SK.to_owned(), string(position));
         }
-        Ok(key)
+        Some(key)
     }
 }

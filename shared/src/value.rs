@@ -76,14 +76,24 @@ fn text(value: &Value, min: usize, max: usize, at: &str, problems: &mut Problems
 impl Field for ShortText {
     fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self> {
         let text = text(value, 1, MAX_SHORT_TEXT, at, problems)?;
-        if text.chars().any(char::is_control) {
-            return problems.note(at, Problem::InvalidFormat, "must not have control characters or line breaks");
+        if text.chars().any(|c| c.is_control() || is_invisible(c)) {
+            return problems.note(
+                at,
+                Problem::InvalidFormat,
+                "must not have line breaks, control or invisible characters",
+            );
         }
         if text.trim().is_empty() {
             return problems.note(at, Problem::TooShort, "must not be blank");
         }
         Some(Self(text))
     }
+}
+
+/// Line separators, and characters that show nothing or turn the direction of what follows: in one line they only
+/// deceive. Joiners are not among them, which emoji and several scripts need.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 impl Field for LongText {
@@ -105,7 +115,9 @@ impl Email {
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
-        let valid = text.chars().count() <= MAX_SHORT_TEXT && EmailAddress::parse_with_options(text, options).is_ok();
+        // A quoted local part names a mailbox that has a plain name too; it would be a second candidate.
+        let plain = text.chars().count() <= MAX_SHORT_TEXT && !text.starts_with('"');
+        let valid = plain && EmailAddress::parse_with_options(text, options).is_ok();
         valid.then(|| Self(text.to_owned()))
     }
 
@@ -126,12 +138,15 @@ impl Field for Email {
 impl Field for WebUrl {
     fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self> {
         let text = text(value, 1, MAX_URL, at, problems)?;
-        let url = url::Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        // The parser drops tabs, line breaks and outer spaces; what is stored is what was sent, so they are refused.
-        if url.is_none() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return problems.note(at, Problem::InvalidFormat, "must be an absolute http or https URL");
+        // The parser mends much. What is stored is what was sent, so what needs mending, or would break out of an
+        // attribute of a page that shows it, is refused.
+        let strange = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '\\' | '"' | '<' | '>' | '`');
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        let url = url::Url::parse(&text).is_ok_and(|url| url.username().is_empty() && url.password().is_none());
+        if url && matches!(scheme.as_deref(), Some("http" | "https")) && !text.contains(strange) {
+            return Some(Self(text));
         }
-        Some(Self(text))
+        problems.note(at, Problem::InvalidFormat, "must be an absolute http or https URL")
     }
 }
 
@@ -142,13 +157,15 @@ pub struct Count(u32);
 
 impl Field for Count {
     fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self> {
-        if !value.is_number() {
+        // JSON knows no whole numbers: 5, 5.0 and 0.5e1 are one number.
+        let Some(count) = value.as_f64().filter(|count| count.fract() == 0.0) else {
             return problems.wrong_type(at, "a whole number");
+        };
+        if !(1.0..=10_000.0).contains(&count) {
+            return problems.note(at, Problem::OutOfRange, "must be from 1 to 10000");
         }
-        match value.as_u64() {
-            Some(count @ 1..=10_000) => u32::try_from(count).ok().map(Self),
-            _ => problems.note(at, Problem::OutOfRange, "must be a whole number from 1 to 10000"),
-        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in 1..=10,000")]
+        Some(Self(count as u32))
     }
 }
 
@@ -283,7 +300,7 @@ choices! {
     }
 }
 
-/// What a job pays: `min`, `max` or both, in `currency`, for a `period`.
+/// What a job pays: `min`, `max` or both, in `currency`, for a `period`. An update replaces it as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Salary {
     min: Option<Amount>,

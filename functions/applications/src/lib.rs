@@ -6,7 +6,7 @@ use shared::{
     auth::Caller,
     envelope::{Created, Data},
     error::ApiError,
-    extract::{Json, Path, Query},
+    extract::{IfMatch, Json, Path, Query},
     id::{ApplicationId, JobId},
     page::Listed,
     records::application::{self, Application, ApplicationPatch, ListApplications, NewApplication},
@@ -50,8 +50,9 @@ async fn update(
     caller: Caller<ApplicationsWrite>,
     State(app): State<App>,
     Path((job, id)): Path<(JobId, ApplicationId)>,
+    if_match: IfMatch,
     Json(patch): Json<ApplicationPatch>,
 ) -> Result<Data<Application>, ApiError> {
-    let updated = application::update(&app.db, caller.org(), job, id, app.clock.now(), &patch).await?;
+    let updated = application::update(&app.db, caller.org(), job, id, app.clock.now(), &if_match, &patch).await?;
     updated.map(Data).ok_or(ApiError::NotFound)
 }

@@ -6,7 +6,7 @@ use shared::{
     auth::Caller,
     envelope::{Created, Data},
     error::ApiError,
-    extract::{Json, Path, Query},
+    extract::{IfMatch, Json, Path, Query},
     id::CandidateId,
     page::Listed,
     records::candidate::{self, Candidate, CandidatePatch, ListCandidates, NewCandidate},
@@ -57,7 +57,9 @@ async fn update(
     caller: Caller<CandidatesWrite>,
     State(app): State<App>,
     Path(id): Path<CandidateId>,
+    if_match: IfMatch,
     Json(patch): Json<CandidatePatch>,
 ) -> Result<Data<Candidate>, ApiError> {
-    candidate::update(&app.db, caller.org(), id, app.clock.now(), &patch).await?.map(Data).ok_or(ApiError::NotFound)
+    let updated = candidate::update(&app.db, caller.org(), id, app.clock.now(), &if_match, &patch).await?;
+    updated.map(Data).ok_or(ApiError::NotFound)
 }

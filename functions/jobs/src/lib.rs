@@ -6,7 +6,7 @@ use shared::{
     auth::Caller,
     envelope::{Created, Data},
     error::ApiError,
-    extract::{Json, Path, Query},
+    extract::{IfMatch, Json, Path, Query},
     id::JobId,
     page::Listed,
     records::job::{self, Job, JobPatch, ListJobs, NewJob},
@@ -53,7 +53,9 @@ async fn update(
     caller: Caller<JobsWrite>,
     State(app): State<App>,
     Path(id): Path<JobId>,
+    if_match: IfMatch,
     Json(patch): Json<JobPatch>,
 ) -> Result<Data<Job>, ApiError> {
-    job::update(&app.db, caller.org(), id, app.clock.now(), &patch).await?.map(Data).ok_or(ApiError::NotFound)
+    let updated = job::update(&app.db, caller.org(), id, app.clock.now(), &if_match, &patch).await?;
+    updated.map(Data).ok_or(ApiError::NotFound)
 }

@@ -8,10 +8,10 @@ use shared::{
     error::ApiError,
     extract::{Json, Path, Query},
     id::{CandidateId, StageId},
-    page::Listed,
+    page::{Listed, PageRequest},
     records::{
-        position::{self, ListPositions, Move, Moved, Position},
-        stage::{self, ListStages, Stage},
+        position::{self, Move, Moved, Position},
+        stage::{self, Stage},
     },
     route::Routes,
     scope::{PipelineRead, PipelineWrite},
@@ -30,9 +30,9 @@ pub fn router() -> Routes {
 async fn list_stages(
     caller: Caller<PipelineRead>,
     State(app): State<App>,
-    Query(query): Query<ListStages>,
+    Query(page): Query<PageRequest>,
 ) -> Result<Listed<Stage>, ApiError> {
-    stage::list(&app.db, caller.org(), query).await
+    stage::list(&app.db, caller.org(), page).await
 }
 
 /// `GET /api/v1/pipeline/stages/{stageId}/candidates`: who is at a stage, latest arrival first.
@@ -40,9 +40,9 @@ async fn list_positions(
     caller: Caller<PipelineRead>,
     State(app): State<App>,
     Path(stage): Path<StageId>,
-    Query(query): Query<ListPositions>,
+    Query(page): Query<PageRequest>,
 ) -> Result<Listed<Position>, ApiError> {
-    position::list(&app.db, caller.org(), stage, query).await?.ok_or(ApiError::NotFound)
+    position::list(&app.db, caller.org(), stage, page).await?.ok_or(ApiError::NotFound)
 }
 
 /// `PUT /api/v1/pipeline/candidates/{id}/move`: moves a candidate to a stage.
@@ -52,5 +52,8 @@ async fn move_to(
     Path(candidate): Path<CandidateId>,
     Json(to): Json<Move>,
 ) -> Result<Data<Moved>, ApiError> {
-    position::move_to(&app.db, caller.org(), candidate, app.clock.now(), &to).await?.map(Data).ok_or(ApiError::NotFound)
+    position::move_to(&app.db, caller.org(), candidate, app.clock.stamp(), &to)
+        .await?
+        .map(Data)
+        .ok_or(ApiError::NotFound)
 }

@@ -15,6 +15,7 @@ use shared::{
     clock::Timestamp,
     db::Db,
     error::ApiError,
+    extract::IfMatch,
     id::{ApplicationId, CandidateId, JobId, OrgId, StageId, Stamp},
     key::{ApiKey, KeyId},
     plan::Plan,
@@ -39,7 +40,7 @@ const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
 /// A key of the demo data, as the keys file has it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct DemoKey {
     /// The organization's name.
     pub organization: &'static str,
@@ -95,7 +96,7 @@ fn labels(plan: Plan) -> Vec<(String, String, Vec<Scope>)> {
 
 impl Demo {
     async fn seed(&self, db: &Db) -> Result<Vec<DemoKey>, StartError> {
-        let made = self.labels()?;
+        let made = self.fresh_keys()?;
         let org = match organization::created_with(db, self.origin()).await? {
             Some(org) if self.has_keys(db, &org, &made).await? => org,
             found => self.write(db, found, &made).await?,
@@ -105,7 +106,7 @@ impl Demo {
         Ok(made.into_iter().map(|(key, _)| key).collect())
     }
 
-    fn labels(&self) -> Result<Vec<(DemoKey, ApiKey)>, StartError> {
+    fn fresh_keys(&self) -> Result<Vec<(DemoKey, ApiKey)>, StartError> {
         let keys = labels(self.plan).into_iter().map(|(label, id, scopes)| {
             let id = KeyId::parse(&id).ok_or_else(|| StartError::Demo(format!("{id} is no key id")))?;
             let key = ApiKey::with_id(&id)?;
@@ -194,14 +195,14 @@ impl Demo {
         stamp(self.seed, Kind::Candidate, n, BEGIN + spread(n, CANDIDATES))
     }
 
-    /// Candidates in turn apply to open jobs: the same one to two jobs, but never twice to one.
+    /// Of the candidates, some in turn apply to open jobs, and a few of them to a second one.
     fn applications(&self, rng: &mut Rng, jobs: &[(Stamp, Value)]) -> Vec<NewApplication> {
         let open: Vec<JobId> =
             jobs.iter().filter(|(_, body)| body["status"] == "open").map(|(stamp, _)| JobId::from(*stamp)).collect();
         (0..APPLICATIONS)
             .map(|n| {
                 let n64 = u64::try_from(n).unwrap_or(0);
-                let candidate = (n64 * 7) % CANDIDATES;
+                let candidate = (n64 % 100 * 7) % CANDIDATES;
                 let applied = BEGIN + spread(candidate, CANDIDATES) + 3 * MINUTE;
                 NewApplication {
                     job: open[(n * 3 + n / open.len()) % open.len()],
@@ -230,7 +231,7 @@ impl NewApplication {
             Err(error) => return Err(error.into()),
         }
         let id = ApplicationId::from(self.stamp);
-        application::update(db, org, self.job, id, self.decided, &parsed(&self.status)?).await?;
+        application::update(db, org, self.job, id, self.decided, &IfMatch::ANY, &parsed(&self.status)?).await?;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     clock::Timestamp,
     db::{self, Conditional, Db, DbError, Item, built, integer, number, string, text},
     id::OrgId,
-    key::{ApiKey, KeyId},
+    key::{ApiKey, Grant, KeyId},
     limits::{BURST_LIMIT, Minute, Standing},
     plan::Plan,
     records::organization,
@@ -30,13 +30,6 @@ const REVOKED_AT: &str = "revokedAt";
 /// Removing old counters normally rides along with the next request. A key whose every request meets a fresh instance
 /// would gather them, so that each of its updates is charged for a larger item: at so many they are removed at once.
 const MAX_STALE_WINDOWS: usize = 24;
-
-/// What a key gives: an organization, and what may be done in it.
-#[derive(Clone, Debug)]
-pub struct Grant {
-    pub(crate) org: OrgId,
-    pub(crate) scopes: Vec<Scope>,
-}
 
 /// What the counting of a request showed.
 #[derive(Debug)]
@@ -59,9 +52,11 @@ pub(crate) async fn count_request(
     stale: &[Minute],
 ) -> Result<Option<KeyUse>, DbError> {
     let hash = Blob::new(key.hash().as_bytes());
+    // Asked again, because a clock can step back: a counter that is removed must be of no minute that still counts.
+    let stale: Vec<Minute> = stale.iter().copied().filter(|minute| minute.is_stale(now)).collect();
     let mut request = db
         .update_access(table::api_key(&key.id()))
-        .update_expression(format!("ADD #window :one{}", remove(stale)))
+        .update_expression(format!("ADD #window :one{}", remove(&stale)))
         .condition_expression(
             "#hash = :hash AND attribute_not_exists(#revoked) \
              AND (attribute_not_exists(#expires) OR #expires > :now) \
@@ -87,17 +82,18 @@ pub(crate) async fn count_request(
     let used = integer(&item, &Minute::of(now).attribute()).unwrap_or(BURST_LIMIT);
     let mut stale: Vec<Minute> = item.keys().filter_map(|name| Minute::counted_by(name)).collect();
     stale.retain(|minute| minute.is_stale(now));
-    if stale.len() > MAX_STALE_WINDOWS {
-        sweep(db, key, &stale).await?;
+    // The request is counted: that its counters could not be tidied up is no reason to fail it.
+    if stale.len() > MAX_STALE_WINDOWS && sweep(db, key, &stale).await.is_ok() {
         stale.clear();
     }
+    stale.truncate(MAX_STALE_WINDOWS);
     Ok(Some(KeyUse { grant: grant(&item)?, burst: Standing::of_burst(used, now), admitted, stale }))
 }
 
 /// Whether a refused update was refused for the burst alone.
 fn is_valid(item: &Item, hash: &Blob, now: Timestamp) -> bool {
     let same = item.get(HASH).and_then(|value| value.as_b().ok()) == Some(hash);
-    let expired = integer::<i64>(item, EXPIRES_AT).is_some_and(|expires| expires <= now.as_millis());
+    let expired = integer(item, EXPIRES_AT).is_some_and(|expires| Timestamp::from_millis(expires) <= now);
     same && !expired && !item.contains_key(REVOKED_AT)
 }
 
@@ -108,6 +104,7 @@ fn grant(item: &Item) -> Result<Grant, DbError> {
         org: org.ok_or(DbError::Unreadable("a key without its organization"))?,
         // A scope that was taken out of the closed set grants nothing.
         scopes: scopes.into_iter().flatten().filter_map(|scope| scope.parse().ok()).collect(),
+        expires_at: integer(item, EXPIRES_AT).map(Timestamp::from_millis),
     })
 }
 
@@ -125,12 +122,12 @@ async fn sweep(db: &Db, key: &ApiKey, stale: &[Minute]) -> Result<(), DbError> {
     let mut request = db
         .update_access(table::api_key(&key.id()))
         .update_expression(remove(stale))
-        .condition_expression("attribute_exists(#hash)")
-        .expression_attribute_names("#hash", HASH);
+        .condition_expression(table::PRESENT);
     for (i, minute) in stale.iter().enumerate() {
         request = request.expression_attribute_names(format!("#s{i}"), minute.attribute());
     }
-    db::update(request, ReturnValue::None).await?.map(drop).or(Ok(()))
+    // Whether there still is such a key is no matter: then there is nothing to tidy up.
+    db::update(request, ReturnValue::None).await.map(drop)
 }
 
 /// What a new key is made of.
@@ -175,7 +172,7 @@ pub async fn create(db: &Db, org: &OrgId, now: Timestamp, key: &ApiKey, new: New
         (ORGANIZATION.to_owned(), string(org)),
         (SCOPES.to_owned(), AttributeValue::Ss(scopes.iter().map(ToString::to_string).collect())),
         (NAME.to_owned(), string(name)),
-        (LAST_FOUR.to_owned(), string(last_four(key))),
+        (LAST_FOUR.to_owned(), string(key.last_four())),
         (CREATED_AT.to_owned(), string(now)),
     ]);
     if let Some(expires_at) = expires_at {
@@ -184,19 +181,22 @@ pub async fn create(db: &Db, org: &OrgId, now: Timestamp, key: &ApiKey, new: New
     let put = Put::builder()
         .table_name(db.access())
         .set_item(Some(table::api_key(&key.id()).with(item)))
-        .condition_expression("attribute_not_exists(#hash)")
-        .expression_attribute_names("#hash", HASH);
+        .condition_expression(table::ABSENT);
+    let listed =
+        Put::builder().table_name(db.access()).set_item(Some(table::api_key_marker(org, now, &key.id()).into_item()));
     let writes = vec![
         TransactWriteItem::builder().update(organization::count_key(db, org)?).build(),
         TransactWriteItem::builder().put(built(put.build())?).build(),
+        TransactWriteItem::builder().put(built(listed.build())?).build(),
     ];
-    let Err(reasons) = db.transact(writes).await? else { return Ok(()) };
-    match reasons.first() {
-        Some(reason) if reason.code() == Some("ConditionalCheckFailed") => {
-            let plan = reason.item().and_then(organization::plan);
-            Err(plan.map_or(CreateKeyError::UnknownOrganization, CreateKeyError::PlanLimit))
+    let Err(refused) = db.transact(writes).await? else { return Ok(()) };
+    match refused.write(0) {
+        Some(None) => Err(CreateKeyError::UnknownOrganization),
+        Some(Some(item)) => {
+            let plan = organization::plan(item).ok_or(DbError::Unreadable("an organization without its plan"))?;
+            Err(CreateKeyError::PlanLimit(plan))
         }
-        _ => Err(CreateKeyError::IdTaken),
+        None => Err(CreateKeyError::IdTaken),
     }
 }
 
@@ -212,7 +212,7 @@ pub async fn rotate(db: &Db, org: &OrgId, key: &ApiKey) -> Result<bool, DbError>
         .expression_attribute_names("#org", ORGANIZATION)
         .expression_attribute_names("#revoked", REVOKED_AT)
         .expression_attribute_values(":hash", AttributeValue::B(Blob::new(key.hash().as_bytes())))
-        .expression_attribute_values(":lastFour", string(last_four(key)))
+        .expression_attribute_values(":lastFour", string(key.last_four()))
         .expression_attribute_values(":org", string(org));
     let changed: Conditional = db::update(request, ReturnValue::None).await?;
     Ok(changed.is_ok())
@@ -235,8 +235,4 @@ pub async fn revoke(db: &Db, org: &OrgId, id: &KeyId, now: Timestamp) -> Result<
         TransactWriteItem::builder().update(organization::release_key(db, org)?).build(),
     ];
     Ok(db.transact(writes).await?.is_ok())
-}
-
-fn last_four(key: &ApiKey) -> &str {
-    &key.reveal()[key.reveal().len() - 4..]
 }

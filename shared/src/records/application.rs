@@ -1,22 +1,22 @@
 //! A candidate's application to a job, and the marker that makes it the only one.
 
-use aws_sdk_dynamodb::types::{
-    CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::{ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    UPDATE_ATTEMPTS,
+    Record,
     job::{self, JobStatus},
+    revise,
 };
 use crate::{
     body::{Fields, FromFields},
     clock::Timestamp,
-    db::{self, Db, DbError, Item, built, number, string, write},
+    db::{self, Db, DbError, Item, Refused, built, string, write},
+    envelope::Object,
     error::{ApiError, Problem},
-    extract::{FromParams, Params},
+    extract::{FromParams, IfMatch, Params},
     id::{ApplicationId, CandidateId, JobId, OrgId, Stamp},
-    page::{Listed, PageRequest},
+    page::{self, Listed, PageRequest},
     table::{self, List},
     value::{LongText, ShortText, choices},
 };
@@ -60,12 +60,24 @@ impl Application {
     pub fn id(&self) -> ApplicationId {
         self.id
     }
+}
+
+impl Record for Application {
+    fn version(&self) -> u64 {
+        self.version
+    }
 
     fn item(&self, org: &OrgId) -> Result<Item, DbError> {
         let mut item = write(self)?;
         let (name, partition) = table::application_status(org, self.job_id, self.status);
         item.insert(name, string(partition));
         Ok(table::application(org, self.job_id, self.id).with(item))
+    }
+}
+
+impl Object for Application {
+    fn version(&self) -> Option<u64> {
+        Some(self.version)
     }
 }
 
@@ -132,7 +144,7 @@ pub async fn list(
     job: JobId,
     query: ListApplications,
 ) -> Result<Option<Listed<Application>>, ApiError> {
-    let rows = db.query(&List::applications(org, job, query.status), &query.page).await?;
+    let rows = page::read(db, &List::applications(org, job, query.status), &query.page).await?;
     // A job with applications is there. Only an empty list costs another read.
     if rows.rows.is_empty() && job::get(db, org, job).await?.is_none() {
         return Ok(None);
@@ -187,53 +199,45 @@ pub async fn create(
     ];
     match db.transact(writes).await? {
         Ok(()) => Ok(Some(application)),
-        Err(reasons) => refusal(&reasons),
+        Err(refused) => refusal(&refused),
     }
 }
 
-/// Why nobody applied, from the reasons for each write: the job, the candidate, the marker. Of several, the first that a
-/// client can do nothing about: a job that is not theirs, then a candidate, then that it is done already.
-fn refusal(reasons: &[CancellationReason]) -> Result<Option<Application>, ApiError> {
-    let failed = |i: usize| reasons.get(i).filter(|reason| reason.code() == Some("ConditionalCheckFailed"));
-    if failed(0).is_some_and(|reason| reason.item().is_none_or(Item::is_empty)) {
+/// Why nobody applied, from what became of the writes: the job's check, the candidate's, the marker's put. Of several
+/// reasons, the first that a client can do nothing about: a job that is not theirs, then a candidate, then that it is
+/// done already.
+fn refusal(refused: &Refused) -> Result<Option<Application>, ApiError> {
+    if refused.write(0) == Some(None) {
         return Ok(None);
     }
-    if failed(1).is_some() {
+    if refused.write(1).is_some() {
         let message = "There is no such candidate in your organization.";
         return Err(ApiError::field("candidateId", Problem::NotFound, message));
     }
-    match failed(2).map(|reason| db::read::<ApplicationMarker>(reason.item().cloned().unwrap_or_default())) {
-        Some(marker) => Err(ApiError::AlreadyApplied { existing_id: marker?.application_id }),
+    match refused.write(2) {
+        Some(marker) => {
+            let marker: ApplicationMarker = db::read(marker.cloned().unwrap_or_default())?;
+            Err(ApiError::AlreadyApplied { existing_id: marker.application_id })
+        }
         None => Err(ApiError::JobNotOpen),
     }
 }
 
-/// Changes an application's status. A patch that changes nothing writes nothing. `None`: the organization's job, if
-/// there is one, has no such application.
+/// Changes an application's status. `None`: the organization's job, if there is one, has no such application.
 pub async fn update(
     db: &Db,
     org: &OrgId,
     job: JobId,
     id: ApplicationId,
     now: Timestamp,
+    if_match: &IfMatch,
     patch: &ApplicationPatch,
 ) -> Result<Option<Application>, ApiError> {
-    for _ in 0..UPDATE_ATTEMPTS {
-        let Some(old) = db.get::<Application>(table::application(org, job, id)).await? else { return Ok(None) };
-        let status = patch.status.unwrap_or(old.status);
-        if status == old.status {
-            return Ok(Some(old));
+    let change = |old: &Application| match patch.status {
+        Some(status) if status != old.status => {
+            Application { status, updated_at: now, version: old.version + 1, ..old.clone() }
         }
-        let version = old.version;
-        let new = Application { status, updated_at: now, version: version + 1, ..old };
-        let put = db
-            .put_record(new.item(org)?)
-            .condition_expression("#version = :version")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":version", number(version));
-        if db::put(put).await? {
-            return Ok(Some(new));
-        }
-    }
-    Err(ApiError::VersionConflict)
+        _ => old.clone(),
+    };
+    revise(db, org, table::application(org, job, id), if_match, change).await
 }

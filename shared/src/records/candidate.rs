@@ -1,20 +1,19 @@
 //! A candidate, and the marker that makes their e-mail unique in the organization.
 
-use aws_sdk_dynamodb::types::{
-    Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, builders::PutBuilder,
-};
+use aws_sdk_dynamodb::types::{Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
-use super::{UPDATE_ATTEMPTS, stage};
+use super::{Record, revise, stage};
 use crate::{
     body::{Fields, FromFields},
     clock::Timestamp,
-    db::{self, Db, DbError, Item, built, number, string, write},
-    error::{ApiError, Problem},
-    extract::{FromParams, Params},
+    db::{self, Change, Db, DbError, Item, built, string, write},
+    envelope::Object,
+    error::ApiError,
+    extract::{FromParams, IfMatch, Params},
     id::{CandidateId, OrgId, StageId, Stamp},
-    page::{Listed, PageRequest, Rows},
-    table::{self, List},
+    page::{self, Listed, PageRequest, Rows},
+    table::{self, Key, List},
     value::{Email, ShortText, WebUrl},
 };
 
@@ -49,6 +48,12 @@ impl Candidate {
     pub fn id(&self) -> CandidateId {
         self.id
     }
+}
+
+impl Record for Candidate {
+    fn version(&self) -> u64 {
+        self.version
+    }
 
     fn item(&self, org: &OrgId) -> Result<Item, DbError> {
         let mut item = write(self)?;
@@ -56,6 +61,37 @@ impl Candidate {
             item.insert(name, string(value));
         }
         Ok(table::candidate(org, self.id).with(item))
+    }
+
+    /// With the e-mail's marker, where that changes.
+    async fn replace(&self, db: &Db, org: &OrgId, key: Key, new: &Self) -> Result<bool, ApiError> {
+        let change = Change::between(&self.item(org)?, &new.item(org)?);
+        if self.email.normalized() == new.email.normalized() {
+            return Ok(change.make(db.update_record(key)).await?);
+        }
+        let part = change.as_part(Update::builder().table_name(db.records()).set_key(Some(key.into_item())))?;
+        let release = Delete::builder()
+            .table_name(db.records())
+            .set_key(Some(table::email_marker(org, &self.email).into_item()))
+            .condition_expression("#candidate = :candidate")
+            .expression_attribute_names("#candidate", "candidateId")
+            .expression_attribute_values(":candidate", string(self.id));
+        let release = TransactWriteItem::builder().delete(built(release.build())?).build();
+        let Err(refused) = db.transact(vec![claim_email(db, org, new)?, part, release]).await? else { return Ok(true) };
+        match refused.write(0) {
+            // Somebody else has the e-mail. If it is this candidate's by now, they have changed and are read again.
+            Some(Some(marker)) => match holder(marker)? {
+                holder if holder == self.id => Ok(false),
+                existing_id => Err(ApiError::EmailTaken { existing_id }),
+            },
+            _ => Ok(false),
+        }
+    }
+}
+
+impl Object for Candidate {
+    fn version(&self) -> Option<u64> {
+        Some(self.version)
     }
 }
 
@@ -212,7 +248,7 @@ struct EmailMarker {
 pub async fn list(db: &Db, org: &OrgId, query: ListCandidates) -> Result<Listed<Candidate>, ApiError> {
     let ListCandidates { page, email } = query;
     let rows = match email {
-        None => db.query(&List::candidates(org), &page).await?,
+        None => page::read(db, &List::candidates(org), &page).await?,
         // There is no second page for a cursor to be of.
         Some(_) if !page.is_first() => return Err(ApiError::InvalidCursor),
         Some(email) => Rows { rows: find_by_email(db, org, &email).await?.into_iter().collect(), next: None },
@@ -252,9 +288,7 @@ pub async fn create(db: &Db, org: &OrgId, stamp: Stamp, new: NewCandidate) -> Re
     } = new;
     let stage = match stage_id {
         None => stage::first(db, org).await?,
-        Some(id) => stage::get(db, org, id)
-            .await?
-            .ok_or_else(|| ApiError::field("stageId", Problem::NotFound, "There is no such stage in your pipeline."))?,
+        Some(id) => stage::named(db, org, id).await?,
     };
     let candidate = Candidate {
         id: stamp.into(),
@@ -277,65 +311,35 @@ pub async fn create(db: &Db, org: &OrgId, stamp: Stamp, new: NewCandidate) -> Re
         updated_at: stamp.now(),
         version: 1,
     };
-    let writes = vec![claim_email(db, org, &candidate)?, put(put_candidate(db, org, &candidate)?)?];
-    match db.transact(writes).await? {
+    let put = Put::builder().table_name(db.records()).set_item(Some(candidate.item(org)?));
+    let put = TransactWriteItem::builder().put(built(put.build())?).build();
+    match db.transact(vec![claim_email(db, org, &candidate)?, put]).await? {
         Ok(()) => Ok(candidate),
-        Err(reasons) => Err(email_taken(reasons.first().and_then(|reason| reason.item()))),
+        Err(refused) => match refused.write(0) {
+            Some(Some(marker)) => Err(ApiError::EmailTaken { existing_id: holder(marker)? }),
+            _ => Err(DbError::Unreadable("a taken e-mail without its marker").into()),
+        },
     }
 }
 
-/// Changes a candidate. A patch that changes nothing writes nothing. `None`: the organization has no such candidate.
+/// Changes a candidate. `None`: the organization has no such candidate.
 pub async fn update(
     db: &Db,
     org: &OrgId,
     id: CandidateId,
     now: Timestamp,
+    if_match: &IfMatch,
     patch: &CandidatePatch,
 ) -> Result<Option<Candidate>, ApiError> {
-    for _ in 0..UPDATE_ATTEMPTS {
-        let Some(old) = get(db, org, id).await? else { return Ok(None) };
-        let mut new = patch.applied_to(&old);
-        if new == old {
-            return Ok(Some(old));
+    let change = |old: &Candidate| {
+        let mut new = patch.applied_to(old);
+        if new != *old {
+            new.updated_at = now;
+            new.version += 1;
         }
-        new.updated_at = now;
-        new.version += 1;
-        if replace(db, org, &old, &new).await? {
-            return Ok(Some(new));
-        }
-    }
-    Err(ApiError::VersionConflict)
-}
-
-/// Writes `new` over `old`, with the e-mail's marker where that changed. `false`: `old` is not what is there any more.
-async fn replace(db: &Db, org: &OrgId, old: &Candidate, new: &Candidate) -> Result<bool, ApiError> {
-    if old.email.normalized() == new.email.normalized() {
-        let put = db
-            .put_record(new.item(org)?)
-            .condition_expression("#version = :version")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":version", number(old.version));
-        return Ok(db::put(put).await?);
-    }
-    let candidate = put_candidate(db, org, new)?
-        .condition_expression("#version = :version")
-        .expression_attribute_names("#version", "version")
-        .expression_attribute_values(":version", number(old.version));
-    let release = Delete::builder()
-        .table_name(db.records())
-        .set_key(Some(table::email_marker(org, &old.email).into_item()))
-        .condition_expression("#candidate = :candidate")
-        .expression_attribute_names("#candidate", "candidateId")
-        .expression_attribute_values(":candidate", string(old.id));
-    let writes = vec![
-        claim_email(db, org, new)?,
-        put(candidate)?,
-        TransactWriteItem::builder().delete(built(release.build())?).build(),
-    ];
-    let Err(reasons) = db.transact(writes).await? else { return Ok(true) };
-    let failed = |i: usize| reasons.get(i).is_some_and(|reason| reason.code() == Some("ConditionalCheckFailed"));
-    // A candidate that changed meanwhile is read again: the e-mail may have been theirs all along.
-    if failed(1) || failed(2) { Ok(false) } else { Err(email_taken(reasons.first().and_then(|reason| reason.item()))) }
+        new
+    };
+    revise(db, org, table::candidate(org, id), if_match, change).await
 }
 
 /// The put of an e-mail's marker, on the condition that nobody has the e-mail.
@@ -344,24 +348,12 @@ fn claim_email(db: &Db, org: &OrgId, candidate: &Candidate) -> Result<TransactWr
     let claim = Put::builder()
         .table_name(db.records())
         .set_item(Some(table::email_marker(org, &candidate.email).with(marker)))
-        .condition_expression("attribute_not_exists(#candidate)")
-        .expression_attribute_names("#candidate", "candidateId")
+        .condition_expression(table::ABSENT)
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-    put(claim)
+    Ok(TransactWriteItem::builder().put(built(claim.build())?).build())
 }
 
-fn put_candidate(db: &Db, org: &OrgId, candidate: &Candidate) -> Result<PutBuilder, DbError> {
-    Ok(Put::builder().table_name(db.records()).set_item(Some(candidate.item(org)?)))
-}
-
-fn put(put: PutBuilder) -> Result<TransactWriteItem, DbError> {
-    Ok(TransactWriteItem::builder().put(built(put.build())?).build())
-}
-
-fn email_taken(marker: Option<&Item>) -> ApiError {
-    match marker.cloned().map(db::read::<EmailMarker>) {
-        Some(Ok(marker)) => ApiError::EmailTaken { existing_id: marker.candidate_id },
-        Some(Err(error)) => error.into(),
-        None => DbError::Unreadable("a taken e-mail without its marker").into(),
-    }
+/// Whose the e-mail of a marker is.
+fn holder(marker: &Item) -> Result<CandidateId, DbError> {
+    Ok(db::read::<EmailMarker>(marker.clone())?.candidate_id)
 }

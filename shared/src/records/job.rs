@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::UPDATE_ATTEMPTS;
+use super::{Record, revise};
 use crate::{
     body::{Fields, FromFields},
     clock::Timestamp,
-    db::{self, Db, DbError, Item, number, write},
+    db::{Db, DbError, Item, string, write},
+    envelope::Object,
     error::ApiError,
-    extract::{FromParams, Params},
+    extract::{FromParams, IfMatch, Params},
     id::{JobId, OrgId, Stamp},
-    page::{Listed, PageRequest},
+    page::{self, Listed, PageRequest},
     table::{self, List},
     value::{Count, LongText, Salary, ShortText, choices},
 };
@@ -86,13 +87,6 @@ impl Job {
         self.id
     }
 
-    fn item(&self, org: &OrgId) -> Result<Item, DbError> {
-        let mut item = write(self)?;
-        let (name, partition) = table::job_status(org, self.status);
-        item.insert(name, db::string(partition));
-        Ok(table::job(org, self.id).with(item))
-    }
-
     /// Keeps `openedAt` and `closedAt` with the status, which was `before`.
     fn follow_status(&mut self, before: Option<JobStatus>, now: Timestamp) {
         if before == Some(self.status) {
@@ -105,6 +99,25 @@ impl Job {
             JobStatus::Closed | JobStatus::Archived => self.closed_at.or(Some(now)),
             JobStatus::Draft | JobStatus::Open | JobStatus::OnHold => None,
         };
+    }
+}
+
+impl Record for Job {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn item(&self, org: &OrgId) -> Result<Item, DbError> {
+        let mut item = write(self)?;
+        let (name, partition) = table::job_status(org, self.status);
+        item.insert(name, string(partition));
+        Ok(table::job(org, self.id).with(item))
+    }
+}
+
+impl Object for Job {
+    fn version(&self) -> Option<u64> {
+        Some(self.version)
     }
 }
 
@@ -134,9 +147,9 @@ impl FromFields for NewJob {
             description: fields.optional("description"),
             location: fields.optional("location"),
             department: fields.optional("department"),
-            employment_type: fields.keep_or_set("employmentType").unwrap_or(EmploymentType::FullTime),
+            employment_type: fields.optional("employmentType").unwrap_or(EmploymentType::FullTime),
             workplace_type: fields.optional("workplaceType"),
-            status: fields.keep_or_set("status").unwrap_or(JobStatus::Draft),
+            status: fields.optional("status").unwrap_or(JobStatus::Draft),
             salary: fields.optional("salary"),
             openings: fields.optional("openings"),
             external_id: fields.optional("externalId"),
@@ -228,7 +241,7 @@ impl FromParams for ListJobs {
 
 /// The organization's jobs, newest first.
 pub async fn list(db: &Db, org: &OrgId, query: ListJobs) -> Result<Listed<Job>, ApiError> {
-    Ok(db.query(&List::jobs(org, query.status), &query.page).await?.answer(&query.page))
+    Ok(page::read(db, &List::jobs(org, query.status), &query.page).await?.answer(&query.page))
 }
 
 /// The job, if the organization has it.
@@ -269,36 +282,27 @@ pub async fn create(db: &Db, org: &OrgId, stamp: Stamp, new: NewJob) -> Result<J
         version: 1,
     };
     job.follow_status(None, stamp.now());
-    // Without a condition: the id is fresh, so a put that is sent again after a lost answer writes the same.
-    db::put(db.put_record(job.item(org)?)).await?;
+    db.create(job.item(org)?).await?;
     Ok(job)
 }
 
-/// Changes a job. A patch that changes nothing writes nothing. `None`: the organization has no such job.
+/// Changes a job. `None`: the organization has no such job.
 pub async fn update(
     db: &Db,
     org: &OrgId,
     id: JobId,
     now: Timestamp,
+    if_match: &IfMatch,
     patch: &JobPatch,
 ) -> Result<Option<Job>, ApiError> {
-    for _ in 0..UPDATE_ATTEMPTS {
-        let Some(old) = get(db, org, id).await? else { return Ok(None) };
-        let mut new = patch.applied_to(&old);
-        if new == old {
-            return Ok(Some(old));
+    let change = |old: &Job| {
+        let mut new = patch.applied_to(old);
+        if new != *old {
+            new.follow_status(Some(old.status), now);
+            new.updated_at = now;
+            new.version += 1;
         }
-        new.follow_status(Some(old.status), now);
-        new.updated_at = now;
-        new.version += 1;
-        let put = db
-            .put_record(new.item(org)?)
-            .condition_expression("#version = :version")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":version", number(old.version));
-        if db::put(put).await? {
-            return Ok(Some(new));
-        }
-    }
-    Err(ApiError::VersionConflict)
+        new
+    };
+    revise(db, org, table::job(org, id), if_match, change).await
 }

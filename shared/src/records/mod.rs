@@ -1,7 +1,7 @@
 //! The records: one file each, with its shape, its rules, how it lies in the table, and what reads and writes it.
 //!
-//! Every function takes the [`OrgId`](crate::id::OrgId) whose record it is. Absence is an `Option`; a handler decides
-//! that it is an error.
+//! Every function on a tenant's records takes the [`OrgId`] whose they are. Absence is an `Option`; a handler decides that
+//! it is an error.
 
 pub mod api_key;
 pub mod application;
@@ -11,6 +11,59 @@ pub mod organization;
 pub mod position;
 pub mod stage;
 
-/// An update reads the record, changes it, and writes it under the condition that nobody else did meanwhile. After so
-/// many tries it gives up with `VersionConflict`.
-const UPDATE_ATTEMPTS: usize = 8;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    db::{Change, Db, DbError, Item, Patience},
+    error::ApiError,
+    extract::IfMatch,
+    id::OrgId,
+    table::Key,
+};
+
+/// A record that is updated field by field, each change under the condition that nobody else made one meanwhile.
+trait Record: DeserializeOwned + PartialEq + Sized {
+    /// Raised with every change.
+    fn version(&self) -> u64;
+
+    /// As it lies in the table.
+    fn item(&self, org: &OrgId) -> Result<Item, DbError>;
+
+    /// Writes `new` over `self`, which was read. `false`: `self` is not what is there any more.
+    async fn replace(&self, db: &Db, org: &OrgId, key: Key, new: &Self) -> Result<bool, ApiError> {
+        Ok(Change::between(&self.item(org)?, &new.item(org)?).make(db.update_record(key)).await?)
+    }
+}
+
+/// Reads the record, changes it and writes it, as often as somebody else is quicker. A change that changes nothing writes
+/// nothing. `None`: the organization has no such record. `VersionConflict`: it is at a version that `if_match` does not
+/// allow, or others were quicker for too long.
+async fn revise<T: Record>(
+    db: &Db,
+    org: &OrgId,
+    key: Key,
+    if_match: &IfMatch,
+    change: impl Fn(&T) -> T,
+) -> Result<Option<T>, ApiError> {
+    let mut patience = Patience::new();
+    let mut tried = false;
+    loop {
+        let Some(old) = db.get::<T>(key.clone()).await? else { return Ok(None) };
+        let new = change(&old);
+        // After a lost answer, the SDK's second attempt finds the version that the first has written: it was this change.
+        if tried && new == old {
+            return Ok(Some(old));
+        }
+        if !if_match.allows(old.version()) {
+            return Err(ApiError::VersionConflict);
+        }
+        if new == old {
+            return Ok(Some(old));
+        }
+        if old.replace(db, org, key.clone(), &new).await? {
+            return Ok(Some(new));
+        }
+        tried = true;
+        patience.pause().await.map_err(|_| ApiError::VersionConflict)?;
+    }
+}

@@ -1,7 +1,7 @@
 //! An organization's item: its plan, how many keys it has, and how many requests it made in each month.
 //!
 //! The limits are not in the item but in [`plan`](crate::plan): each condition names the plan together with what it
-//! allows, so that another plan counts from the next request on, and so does another table of plans.
+//! allows, so that a change of either counts at once, and no item has to be written anew.
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -97,7 +97,10 @@ pub async fn create(db: &Db, name: &str, plan: Plan, mut stamp: impl FnMut() -> 
         let put = Put::builder().table_name(table).set_item(Some(item)).condition_expression(table::ABSENT);
         Ok(TransactWriteItem::builder().put(built(put.build())?).build())
     };
-    let mut writes = vec![put(db.access(), table::organization(&org).with(item))?];
+    let mut writes = vec![
+        put(db.access(), table::organization(&org).with(item))?,
+        put(db.access(), table::organization_marker(&org).into_item())?,
+    ];
     for stage in stage::defaults(stamp) {
         writes.push(put(db.records(), stage.item(&org)?)?);
     }
@@ -107,18 +110,20 @@ pub async fn create(db: &Db, name: &str, plan: Plan, mut stamp: impl FnMut() -> 
     }
 }
 
-/// Puts the organization on another plan, from its next request on. `false`: there is no such organization.
+/// Puts the organization on another plan. Its next request counts by it, but for an instance that has just found the
+/// month used up, which takes notice within five seconds. `false`: there is no such organization.
 pub async fn set_plan(db: &Db, org: &OrgId, plan: Plan) -> Result<bool, DbError> {
     let request = db
         .update_access(table::organization(org))
         .update_expression("SET #plan = :plan")
-        .condition_expression("attribute_exists(#plan)")
+        .condition_expression(table::PRESENT)
         .expression_attribute_names("#plan", PLAN)
         .expression_attribute_values(":plan", string(plan));
     Ok(db::update(request, ReturnValue::None).await?.is_ok())
 }
 
-/// The organization that was created with this stamp, if it is there: how demo data that was kept is found again.
+/// The organization that was created with this stamp, if it is there: how demo data that was kept is found again. A
+/// stamp is no secret, but whoever has one here has the tables too.
 pub async fn created_with(db: &Db, stamp: Stamp) -> Result<Option<OrgId>, DbError> {
     let org = OrgId::new(stamp);
     let item = db.get_access(table::organization(&org)).await?;

@@ -7,11 +7,11 @@ use super::stage;
 use crate::{
     body::{Fields, FromFields},
     clock::Timestamp,
-    db::{self, Db, Item, number, string},
-    error::{ApiError, Problem},
-    extract::{FromParams, Params},
-    id::{CandidateId, OrgId, StageId},
-    page::{Listed, PageRequest},
+    db::{self, Conditional, Db, number, string},
+    envelope::Object,
+    error::ApiError,
+    id::{CandidateId, MoveId, OrgId, StageId, Stamp},
+    page::{self, Listed, PageRequest},
     table::{self, List},
     value::ShortText,
 };
@@ -28,33 +28,19 @@ pub struct Position {
     stage_entered_at: Timestamp,
 }
 
-/// The query of `GET /pipeline/stages/{stageId}/candidates`, which takes no filter.
-#[derive(Debug)]
-pub struct ListPositions {
-    page: PageRequest,
-}
-
-impl FromParams for ListPositions {
-    const FILTERS: &'static [&'static str] = &[];
-
-    fn from_params(_: &mut Params, page: PageRequest) -> Self {
-        Self { page }
-    }
-}
-
 /// The positions at a stage, latest arrival first. `None`: the organization has no such stage.
 pub async fn list(
     db: &Db,
     org: &OrgId,
     stage: StageId,
-    query: ListPositions,
+    page: PageRequest,
 ) -> Result<Option<Listed<Position>>, ApiError> {
-    let rows = db.query(&List::candidates_at(org, stage), &query.page).await?;
+    let rows = page::read(db, &List::candidates_at(org, stage), &page).await?;
     // A stage with somebody at it is there. Only an empty one costs another read.
     if rows.rows.is_empty() && stage::get(db, org, stage).await?.is_none() {
         return Ok(None);
     }
-    Ok(Some(rows.answer(&query.page)))
+    Ok(Some(rows.answer(&page)))
 }
 
 /// The body of `PUT /pipeline/candidates/{id}/move`.
@@ -88,41 +74,47 @@ pub struct Moved {
     changed: bool,
 }
 
-/// The attributes of a candidate that a move turns on.
+impl Object for Moved {}
+
+/// The attributes of a candidate that a move turns on, and those it leaves to be known by.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct At {
     stage_id: StageId,
     stage_entered_at: Timestamp,
+    last_move: Option<MoveId>,
+    previous_stage_id: Option<StageId>,
 }
 
 /// Moves a candidate, in one conditional update: of two moves at once, one is first and the other sees it. `None`: the
 /// organization has no such candidate.
+///
+/// `stamp` names the move on the candidate's item. An update that is sent again after its answer was lost finds that it was
+/// itself that moved the candidate, rather than a conflict.
 pub async fn move_to(
     db: &Db,
     org: &OrgId,
     candidate: CandidateId,
-    now: Timestamp,
+    stamp: Stamp,
     to: &Move,
 ) -> Result<Option<Moved>, ApiError> {
     let Move { stage_id, from_stage_id } = *to;
-    if stage::get(db, org, stage_id).await?.is_none() {
-        return Err(ApiError::field("stageId", Problem::NotFound, "There is no such stage in your pipeline."));
-    }
+    stage::named(db, org, stage_id).await?;
     let moved = |previous_stage_id, moved_at, changed| {
         Some(Moved { candidate_id: candidate, stage_id, previous_stage_id, moved_at, changed })
     };
-    match update(db, org, candidate, now, to).await? {
-        Ok(before) => Ok(moved(db::read::<At>(before)?.stage_id, now, true)),
-        Err(None) => Ok(None),
-        Err(Some(item)) => {
-            let at: At = db::read(item)?;
-            if from_stage_id.is_some_and(|from| from != at.stage_id) {
-                return Err(ApiError::StageConflict { current_stage_id: at.stage_id });
-            }
-            Ok(moved(at.stage_id, at.stage_entered_at, false))
-        }
+    let at: At = match update(db, org, candidate, stamp, to).await? {
+        Ok(before) => return Ok(moved(db::read::<At>(before)?.stage_id, stamp.now(), true)),
+        Err(None) => return Ok(None),
+        Err(Some(item)) => db::read(item)?,
+    };
+    if at.last_move == Some(stamp.into()) {
+        return Ok(moved(at.previous_stage_id.unwrap_or(at.stage_id), at.stage_entered_at, true));
     }
+    if from_stage_id.is_some_and(|from| from != at.stage_id) {
+        return Err(ApiError::StageConflict { current_stage_id: at.stage_id });
+    }
+    Ok(moved(at.stage_id, at.stage_entered_at, false))
 }
 
 /// Answers the candidate as they were before the move, or as they are if it was not made.
@@ -130,18 +122,20 @@ async fn update(
     db: &Db,
     org: &OrgId,
     candidate: CandidateId,
-    now: Timestamp,
+    stamp: Stamp,
     to: &Move,
-) -> Result<Result<Item, Option<Item>>, ApiError> {
+) -> Result<Conditional, ApiError> {
     let Move { stage_id, from_stage_id } = *to;
-    let mut condition = "attribute_exists(#stageId) AND #stageId <> :to".to_owned();
-    let mut set = "SET #stageId = :to, #entered = :now, #updated = :now".to_owned();
+    let mut condition = format!("{} AND #stageId <> :to", table::PRESENT);
+    // DynamoDB takes what stands right of `=` from the item as it was.
+    let mut set =
+        "SET #previous = #stageId, #stageId = :to, #entered = :now, #updated = :now, #move = :move".to_owned();
     let mut request = db.update_record(table::candidate(org, candidate));
     if let Some(from) = from_stage_id {
         condition += " AND #stageId = :from";
         request = request.expression_attribute_values(":from", string(from));
     }
-    for (i, (name, value)) in table::stage_arrival(org, stage_id, now, candidate).into_iter().enumerate() {
+    for (i, (name, value)) in table::stage_arrival(org, stage_id, stamp.now(), candidate).into_iter().enumerate() {
         set += &format!(", #index{i} = :index{i}");
         request = request
             .expression_attribute_names(format!("#index{i}"), name)
@@ -151,11 +145,14 @@ async fn update(
         .update_expression(format!("{set} ADD #version :one"))
         .condition_expression(condition)
         .expression_attribute_names("#stageId", "stageId")
+        .expression_attribute_names("#previous", "previousStageId")
         .expression_attribute_names("#entered", "stageEnteredAt")
         .expression_attribute_names("#updated", "updatedAt")
+        .expression_attribute_names("#move", "lastMove")
         .expression_attribute_names("#version", "version")
         .expression_attribute_values(":to", string(stage_id))
-        .expression_attribute_values(":now", string(now))
+        .expression_attribute_values(":now", string(stamp.now()))
+        .expression_attribute_values(":move", string(MoveId::from(stamp)))
         .expression_attribute_values(":one", number(1));
     Ok(db::update(request, ReturnValue::AllOld).await?)
 }

@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    db::{Db, DbError, Item, write},
-    error::ApiError,
-    extract::{FromParams, Params},
+    db::{self, Db, DbError, Item, write},
+    error::{ApiError, Problem},
     id::{OrgId, StageId, Stamp},
-    page::{Listed, PageRequest},
+    page::{self, Listed, PageRequest},
     table::{self, List},
     value::choices,
 };
@@ -74,32 +73,25 @@ pub(crate) fn defaults(mut stamp: impl FnMut() -> Stamp) -> impl Iterator<Item =
     })
 }
 
-/// `GET /pipeline/stages` takes no filter.
-#[derive(Debug)]
-pub struct ListStages {
-    page: PageRequest,
-}
-
-impl FromParams for ListStages {
-    const FILTERS: &'static [&'static str] = &[];
-
-    fn from_params(_: &mut Params, page: PageRequest) -> Self {
-        Self { page }
-    }
-}
-
 /// The organization's stages in pipeline order.
-pub async fn list(db: &Db, org: &OrgId, query: ListStages) -> Result<Listed<Stage>, ApiError> {
-    Ok(db.query(&List::stages(org), &query.page).await?.answer(&query.page))
+pub async fn list(db: &Db, org: &OrgId, page: PageRequest) -> Result<Listed<Stage>, ApiError> {
+    Ok(page::read(db, &List::stages(org), &page).await?.answer(&page))
 }
 
+/// The stage, if the organization has it.
 pub(crate) async fn get(db: &Db, org: &OrgId, id: StageId) -> Result<Option<Stage>, DbError> {
     db.get(table::stage(org, id)).await
 }
 
+/// The stage that a body names as `stageId`.
+pub(crate) async fn named(db: &Db, org: &OrgId, id: StageId) -> Result<Stage, ApiError> {
+    let missing = || ApiError::field("stageId", Problem::NotFound, "There is no such stage in your pipeline.");
+    get(db, org, id).await?.ok_or_else(missing)
+}
+
 /// The stage that a new candidate enters.
 pub(crate) async fn first(db: &Db, org: &OrgId) -> Result<Stage, ApiError> {
-    let page = PageRequest::new(1, None, String::new());
-    let mut rows = db.query(&List::stages(org), &page).await?.rows;
-    rows.pop().ok_or_else(|| DbError::Unreadable("an organization without stages").into())
+    let (mut rows, _) = db.query(&List::stages(org), None, 1).await?;
+    let first = rows.pop().ok_or(DbError::Unreadable("an organization without stages"))?;
+    Ok(db::read(first)?)
 }
