@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Builder, ConfigBag, Intercept, RuntimeComponents},
+    config::{BehaviorVersion, Builder, ConfigBag, Intercept, RuntimeComponents, retry::RetryConfig},
     error::{BoxError, BuildError, ProvideErrorMetadata, SdkError},
     operation::{
         put_item::PutItemError,
@@ -35,6 +35,11 @@ pub type Item = HashMap<String, AttributeValue>;
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long the SDK waits before it sends a call again, at the most, at first and at last. Its own default begins with up
+/// to a second, which is a third of all the time there is.
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LAST_BACKOFF: Duration = Duration::from_millis(400);
 
 /// DynamoDB refuses one of two writes that meet in a transaction, and the SDK does not send such a write again. It is
 /// sent again here, after pauses that grow from the first to the last of these, for as long as the patience lasts.
@@ -95,8 +100,13 @@ impl Db {
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
-        let config =
-            config.behavior_version(BehaviorVersion::latest()).timeout_config(timeouts).interceptor(CountCalls).build();
+        let retries = RetryConfig::standard().with_initial_backoff(FIRST_BACKOFF).with_max_backoff(LAST_BACKOFF);
+        let config = config
+            .behavior_version(BehaviorVersion::latest())
+            .timeout_config(timeouts)
+            .retry_config(retries)
+            .interceptor(CountCalls)
+            .build();
         Self { client: Client::from_conf(config), tables: Arc::new(tables) }
     }
 

@@ -16,4 +16,5 @@ mod limits;
 mod lists;
 mod pipeline;
 mod strange;
+mod template;
 mod world;

@@ -2,7 +2,7 @@
 //! what DynamoDB was asked and charged.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::SocketAddr,
     path::Path,
@@ -31,7 +31,7 @@ use aws_sdk_dynamodb::{
         transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
         update_item::{UpdateItemInput, UpdateItemOutput},
     },
-    types::{ConsumedCapacity, ReturnConsumedCapacity},
+    types::{ConsumedCapacity, ReturnConsumedCapacity, TransactWriteItem},
 };
 use axum::{
     body::{Body, to_bytes},
@@ -294,6 +294,8 @@ pub struct Bill {
     pub calls: BTreeMap<&'static str, u32>,
     pub read_units: f64,
     pub write_units: f64,
+    /// What IAM must allow, as `PutItem on RecordsTable`; a transaction needs what each of its writes needs.
+    pub actions: BTreeSet<String>,
 }
 
 impl Bill {
@@ -317,6 +319,34 @@ impl Tally {
     }
 }
 
+/// What IAM must allow for this call.
+fn actions(context: &BeforeSerializationInterceptorContextMut<'_>) -> Vec<String> {
+    let input = context.input();
+    let on = |action: &str, table: Option<&str>| format!("{action} on {}", table.unwrap());
+    if let Some(input) = input.downcast_ref::<QueryInput>() {
+        let index = input.index_name().map(|index| format!("/index/{index}")).unwrap_or_default();
+        return vec![on("Query", input.table_name()) + &index];
+    }
+    macro_rules! simple {
+        ($($input:ty => $action:literal)*) => {$(
+            if let Some(input) = input.downcast_ref::<$input>() {
+                return vec![on($action, input.table_name())];
+            }
+        )*};
+    }
+    simple! { GetItemInput => "GetItem" PutItemInput => "PutItem" UpdateItemInput => "UpdateItem" }
+    let writes = input.downcast_ref::<TransactWriteItemsInput>().unwrap().transact_items();
+    let write = |write: &TransactWriteItem| {
+        let put = write.put().map(|put| ("PutItem", put.table_name()));
+        let update = write.update().map(|update| ("UpdateItem", update.table_name()));
+        let delete = write.delete().map(|delete| ("DeleteItem", delete.table_name()));
+        let check = write.condition_check().map(|check| ("ConditionCheckItem", check.table_name()));
+        let (action, table) = put.or(update).or(delete).or(check).unwrap();
+        on(action, Some(table))
+    };
+    writes.iter().map(write).collect()
+}
+
 impl Intercept for Tally {
     fn name(&self) -> &'static str {
         "Tally"
@@ -337,6 +367,7 @@ impl Intercept for Tally {
             )*};
         }
         ask! { GetItemInput PutItemInput QueryInput UpdateItemInput TransactWriteItemsInput }
+        self.0.lock().unwrap().actions.extend(actions(context));
         Ok(())
     }
 
