@@ -314,7 +314,7 @@ impl Change {
     }
 
     /// The change as part of a transaction.
-    pub(crate) fn as_part(self, update: UpdateBuilder) -> Result<TransactWriteItem, DbError> {
+    pub(crate) fn into_part(self, update: UpdateBuilder) -> Result<TransactWriteItem, DbError> {
         let update = update
             .update_expression(self.expression)
             .condition_expression(Self::CONDITION)

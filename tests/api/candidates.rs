@@ -74,6 +74,49 @@ async fn every_wrong_field_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn a_url_is_one_that_a_page_can_show() {
+    let world = World::new().await;
+    for url in [
+        "https:example.com",
+        "https:\\\\example.com",
+        "https://example.com/\"><script>",
+        "https://u:p@example.com/",
+        "ftp://example.com",
+        "//example.com",
+        "https://",
+    ] {
+        let mut body = ada("ada@example.com");
+        body["resumeUrl"] = url.into();
+        assert_eq!(world.post("/api/v1/candidates", body).await.problems(), ["resumeUrl: invalid_format"], "{url}");
+    }
+    let mut body = ada("ada@example.com");
+    body["resumeUrl"] = format!("HTTPS://files.example.com/a%20b.pdf?signature={}", "x".repeat(1_900)).into();
+    world.post("/api/v1/candidates", body).await.ok(201);
+}
+
+#[tokio::test]
+async fn an_email_is_one_in_use_on_the_internet() {
+    let world = World::new().await;
+    for email in [
+        "ada",
+        "ada@",
+        "@example.com",
+        "ada@localhost",
+        "\"ada\"@example.com",
+        "Ada <ada@example.com>",
+        " ada@example.com",
+        "ada@[192.0.2.1]",
+        "a b@example.com",
+    ] {
+        assert_eq!(world.post("/api/v1/candidates", ada(email)).await.problems(), ["email: invalid_format"], "{email}");
+    }
+    let long = format!("{}@{}.example.com", "a".repeat(60), "b".repeat(60));
+    for email in ["ada+jobs@example.co.uk", "o'brien@example.com", "ada@bücher.example", long.as_str()] {
+        world.post("/api/v1/candidates", ada(email)).await.ok(201);
+    }
+}
+
+#[tokio::test]
 async fn an_email_is_taken_once_in_an_organization_whatever_its_case() {
     let world = World::new().await;
     let first = world.candidate("Ada@Example.com").await;
@@ -102,6 +145,8 @@ async fn the_email_filter_finds_the_one_who_has_it_whatever_its_case() {
     world.candidate("alan@example.com").await;
     let found = world.get("/api/v1/candidates?email=ada%2BJOBS@example.com").await;
     assert_eq!(found.ids(), [id]);
+    let unencoded = world.get("/api/v1/candidates?email=ada+jobs@example.com").await;
+    assert_eq!(unencoded.ids(), found.ids(), "a plus sign that was not encoded");
     assert_eq!(found.body["pagination"], json!({ "hasMore": false, "nextCursor": null, "limit": 20 }));
     assert!(world.get("/api/v1/candidates?email=nobody@example.com").await.rows().is_empty());
     let told = world.get("/api/v1/candidates?email=nobody").await;

@@ -157,6 +157,15 @@ async fn a_dynamodb_that_accepts_and_never_answers_is_a_503_within_five_seconds(
 }
 
 #[tokio::test]
+async fn a_refused_body_is_logged_with_its_own_method() {
+    let world = World::new().await;
+    let log = Log::listen();
+    let body = json!({ "title": "x".repeat(300_000) });
+    world.post("/api/v1/jobs", body).await.error(413, "payload_too_large");
+    assert_eq!((&log.lines()[0]["method"], &log.lines()[0]["status"]), (&json!("POST"), &json!(413)));
+}
+
+#[tokio::test]
 async fn each_request_is_one_line_of_the_log_without_key_email_or_name() {
     let world = World::new().await;
     let log = Log::listen();

@@ -1,8 +1,9 @@
 //! `/api/v1/jobs`.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, request, send};
 
 #[tokio::test]
 async fn a_new_job_has_its_defaults_every_field_and_its_location() {
@@ -160,6 +161,94 @@ async fn an_update_refuses_what_it_can_not_set() {
         ["openedAt: read_only", "status: required", "title: required", "version: read_only", "x: unknown"]
     );
     assert_eq!(world.get(&path).await.ok(200)["version"], 1);
+}
+
+#[tokio::test]
+async fn an_update_under_if_match_is_made_at_that_version_only() {
+    let world = World::new().await;
+    let path = format!("/api/v1/jobs/{}", world.job("open").await);
+    assert_eq!(world.get(&path).await.header("etag"), Some("\"1\""));
+    let updated = world.put_if_match(&path, "\"1\"", json!({ "title": "Nurse" })).await;
+    assert_eq!((updated.ok(200)["version"].as_u64(), updated.header("etag")), (Some(2), Some("\"2\"")));
+    for (tags, title) in [("\"1\"", "Midwife"), ("\"1\"", "Nurse"), ("W/\"2\"", "Midwife"), ("2", "Midwife")] {
+        world.put_if_match(&path, tags, json!({ "title": title })).await.error(412, "version_conflict");
+    }
+    assert_eq!(world.get(&path).await.ok(200), updated.ok(200));
+    world.put_if_match(&path, "\"1\", \"2\"", json!({ "title": "Midwife" })).await.ok(200);
+    world.put_if_match(&path, "*", json!({ "title": "Doctor" })).await.ok(200);
+}
+
+#[tokio::test]
+async fn what_a_later_version_of_this_code_adds_to_an_item_an_update_leaves_alone() {
+    let world = World::new().await;
+    let id = world.job("open").await;
+    let key = || {
+        world
+            .client
+            .update_item()
+            .table_name("RecordsTable")
+            .key("pk", text(&format!("ORG#{}#JOB", world.org)))
+            .key("sk", text(&id))
+    };
+    key()
+        .update_expression("SET #new = :new")
+        .expression_attribute_names("#new", "remoteCountries")
+        .expression_attribute_values(":new", text("DE"))
+        .send()
+        .await
+        .unwrap();
+    world.put(&format!("/api/v1/jobs/{id}"), json!({ "title": "Nurse", "status": "closed" })).await.ok(200);
+    let item = world.client.get_item().table_name("RecordsTable").consistent_read(true);
+    let item = item.key("pk", text(&format!("ORG#{}#JOB", world.org))).key("sk", text(&id)).send().await.unwrap();
+    assert_eq!(item.item.unwrap()["remoteCountries"], text("DE"));
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+#[tokio::test]
+async fn a_name_that_a_body_gives_twice_is_refused_also_inside() {
+    let world = World::new().await;
+    for body in
+        [r#"{"title":"a","title":"b"}"#, r#"{"title":"a","salary":{"min":1,"min":2,"currency":"EUR","period":"day"}}"#]
+    {
+        let mut twice = request("POST", "/api/v1/jobs", Some(&world.key), Some(json!({})));
+        *twice.body_mut() = body.into();
+        let error = send(&world.gateway, twice).await;
+        let message = error.error(400, "malformed_json")["message"].as_str().unwrap();
+        assert!(message.contains("is given more than once"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_are_read_by_value_and_ids_whatever_their_case() {
+    let world = World::new().await;
+    let job = world.post("/api/v1/jobs", json!({ "title": "Nurse", "openings": 5.0, "status": null })).await;
+    assert_eq!((&job.ok(201)["openings"], &job.ok(201)["status"]), (&json!(5), &json!("draft")));
+    let half = world.post("/api/v1/jobs", json!({ "title": "Nurse", "openings": 0.5 })).await;
+    assert_eq!(half.problems(), ["openings: invalid_type"]);
+    let id = job.ok(201)["id"].as_str().unwrap();
+    assert_eq!(world.get(&format!("/api/v1/jobs/{}", id.to_uppercase())).await.ok(200)["id"], *id);
+}
+
+#[tokio::test]
+async fn a_line_shows_what_it_holds() {
+    let world = World::new().await;
+    for title in ["\u{200b}", "a\u{202e}b", "a\u{2028}b", "a\tb", "\u{feff}"] {
+        assert_eq!(world.post("/api/v1/jobs", json!({ "title": title })).await.problems(), ["title: invalid_format"]);
+    }
+    let family = "👩\u{200d}👩\u{200d}👧 نرس";
+    assert_eq!(world.post("/api/v1/jobs", json!({ "title": family })).await.ok(201)["title"], family);
+}
+
+#[tokio::test]
+async fn a_body_of_nonsense_is_answered_in_brief() {
+    let world = World::new().await;
+    let nonsense: serde_json::Map<String, Value> = (0..15_000).map(|i| (format!("f{i}"), Value::Null)).collect();
+    assert_eq!(world.post("/api/v1/jobs", nonsense.into()).await.problems().len(), 100);
+    let answer = world.get(&format!("/api/v1/jobs?{}", "a=1&".repeat(2_000))).await;
+    assert_eq!(answer.error(400, "invalid_parameter")["details"].as_array().unwrap().len(), 100);
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ async fn a_key_is_refused_from_the_moment_it_expires() {
 }
 
 #[tokio::test]
-async fn an_expired_or_revoked_key_reads_like_an_unknown_one_also_when_its_burst_is_used_up() {
+async fn a_revoked_key_reads_like_an_unknown_one_also_when_its_burst_is_used_up() {
     let world = World::frozen(Plan::Enterprise).await;
     for _ in 0..60 {
         world.get("/api/v1/jobs").await.ok(200);
@@ -51,6 +51,26 @@ async fn an_expired_or_revoked_key_reads_like_an_unknown_one_also_when_its_burst
     api_key::revoke(&world.db, &world.org, &id, world.clock.now()).await.unwrap();
     let answer = send(&world.fresh_gateway(), request("GET", "/api/v1/jobs", Some(&world.key), None)).await;
     answer.error(401, "invalid_api_key");
+    // An instance that knows the minute to be used up does not ask until it is over. It serves nothing either.
+    world.get("/api/v1/jobs").await.error(429, "rate_limit_exceeded");
+    world.clock.advance(60_000);
+    world.get("/api/v1/jobs").await.error(401, "invalid_api_key");
+}
+
+#[tokio::test]
+async fn a_key_that_expires_while_its_burst_is_used_up_is_refused_for_that_at_once() {
+    let world = World::frozen(Plan::Enterprise).await;
+    let key = ApiKey::generate().unwrap();
+    let expires_at = Timestamp::from_millis(world.clock.now().as_millis() + 1_000);
+    let new = NewKey { expires_at: Some(expires_at), ..new() };
+    api_key::create(&world.db, &world.org, world.clock.now(), &key, new).await.unwrap();
+    let call = async || world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await;
+    for _ in 0..60 {
+        call().await.ok(200);
+    }
+    call().await.error(429, "rate_limit_exceeded");
+    world.clock.advance(1_000);
+    call().await.error(401, "invalid_api_key");
 }
 
 #[tokio::test]

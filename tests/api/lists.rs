@@ -214,6 +214,12 @@ async fn rows_created_or_changed_during_a_walk_never_make_it_skip_or_repeat_an_o
                     .ok(200);
                 world.candidate(&format!("new{i}-{}@example.com", path.len())).await;
             }
+            if let Some((job, _)) = path.split_once("/applications") {
+                let status = json!({ "status": if path.contains('?') { "new" } else { "in-review" } });
+                world.put(&format!("{job}/applications/{}", seen.last().unwrap()), status).await.ok(200);
+                let candidate = world.candidate(&format!("applies{i}-{}@example.com", path.len())).await;
+                world.application(job.rsplit('/').next().unwrap(), &candidate).await;
+            }
         }
         let old: Vec<&String> = seen.iter().filter(|id| before.contains(*id)).collect();
         assert_eq!(old.len(), before.len(), "{path}: {seen:?}");
@@ -234,6 +240,26 @@ async fn a_row_that_leaves_the_filter_during_a_walk_takes_no_other_with_it() {
     world.put(&format!("/api/v1/jobs/{}", ids[1]), json!({ "status": "closed" })).await.ok(200);
     let rest = world.get(&format!("/api/v1/jobs?status=open&cursor={}", first.next().unwrap())).await;
     assert_eq!(rest.ids(), ids[2..]);
+}
+
+#[tokio::test]
+async fn a_candidate_who_leaves_the_stage_and_comes_back_is_a_late_arrival_and_takes_no_other_with_them() {
+    let world = World::new().await;
+    let stages = world.stages().await;
+    let mut ids = Vec::new();
+    for i in 0..5 {
+        ids.push(world.candidate(&format!("c{i}@example.com")).await);
+    }
+    ids.reverse();
+    let path = format!("/api/v1/pipeline/stages/{}/candidates", stages[0]);
+    let first = world.get(&format!("{path}?limit=2")).await;
+    for stage in [&stages[1], &stages[0]] {
+        // The row that the cursor stands on.
+        world.put(&format!("/api/v1/pipeline/candidates/{}/move", ids[1]), json!({ "stageId": stage })).await.ok(200);
+    }
+    let rest = world.get(&format!("{path}?cursor={}", first.next().unwrap())).await;
+    assert_eq!(rest.rows().iter().map(id).collect::<Vec<_>>(), ids[2..]);
+    assert_eq!(id(&world.get(&path).await.rows()[0]), ids[1]);
 }
 
 /// What a walker and others do, one after the other.
@@ -316,4 +342,23 @@ async fn a_page_is_full_also_where_one_megabyte_holds_fewer_rows() {
     assert_eq!(world.tally.take().calls["Query"], 3);
     let page = world.get("/api/v1/jobs?limit=20").await;
     assert_eq!((page.rows().len(), &page.body["pagination"]["hasMore"]), (20, &json!(true)));
+}
+
+#[tokio::test]
+async fn a_page_that_lambda_could_not_send_ends_early_and_the_walk_goes_on() {
+    let world = World::new().await;
+    // Each comes to 80,000 bytes as JSON within JSON, and to 20,000 in DynamoDB.
+    let create = |i: usize| {
+        let body = json!({ "title": format!("Job {i}"), "description": "\"".repeat(20_000), "status": "open" });
+        world.post("/api/v1/jobs", body)
+    };
+    assert!(join_all((0..100).map(create)).await.iter().all(|answer| answer.status == 201));
+    for path in ["/api/v1/jobs", "/api/v1/jobs?status=open"] {
+        let pages = walk(&world, path, 100).await;
+        let sizes: Vec<usize> = pages.iter().map(|page| page.rows().len()).collect();
+        assert_eq!(sizes, [62, 38]);
+        assert_eq!(pages.iter().flat_map(Answer::ids).collect::<BTreeSet<_>>().len(), 100);
+        let sent = serde_json::to_string(&pages[0].body.to_string()).unwrap();
+        assert!(sent.len() < 6_291_556, "{}", sent.len());
+    }
 }

@@ -14,6 +14,7 @@ mod jobs;
 mod keys;
 mod limits;
 mod lists;
+mod lost;
 mod pipeline;
 mod strange;
 mod template;

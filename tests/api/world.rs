@@ -65,6 +65,11 @@ pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| Template::read(Path::
 /// The one DynamoDB of this process, on a thread of its own: each test has a runtime that ends with it.
 static DATABASE: LazyLock<Embedded> = LazyLock::new(database);
 
+/// Where it serves.
+pub fn endpoint() -> String {
+    DATABASE.endpoint().to_owned()
+}
+
 /// Starts another DynamoDB, for a test that needs one to itself.
 pub fn database() -> Embedded {
     let (sender, receiver) = mpsc::channel();
@@ -174,6 +179,13 @@ impl World {
 
     pub async fn put(&self, path: &str, body: Value) -> Answer {
         self.call("PUT", path, Some(&self.key), Some(body)).await
+    }
+
+    pub async fn put_if_match(&self, path: &str, tags: &str, body: Value) -> Answer {
+        self.clock.advance(self.step_millis);
+        let mut request = request("PUT", path, Some(&self.key), Some(body));
+        request.headers_mut().insert("if-match", tags.parse().unwrap());
+        send(&self.gateway, request).await
     }
 
     pub async fn call(&self, method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> Answer {

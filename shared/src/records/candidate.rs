@@ -69,7 +69,7 @@ impl Record for Candidate {
         if self.email.normalized() == new.email.normalized() {
             return Ok(change.make(db.update_record(key)).await?);
         }
-        let part = change.as_part(Update::builder().table_name(db.records()).set_key(Some(key.into_item())))?;
+        let part = change.into_part(Update::builder().table_name(db.records()).set_key(Some(key.into_item())))?;
         let release = Delete::builder()
             .table_name(db.records())
             .set_key(Some(table::email_marker(org, &self.email).into_item()))
@@ -145,7 +145,6 @@ impl FromFields for NewCandidate {
 
 /// The body of `PUT /candidates/{id}`: `None` leaves a field, `Some(None)` clears it.
 #[derive(Clone, Debug)]
-#[expect(clippy::option_option, reason = "absent, null and a value are three different wishes")]
 pub struct CandidatePatch {
     first_name: Option<ShortText>,
     last_name: Option<ShortText>,

@@ -160,7 +160,6 @@ impl FromFields for NewJob {
 
 /// The body of `PUT /jobs/{id}`: `None` leaves a field, `Some(None)` clears it.
 #[derive(Clone, Debug)]
-#[expect(clippy::option_option, reason = "absent, null and a value are three different wishes")]
 pub struct JobPatch {
     title: Option<ShortText>,
     description: Option<Option<LongText>>,

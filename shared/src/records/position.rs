@@ -79,7 +79,7 @@ impl Object for Moved {}
 /// The attributes of a candidate that a move turns on, and those it leaves to be known by.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct At {
+struct Whereabouts {
     stage_id: StageId,
     stage_entered_at: Timestamp,
     last_move: Option<MoveId>,
@@ -103,8 +103,8 @@ pub async fn move_to(
     let moved = |previous_stage_id, moved_at, changed| {
         Some(Moved { candidate_id: candidate, stage_id, previous_stage_id, moved_at, changed })
     };
-    let at: At = match update(db, org, candidate, stamp, to).await? {
-        Ok(before) => return Ok(moved(db::read::<At>(before)?.stage_id, stamp.now(), true)),
+    let at: Whereabouts = match update(db, org, candidate, stamp, to).await? {
+        Ok(before) => return Ok(moved(db::read::<Whereabouts>(before)?.stage_id, stamp.now(), true)),
         Err(None) => return Ok(None),
         Err(Some(item)) => db::read(item)?,
     };

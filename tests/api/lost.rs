@@ -1,0 +1,146 @@
+//! Lost answers: DynamoDB does what it is asked, and its answer does not arrive. The SDK asks again, and the client must
+//! hear of one success with one effect.
+
+use std::sync::{Arc, Mutex};
+
+use local::database::Embedded;
+use serde_json::json;
+use shared::{db::Db, plan::Plan};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::world::{World, gateway};
+
+/// Which answer is lost: the next one to a call of this operation on this table.
+type Loses = Arc<Mutex<Option<(&'static str, &'static str)>>>;
+
+/// Stands between the API and DynamoDB, and loses an answer when it is told to.
+async fn between(upstream: String, loses: Loses) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(carry(client, upstream.clone(), Arc::clone(&loses)));
+        }
+    });
+    endpoint
+}
+
+async fn carry(mut client: TcpStream, upstream: String, loses: Loses) {
+    let mut upstream = TcpStream::connect(upstream.trim_start_matches("http://")).await.unwrap();
+    while let Some(request) = message(&mut client).await {
+        upstream.write_all(&request).await.unwrap();
+        let answer = message(&mut upstream).await.unwrap();
+        if is_lost(&request, &loses) || client.write_all(&answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn is_lost(request: &[u8], loses: &Loses) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let mut loses = loses.lock().unwrap();
+    let lost = loses.is_some_and(|(operation, table)| text.contains(&format!(".{operation}")) && text.contains(table));
+    if lost {
+        *loses = None;
+    }
+    lost
+}
+
+/// One HTTP message with a length, as it came.
+async fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    loop {
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        if bytes.len() == end + 4 + length.map_or(0, |length| length.trim().parse().unwrap()) {
+            return Some(bytes);
+        }
+    }
+}
+
+/// A world whose way to DynamoDB can lose answers.
+async fn world() -> (World, Loses) {
+    let mut world = World::frozen(Plan::Enterprise).await;
+    let loses = Loses::default();
+    let endpoint = between(crate::world::endpoint(), Arc::clone(&loses)).await;
+    let config = local::database::config(&endpoint).interceptor(world.tally.clone());
+    world.gateway = Arc::new(gateway(&Db::with(config, Embedded::tables()), &world.clock));
+    (world, loses)
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_succeeds_once() {
+    let (world, loses) = world().await;
+    let lose = |operation| *loses.lock().unwrap() = Some((operation, "RecordsTable"));
+    let happened = || assert_eq!(*loses.lock().unwrap(), None, "an answer was to be lost");
+
+    lose("PutItem");
+    let job = world.job("open").await;
+    happened();
+    assert_eq!(world.get("/api/v1/jobs").await.ids(), [job.clone()]);
+
+    lose("UpdateItem");
+    let path = format!("/api/v1/jobs/{job}");
+    assert_eq!(world.put(&path, json!({ "title": "Nurse" })).await.ok(200)["version"], 2);
+    happened();
+    assert_eq!(world.get(&path).await.ok(200)["version"], 2);
+
+    lose("TransactWriteItems");
+    let candidate = world.candidate("ada@example.com").await;
+    happened();
+    assert_eq!(world.get("/api/v1/candidates").await.ids(), [candidate.clone()]);
+
+    lose("TransactWriteItems");
+    let path = format!("/api/v1/candidates/{candidate}");
+    assert_eq!(world.put(&path, json!({ "email": "augusta@example.com" })).await.ok(200)["version"], 2);
+    happened();
+
+    let stages = world.stages().await;
+    lose("UpdateItem");
+    let path = format!("/api/v1/pipeline/candidates/{candidate}/move");
+    let moved = world.put(&path, json!({ "stageId": stages[1], "fromStageId": stages[0] })).await;
+    happened();
+    let moved = moved.ok(200);
+    assert_eq!((&moved["changed"], &moved["previousStageId"]), (&json!(true), &json!(stages[0])));
+    assert_eq!(world.get(&format!("/api/v1/candidates/{candidate}")).await.ok(200)["version"], 3);
+
+    lose("TransactWriteItems");
+    let application = world.application(&job, &candidate).await;
+    happened();
+    let path = format!("/api/v1/jobs/{job}/applications");
+    assert_eq!(world.get(&path).await.ids(), [application.clone()]);
+
+    lose("UpdateItem");
+    let updated = world.put(&format!("{path}/{application}"), json!({ "status": "hired" })).await;
+    happened();
+    assert_eq!(updated.ok(200)["version"], 2);
+}
+
+#[tokio::test]
+async fn an_update_under_if_match_whose_answer_is_lost_is_no_conflict() {
+    let (world, loses) = world().await;
+    let path = format!("/api/v1/jobs/{}", world.job("open").await);
+    *loses.lock().unwrap() = Some(("UpdateItem", "RecordsTable"));
+    let updated = world.put_if_match(&path, "\"1\"", json!({ "title": "Nurse" })).await;
+    assert_eq!(*loses.lock().unwrap(), None);
+    assert_eq!(updated.ok(200)["version"], 2);
+}
+
+#[tokio::test]
+async fn a_count_whose_answer_is_lost_counts_too_much_rather_than_too_little() {
+    let (world, loses) = world().await;
+    for _ in 0..2 {
+        *loses.lock().unwrap() = Some(("UpdateItem", "AccessTable"));
+        world.get("/api/v1/jobs").await.ok(200);
+        assert_eq!(*loses.lock().unwrap(), None);
+    }
+    // Three requests, five counts.
+    assert_eq!(world.get("/api/v1/jobs").await.header("x-ratelimit-remaining"), Some("55"));
+}
