@@ -62,7 +62,7 @@ pub enum ApiError {
     },
     /// The object is at another version than `If-Match` names, or kept changing under the update.
     VersionConflict,
-    /// The body is larger than [`MAX_BODY_BYTES`](crate::event::MAX_BODY_BYTES).
+    /// The body is larger than [`MAX_BODY_BYTES`].
     PayloadTooLarge,
     /// The body is not declared as JSON, or is compressed.
     UnsupportedMediaType,
