@@ -16,8 +16,8 @@ use aws_sdk_dynamodb::{
         update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     },
     types::{
-        AttributeValue, CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-        builders::UpdateBuilder,
+        AttributeValue, CancellationReason, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
+        TransactWriteItem, builders::UpdateBuilder,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -156,6 +156,25 @@ impl Db {
         Ok(request.consistent_read(true).send().await.map_err(|error| failure(&error))?.item)
     }
 
+    /// Reads items of the Access table, at most 100, in whatever order.
+    pub(crate) async fn get_all_access(&self, keys: Vec<Key>) -> Result<Vec<Item>, DbError> {
+        let mut items = Vec::new();
+        let mut patience = Patience::new();
+        let mut wanted: Vec<Item> = keys.into_iter().map(Key::into_item).collect();
+        while !wanted.is_empty() {
+            let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
+            let request = self.client.batch_get_item().request_items(&self.tables.access, built(keys)?);
+            let answer = request.send().await.map_err(|error| failure(&error))?;
+            items.extend(answer.responses.into_iter().flatten().flat_map(|(_, items)| items));
+            // DynamoDB answers as much as it can (16 MB, or what it has room for), and names the rest.
+            wanted = answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, rest)| rest.keys).collect();
+            if !wanted.is_empty() {
+                patience.pause().await?;
+            }
+        }
+        Ok(items)
+    }
+
     /// Reads up to `limit` rows of a list from `start` on, and whether there are more. One Query of `limit + 1` rows,
     /// because `LastEvaluatedKey` is also set on a page that ends exactly at the end; more than one only where 1 MB, which
     /// is what a Query reads at most, holds fewer rows. Fewer rows than `limit`, with more to come, only where they would
@@ -172,7 +191,7 @@ impl Db {
             let answer = self
                 .client
                 .query()
-                .table_name(&self.tables.records)
+                .table_name(if list.is_of_access() { &self.tables.access } else { &self.tables.records })
                 .set_index_name(list.index().map(str::to_owned))
                 .key_condition_expression("#partition = :partition")
                 .expression_attribute_names("#partition", list.partition_name())

@@ -27,9 +27,9 @@
 //! | jobs, or a job's applications, with a status, newest first | Query of index `ByStatus` (`statusPk`, `sk`), descending |
 //! | candidates at a stage, latest arrival first | Query of index `ByStage` (`stagePk`, `stageSk`), descending |
 //! | a candidate by e-mail | Get of the marker, Get of the candidate |
+//! | an organization's keys, all organizations, oldest first | Query of the markers, `BatchGetItem` of the items |
 //!
-//! The markers also list a candidate's applications, an organization's keys, and all organizations; nothing reads them
-//! that way yet.
+//! The application markers also list a candidate's applications; nothing reads them that way yet.
 
 use crate::{
     clock::Timestamp,
@@ -82,18 +82,46 @@ pub(crate) fn api_key(id: &KeyId) -> Key {
     Key::new(format!("KEY#{id}"), "KEY")
 }
 
+fn organization_partition(org: &OrgId) -> String {
+    format!("ORG#{org}")
+}
+
 pub(crate) fn organization(org: &OrgId) -> Key {
-    Key::new(format!("ORG#{org}"), "ORG")
+    Key::new(organization_partition(org), "ORG")
+}
+
+/// Whose item of the Access table this is.
+pub(crate) fn organization_of(item: &Item) -> Option<OrgId> {
+    OrgId::stored(text(item, PK)?.strip_prefix("ORG#")?).ok()
+}
+
+/// Whose item of the Access table this is.
+pub(crate) fn api_key_of(item: &Item) -> Option<KeyId> {
+    KeyId::parse(text(item, PK)?.strip_prefix("KEY#")?)
 }
 
 /// Lists the organization's keys in the order they were made, without an index that a counter would touch.
 pub(crate) fn api_key_marker(org: &OrgId, created: Timestamp, id: &KeyId) -> Key {
-    Key::new(format!("ORG#{org}"), format!("KEY#{created}#{id}"))
+    Key::new(organization_partition(org), format!("KEY#{created}#{id}"))
+}
+
+/// The key that a marker is of; `None` for the organization's own item.
+pub(crate) fn marked_key(marker: &Item) -> Option<KeyId> {
+    text(marker, SK)?.strip_prefix("KEY#")?.split('#').nth(1).and_then(KeyId::parse)
+}
+
+fn organizations_partition() -> String {
+    "ORGS".to_owned()
 }
 
 /// Lists the organizations in the order they were made.
 pub(crate) fn organization_marker(org: &OrgId) -> Key {
-    Key::new("ORGS".to_owned(), org)
+    Key::new(organizations_partition(), org)
+}
+
+/// The organization that a marker is of.
+pub(crate) fn marked_organization(marker: &Item) -> Option<OrgId> {
+    OrgId::stored(text(marker, SK)?).ok()
 }
 
 fn job_partition(org: &OrgId) -> String {
@@ -175,6 +203,8 @@ pub(crate) struct List {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ListKind {
+    /// Of the Access table, by creation.
+    Markers,
     NewestFirst,
     OldestFirst,
     ByStatus,
@@ -184,6 +214,16 @@ enum ListKind {
 impl List {
     fn of_table(kind: ListKind, partition: String) -> Self {
         Self { kind, partition: partition.clone(), table_partition: partition }
+    }
+
+    /// The markers of all organizations.
+    pub(crate) fn organizations() -> Self {
+        Self::of_table(ListKind::Markers, organizations_partition())
+    }
+
+    /// The organization's item, and before it the markers of its keys.
+    pub(crate) fn api_keys(org: &OrgId) -> Self {
+        Self::of_table(ListKind::Markers, organization_partition(org))
     }
 
     pub(crate) fn jobs(org: &OrgId, status: Option<JobStatus>) -> Self {
@@ -220,9 +260,14 @@ impl List {
         }
     }
 
+    /// Whether it lies in the Access table rather than in Records.
+    pub(crate) fn is_of_access(&self) -> bool {
+        self.kind == ListKind::Markers
+    }
+
     pub(crate) fn index(&self) -> Option<&'static str> {
         match self.kind {
-            ListKind::NewestFirst | ListKind::OldestFirst => None,
+            ListKind::Markers | ListKind::NewestFirst | ListKind::OldestFirst => None,
             ListKind::ByStatus => Some(BY_STATUS),
             ListKind::ByStage => Some(BY_STAGE),
         }
@@ -230,7 +275,7 @@ impl List {
 
     pub(crate) fn partition_name(&self) -> &'static str {
         match self.kind {
-            ListKind::NewestFirst | ListKind::OldestFirst => PK,
+            ListKind::Markers | ListKind::NewestFirst | ListKind::OldestFirst => PK,
             ListKind::ByStatus => STATUS_PK,
             ListKind::ByStage => STAGE_PK,
         }
@@ -241,12 +286,13 @@ impl List {
     }
 
     pub(crate) fn ascending(&self) -> bool {
-        self.kind == ListKind::OldestFirst
+        matches!(self.kind, ListKind::OldestFirst | ListKind::Markers)
     }
 
     /// The stages are few, and a new organization's must all be there at once: a new candidate enters the first of them.
+    /// What an operator has just made is to be listed.
     pub(crate) fn is_read_consistently(&self) -> bool {
-        self.kind == ListKind::OldestFirst
+        matches!(self.kind, ListKind::OldestFirst | ListKind::Markers)
     }
 
     /// Where a row is in the list's order: its sort key.
@@ -264,6 +310,10 @@ impl List {
                 let (entered, id) = position.split_once('#')?;
                 entered.parse::<Timestamp>().ok()?;
                 id
+            }
+            ListKind::Markers => {
+                let key = Key::new(self.table_partition.clone(), position);
+                return Some(key.into_item());
             }
             ListKind::NewestFirst | ListKind::OldestFirst | ListKind::ByStatus => position,
         };

@@ -5,6 +5,8 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update},
 };
 
+use serde::Serialize;
+
 use crate::{
     clock::Timestamp,
     db::{self, Conditional, Db, DbError, Item, built, integer, number, string, text},
@@ -14,7 +16,7 @@ use crate::{
     plan::Plan,
     records::organization,
     scope::Scope,
-    table,
+    table::{self, List},
 };
 
 const HASH: &str = "hash";
@@ -235,4 +237,53 @@ pub async fn revoke(db: &Db, org: &OrgId, id: &KeyId, now: Timestamp) -> Result<
         TransactWriteItem::builder().update(organization::release_key(db, org)?).build(),
     ];
     Ok(db.transact(writes).await?.is_ok())
+}
+
+/// A key, as its organization's admin and the operator see it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeySummary {
+    /// The public id.
+    pub id: KeyId,
+    /// What people call it.
+    pub name: String,
+    /// The last four characters of the key.
+    pub last_four: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is refused; `None`: never.
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked; `None`: it was not.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl KeySummary {
+    fn read(item: &Item) -> Result<Self, DbError> {
+        let Grant { scopes, expires_at, .. } = grant(item)?;
+        let whole = || {
+            Some(Self {
+                id: table::api_key_of(item)?,
+                name: text(item, NAME)?.to_owned(),
+                last_four: text(item, LAST_FOUR)?.to_owned(),
+                scopes,
+                created_at: text(item, CREATED_AT)?.parse().ok()?,
+                expires_at,
+                revoked_at: text(item, REVOKED_AT).and_then(|at| at.parse().ok()),
+            })
+        };
+        whole().ok_or(DbError::Unreadable("a key"))
+    }
+}
+
+/// Up to 100 keys of the organization, oldest first, after the one that is given; and whether there are more.
+pub async fn list(db: &Db, org: &OrgId, after: Option<&KeySummary>) -> Result<(Vec<KeySummary>, bool), DbError> {
+    let start = after.map(|key| table::api_key_marker(org, key.created_at, &key.id).into_item());
+    let (markers, more) = db.query(&List::api_keys(org), start, 100).await?;
+    let ids: Vec<KeyId> = markers.iter().filter_map(table::marked_key).collect();
+    let items = db.get_all_access(ids.iter().map(table::api_key).collect()).await?;
+    let mut keys: Vec<KeySummary> = items.iter().map(KeySummary::read).collect::<Result<_, _>>()?;
+    keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    Ok((keys, more))
 }

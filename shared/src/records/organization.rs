@@ -7,6 +7,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
+use serde::Serialize;
+
 use crate::{
     clock::Timestamp,
     db::{self, Db, DbError, Item, built, integer, number, string, text},
@@ -14,7 +16,7 @@ use crate::{
     limits::{Month, Standing},
     plan::{Allowance, Plan},
     records::stage,
-    table,
+    table::{self, List},
 };
 
 const NAME: &str = "name";
@@ -120,6 +122,59 @@ pub async fn set_plan(db: &Db, org: &OrgId, plan: Plan) -> Result<bool, DbError>
         .expression_attribute_names("#plan", PLAN)
         .expression_attribute_values(":plan", string(plan));
     Ok(db::update(request, ReturnValue::None).await?.is_ok())
+}
+
+/// An organization, as its operator sees it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Organization {
+    /// Its id.
+    pub id: OrgId,
+    /// What people call it.
+    pub name: String,
+    /// What it has bought.
+    pub plan: Plan,
+    /// Keys that are not revoked.
+    pub keys: u64,
+    /// Requests of the month that `now` is in.
+    pub requests_this_month: u64,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+impl Organization {
+    fn read(item: &Item, now: Timestamp) -> Result<Self, DbError> {
+        let whole = || {
+            Some(Self {
+                id: table::organization_of(item)?,
+                name: text(item, NAME)?.to_owned(),
+                plan: plan(item)?,
+                keys: integer(item, KEYS)?,
+                requests_this_month: integer(item, &Month::of(now).attribute()).unwrap_or(0),
+                created_at: text(item, CREATED_AT)?.parse().ok()?,
+            })
+        };
+        whole().ok_or(DbError::Unreadable("an organization"))
+    }
+}
+
+/// The organization with this id, if `id` is one and it is there.
+pub async fn find(db: &Db, id: &str, now: Timestamp) -> Result<Option<Organization>, DbError> {
+    let Ok(org) = OrgId::stored(id) else { return Ok(None) };
+    let item = db.get_access(table::organization(&org)).await?;
+    item.map(|item| Organization::read(&item, now)).transpose()
+}
+
+/// Up to 100 organizations, oldest first, after the one that is named; and whether there are more.
+pub async fn list(db: &Db, after: Option<&OrgId>, now: Timestamp) -> Result<(Vec<Organization>, bool), DbError> {
+    let start = after.map(|org| table::organization_marker(org).into_item());
+    let (markers, more) = db.query(&List::organizations(), start, 100).await?;
+    let orgs: Vec<OrgId> = markers.iter().filter_map(table::marked_organization).collect();
+    let items = db.get_all_access(orgs.iter().map(table::organization).collect()).await?;
+    let mut organizations: Vec<Organization> =
+        items.iter().map(|item| Organization::read(item, now)).collect::<Result<_, _>>()?;
+    organizations.sort_by_key(|organization| organization.id);
+    Ok((organizations, more))
 }
 
 /// The organization that was created with this stamp, if it is there: how demo data that was kept is found again. A

@@ -1,0 +1,55 @@
+//! The operator's command: creates organizations, changes their plans, and makes and revokes their keys, in the tables of
+//! any AWS account, or of any endpoint, that the usual AWS variables name.
+
+mod command;
+mod output;
+
+use std::process::ExitCode;
+
+use aws_config::BehaviorVersion;
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use clap::Parser;
+use shared::{
+    clock::Clock,
+    db::{Db, Tables},
+};
+
+use crate::{command::Command, output::Output};
+
+/// Organizations, their plans and their keys.
+///
+/// Credentials, region and endpoint come from the usual AWS variables and files. The tables' names are outputs of the
+/// stack.
+#[derive(Debug, Parser)]
+#[command(name = "operator")]
+struct Options {
+    /// The table of keys and organizations.
+    #[arg(long, env = "ACCESS_TABLE", value_name = "NAME")]
+    access_table: String,
+    /// The table of everything else.
+    #[arg(long, env = "RECORDS_TABLE", value_name = "NAME")]
+    records_table: String,
+    /// Answer in JSON, one object per line.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+    let db = Db::new(&config, Tables { access: options.access_table, records: options.records_table });
+    match options.command.run(&db, &Clock::system(), Output::new(options.json)).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(refusal) => {
+            eprintln!("{refusal}");
+            ExitCode::FAILURE
+        }
+    }
+}

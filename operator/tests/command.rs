@@ -1,0 +1,240 @@
+//! The command itself, against an embedded DynamoDB that the usual AWS variables name.
+
+#![allow(clippy::unwrap_used, reason = "this is how a test fails")]
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+    sync::mpsc,
+    thread,
+};
+
+use local::{
+    database::Embedded,
+    template::{REPOSITORY_TEMPLATE, Template},
+};
+use serde_json::Value;
+
+/// A DynamoDB of its own for each test, for as long as the process lives.
+struct Operator {
+    endpoint: String,
+}
+
+impl Operator {
+    fn new() -> Self {
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let template = Template::read(Path::new(REPOSITORY_TEMPLATE)).unwrap();
+                let database = Embedded::start(None, None, &template).await.unwrap();
+                sender.send(database.endpoint().to_owned()).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        Self { endpoint: receiver.recv().unwrap() }
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_operator"));
+        command.env_clear().args(words).envs([
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.endpoint.as_str()),
+            ("AWS_REGION", "local"),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("ACCESS_TABLE", "AccessTable"),
+            ("RECORDS_TABLE", "RecordsTable"),
+        ]);
+        command
+    }
+
+    /// What it prints for a script, line by line.
+    fn json(&self, words: &[&str]) -> Vec<Value> {
+        let output = self.command(&[words, &["--json"]].concat()).output().unwrap();
+        let (told, error) = texts(&output);
+        assert!(output.status.success(), "{error}");
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// What it prints for people.
+    fn text(&self, words: &[&str]) -> String {
+        let output = self.command(words).output().unwrap();
+        let (told, error) = texts(&output);
+        assert!(output.status.success(), "{error}");
+        told
+    }
+
+    /// The one line with which it refuses.
+    fn refusal(&self, words: &[&str]) -> String {
+        let output = self.command(words).output().unwrap();
+        let (told, error) = texts(&output);
+        assert_eq!((output.status.code(), told.as_str(), error.lines().count()), (Some(1), "", 1), "{error}");
+        error.trim_end().to_owned()
+    }
+
+    fn organization(&self, plan: &str) -> String {
+        let made = self.json(&["organization", "create", "Test", "--plan", plan]);
+        made[0]["id"].as_str().unwrap().to_owned()
+    }
+}
+
+fn texts(output: &Output) -> (String, String) {
+    (String::from_utf8(output.stdout.clone()).unwrap(), String::from_utf8(output.stderr.clone()).unwrap())
+}
+
+#[test]
+fn an_organization_is_created_listed_shown_and_put_on_another_plan() {
+    let operator = Operator::new();
+    let made = operator.json(&["organization", "create", "Harbour & Söhne", "--plan", "starter"]);
+    let id = made[0]["id"].as_str().unwrap();
+    assert_eq!(
+        (&made[0]["name"], &made[0]["plan"], &made[0]["keys"]),
+        (&"Harbour & Söhne".into(), &"starter".into(), &0.into())
+    );
+    assert_eq!(operator.json(&["organization", "show", id]), made);
+    assert_eq!(operator.json(&["organization", "list"]), made);
+    assert_eq!(operator.json(&["organization", "set-plan", id, "enterprise"])[0]["plan"], "enterprise");
+    let table = operator.text(&["organization", "list"]);
+    assert!(table.starts_with("Id ") && table.contains(id) && table.contains("enterprise"), "{table}");
+}
+
+#[test]
+fn a_key_is_printed_once_works_is_listed_and_revoked() {
+    let operator = Operator::new();
+    let org = operator.organization("professional");
+    let made = operator.json(&[
+        "key",
+        "create",
+        &org,
+        "--name",
+        "sync",
+        "--scope",
+        "jobs:read,jobs:write",
+        "--expires-in-days",
+        "30",
+    ]);
+    let (id, key) = (made[0]["id"].as_str().unwrap(), made[0]["key"].as_str().unwrap());
+    assert_eq!(made[0]["scopes"], serde_json::json!(["jobs:read", "jobs:write"]));
+    assert!(shared_form(key, id));
+    let printed = operator.text(&["key", "create", &org, "--name", "board", "--scope", "all"]);
+    assert!(printed.starts_with("hh_live_") && printed.contains("not shown again"));
+
+    let listed = operator.json(&["key", "list", &org]);
+    assert_eq!(listed.iter().map(|key| key["name"].as_str().unwrap()).collect::<Vec<_>>(), ["sync", "board"]);
+    assert_eq!((&listed[0]["state"], &listed[0]["lastFour"]), (&"active".into(), &key[52..].into()));
+    assert!(!operator.text(&["key", "list", &org]).contains(key));
+    assert_eq!(operator.json(&["organization", "show", &org])[0]["keys"], 2);
+
+    assert!(operator.text(&["key", "revoke", &org, id]).contains("refused from the next request on"));
+    assert_eq!(operator.json(&["key", "list", &org])[0]["state"], "revoked");
+    assert_eq!(
+        operator.refusal(&["key", "revoke", &org, id]),
+        format!("The organization has no key {id} that is not revoked.")
+    );
+    assert_eq!(operator.json(&["organization", "show", &org])[0]["keys"], 1);
+}
+
+fn shared_form(key: &str, id: &str) -> bool {
+    key.len() == 56 && key.starts_with(&format!("hh_live_{id}"))
+}
+
+#[test]
+fn what_is_unknown_or_not_allowed_is_refused_in_one_line_and_changes_nothing() {
+    let operator = Operator::new();
+    let org = operator.organization("starter");
+    let before = operator.json(&["organization", "list"]);
+    let nobody = "01900000-0000-7000-8000-000000000000";
+    let key = ["key", "create", &org, "--name", "x", "--scope"];
+    for (words, told) in [
+        (
+            vec!["organization", "create", "X", "--plan", "gold"],
+            "There is no plan gold: it is one of free, starter, professional, enterprise.",
+        ),
+        (vec!["organization", "create", " ", "--plan", "free"], "A name has 1 to 200 characters and is not blank."),
+        (vec!["organization", "show", nobody], "There is no organization 01900000-0000-7000-8000-000000000000."),
+        (vec!["organization", "show", "ORGS"], "There is no organization ORGS."),
+        (
+            vec!["organization", "set-plan", &org, "gold"],
+            "There is no plan gold: it is one of free, starter, professional, enterprise.",
+        ),
+        (
+            vec!["organization", "set-plan", nobody, "free"],
+            "There is no organization 01900000-0000-7000-8000-000000000000.",
+        ),
+        (
+            [&key[..], &["jobs:delete"]].concat(),
+            "There is no scope jobs:delete: it is one of jobs:read, jobs:write, candidates:read, candidates:write, pipeline:read, pipeline:write, applications:read, applications:write.",
+        ),
+        ([&key[..], &["all", "--expires-in-days", "0"]].concat(), "A key can expire in 1 day at the earliest."),
+        (
+            vec!["key", "create", nobody, "--name", "x", "--scope", "all"],
+            "There is no organization 01900000-0000-7000-8000-000000000000.",
+        ),
+        (vec!["key", "list", nobody], "There is no organization 01900000-0000-7000-8000-000000000000."),
+        (vec!["key", "revoke", &org, "nonsense"], "The organization has no key nonsense that is not revoked."),
+    ] {
+        assert_eq!(operator.refusal(&words), told);
+    }
+    assert_eq!(operator.json(&["organization", "list"]), before);
+    operator.text(&[&key[..], &["all"]].concat());
+    assert_eq!(
+        operator.refusal(&[&key[..], &["all"]].concat()),
+        "The plan starter allows one key, and the organization has it: revoke it first."
+    );
+}
+
+#[test]
+fn of_two_concurrent_creations_with_room_for_one_key_one_makes_it() {
+    let operator = Operator::new();
+    let org = operator.organization("starter");
+    for _ in 0..3 {
+        let words = ["key", "create", org.as_str(), "--name", "x", "--scope", "all", "--json"];
+        let children: Vec<_> = (0..2)
+            .map(|_| {
+                let mut command = operator.command(&words);
+                thread::spawn(move || command.output().unwrap())
+            })
+            .collect();
+        let outputs: Vec<Output> = children.into_iter().map(|child| child.join().unwrap()).collect();
+        let made: Vec<&Output> = outputs.iter().filter(|output| output.status.success()).collect();
+        assert_eq!(made.len(), 1);
+        let key: Value = serde_json::from_slice(&made[0].stdout).unwrap();
+        operator.text(&["key", "revoke", &org, key["id"].as_str().unwrap()]);
+    }
+    assert_eq!(operator.json(&["key", "list", &org]).len(), 3);
+}
+
+#[test]
+fn long_lists_are_paged_through() {
+    let operator = Operator::new();
+    let org = operator.organization("enterprise");
+    // Made past the command, which would take a process for each.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let db = shared::db::Db::with(local::database::config(&operator.endpoint), Embedded::tables());
+        let clock = shared::clock::Clock::system();
+        let found = shared::records::organization::find(&db, &org, clock.now()).await.unwrap().unwrap();
+        for i in 0..120 {
+            let stamp = || clock.stamp();
+            shared::records::organization::create(&db, &format!("Org {i}"), shared::plan::Plan::Free, stamp)
+                .await
+                .unwrap();
+            let new = shared::records::api_key::NewKey {
+                name: format!("key {i}"),
+                scopes: shared::scope::Scope::ALL.to_vec(),
+                expires_at: None,
+            };
+            let key = shared::key::ApiKey::generate().unwrap();
+            shared::records::api_key::create(&db, &found.id, clock.now(), &key, new).await.unwrap();
+        }
+    });
+    let organizations = operator.json(&["organization", "list"]);
+    assert_eq!((organizations.len(), &organizations[120]["name"]), (121, &"Org 119".into()));
+    assert_eq!(operator.json(&["key", "list", &org]).len(), 120);
+}
+
+#[test]
+fn a_dynamodb_that_is_not_there_is_told_in_one_line() {
+    let operator = Operator { endpoint: "http://127.0.0.1:1".to_owned() };
+    assert!(operator.refusal(&["organization", "list"]).starts_with("DynamoDB is not available: "));
+}
