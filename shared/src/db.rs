@@ -110,6 +110,14 @@ impl Db {
         Self { client: Client::from_conf(config), tables: Arc::new(tables) }
     }
 
+    /// Opens the connection, by asking for an item that is not there (half a read unit). Whatever comes of it is no
+    /// matter: the first request would find out.
+    pub(crate) async fn open_connection(&self) {
+        let nothing =
+            self.client.get_item().table_name(&self.tables.records).set_key(Some(crate::table::nothing().into_item()));
+        let _ = tokio::time::timeout(ATTEMPT_TIMEOUT, nothing.send()).await;
+    }
+
     /// An update of an item of the Access table, to be finished and passed to [`update`].
     pub(crate) fn update_access(&self, key: Key) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.tables.access).set_key(Some(key.into_item()))
@@ -432,7 +440,10 @@ fn failure<E: ProvideErrorMetadata>(error: &SdkError<E>) -> DbError {
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             DbError::Unavailable("no connection in time".to_owned())
         }
-        SdkError::DispatchFailure(_) => DbError::Unavailable("no connection".to_owned()),
+        SdkError::DispatchFailure(failure) => {
+            let reason = failure.as_connector_error().map(|error| chain(error)).unwrap_or_default();
+            DbError::Unavailable(format!("no connection: {reason}"))
+        }
         SdkError::ResponseError(_) => DbError::Unavailable("no readable answer".to_owned()),
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("no code");
@@ -454,6 +465,14 @@ fn failure<E: ProvideErrorMetadata>(error: &SdkError<E>) -> DbError {
         }
         _ => DbError::Refused("the request could not be built".to_owned()),
     }
+}
+
+/// An error and what it came of, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut told: Vec<String> = causes.map(ToString::to_string).collect();
+    told.dedup();
+    told.join(": ").replace('\n', " ")
 }
 
 /// Counts every attempt on the wire for the request that it is made for.

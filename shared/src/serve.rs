@@ -4,6 +4,8 @@
 //! answer's error envelope, headers and log line; then, inside the router, the route's name and the panic guard.
 
 use std::{
+    convert::Infallible,
+    process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -139,14 +141,28 @@ async fn note_route(request: Request, next: Next) -> Response<Body> {
     next.run(request).await
 }
 
-/// Runs a function in Lambda: reads the environment, then serves events until the runtime ends it.
-pub async fn run(routes: Routes) -> Result<(), lambda_runtime::Error> {
+/// Runs a function in Lambda: reads the environment, opens the connection to DynamoDB while the start still has the full
+/// processor, then serves events until the runtime ends it. What keeps it from starting is one line of the log.
+pub async fn run(routes: Routes) -> ExitCode {
     log::start();
-    let app = App::from_env().inspect_err(|error| tracing::error!(%error, "the function can't start"))?;
+    let app = match App::from_env() {
+        Ok(app) => app,
+        Err(error) => {
+            tracing::error!(%error, "the function can't start");
+            return ExitCode::FAILURE;
+        }
+    };
+    app.db.open_connection().await;
     let api = Api::new(routes, app);
     let serve = lambda_runtime::service_fn(|event: LambdaEvent<Box<RawValue>>| {
         let api = api.clone();
-        async move { Ok::<_, std::convert::Infallible>(api.answer(&event.payload, &event.context.request_id).await) }
+        async move { Ok::<_, Infallible>(api.answer(&event.payload, &event.context.request_id).await) }
     });
-    lambda_runtime::run(serve).await
+    match lambda_runtime::run(serve).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error, "the runtime ended");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -78,6 +78,11 @@ impl Key {
     }
 }
 
+/// Where no item is.
+pub(crate) fn nothing() -> Key {
+    Key::new("NOTHING".to_owned(), "NOTHING")
+}
+
 pub(crate) fn api_key(id: &KeyId) -> Key {
     Key::new(format!("KEY#{id}"), "KEY")
 }

@@ -22,11 +22,8 @@ fn good(world: &World) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-#[tokio::test]
-async fn a_strange_event_is_a_400_and_costs_nothing() {
-    let world = World::new().await;
-    let good = good(&world);
-    assert_eq!(answer(&world, &good).await.0, 200);
+/// Events that are a good one but for something strange, and some that are none at all.
+pub fn strange_events(good: &Value) -> Vec<Value> {
     let with = |pointer: &str, value: Value| {
         let mut event = good.clone();
         *event.pointer_mut(pointer).unwrap() = value;
@@ -79,8 +76,16 @@ async fn a_strange_event_is_a_400_and_costs_nothing() {
     ] {
         strange.push(with("/rawPath", path.into()));
     }
+    strange
+}
+
+#[tokio::test]
+async fn a_strange_event_is_a_400_and_costs_nothing() {
+    let world = World::new().await;
+    let good = good(&world);
+    assert_eq!(answer(&world, &good).await.0, 200);
     world.tally.take();
-    for event in strange {
+    for event in strange_events(&good) {
         let (status, body) = answer(&world, &event).await;
         assert_eq!((status, &body["error"]["code"]), (400, &json!("bad_request")), "{event}");
         assert!(body["error"]["requestId"].as_str().is_some_and(|id| !id.is_empty()));

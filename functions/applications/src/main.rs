@@ -1,6 +1,8 @@
 //! Starts the `applications` function in the Lambda runtime.
 
+use std::process::ExitCode;
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_runtime::Error> {
+async fn main() -> ExitCode {
     shared::serve::run(applications::router()).await
 }

@@ -1,6 +1,8 @@
 //! Starts the `jobs` function in the Lambda runtime.
 
+use std::process::ExitCode;
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_runtime::Error> {
+async fn main() -> ExitCode {
     shared::serve::run(jobs::router()).await
 }
