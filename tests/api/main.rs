@@ -16,6 +16,7 @@ mod limits;
 mod lists;
 mod lost;
 mod pipeline;
+mod runtime;
 mod strange;
 mod template;
 mod world;

@@ -1,0 +1,262 @@
+//! The release binaries, as Lambda runs them: each against a Runtime API of the test's own, which hands it events and takes
+//! its answers. `scripts/test-binaries` builds them and runs this.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use local::{database::Embedded, demo, gateway::Gateway};
+use serde_json::{Value, value::RawValue};
+use shared::{
+    app::App,
+    clock::{Clock, Timestamp},
+    db::Db,
+    id::JobId,
+    serve::Api,
+};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, mpsc},
+};
+
+use crate::{
+    strange::strange_events,
+    world::{TEMPLATE, database},
+};
+
+/// The part of Lambda's Runtime API that a function uses: next, response, error.
+struct Runtime {
+    events: Mutex<mpsc::Receiver<String>>,
+    answers: mpsc::Sender<Result<Value, String>>,
+}
+
+async fn next(State(runtime): State<Arc<Runtime>>) -> Response {
+    let Some(event) = runtime.events.lock().await.recv().await else {
+        return std::future::pending().await;
+    };
+    let headers = [
+        ("lambda-runtime-aws-request-id", "lambda-request-id"),
+        ("lambda-runtime-deadline-ms", "4102444800000"),
+        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:local:000000000000:function:local"),
+    ];
+    (headers, event).into_response()
+}
+
+async fn response(State(runtime): State<Arc<Runtime>>, body: Bytes) -> StatusCode {
+    runtime.answers.send(Ok(serde_json::from_slice(&body).unwrap())).await.unwrap();
+    StatusCode::ACCEPTED
+}
+
+async fn error(State(runtime): State<Arc<Runtime>>, body: String) -> StatusCode {
+    runtime.answers.send(Err(body)).await.unwrap();
+    StatusCode::ACCEPTED
+}
+
+/// A function's process, and the way to and from it.
+struct Function {
+    child: Child,
+    events: mpsc::Sender<String>,
+    answers: mpsc::Receiver<Result<Value, String>>,
+}
+
+fn binary(code_uri: &str) -> PathBuf {
+    let name = Path::new(code_uri).file_name().unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release").join(name);
+    assert!(path.exists(), "{} is not built: run scripts/test-binaries", path.display());
+    path
+}
+
+fn command(code_uri: &str, runtime_api: &str, dynamodb: &str) -> Command {
+    let mut command = Command::new(binary(code_uri));
+    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).envs([
+        ("AWS_LAMBDA_RUNTIME_API", runtime_api),
+        ("AWS_LAMBDA_FUNCTION_NAME", "local"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "local"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "local"),
+        ("AWS_REGION", "local"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
+        ("ACCESS_TABLE", "AccessTable"),
+        ("RECORDS_TABLE", "RecordsTable"),
+    ]);
+    command
+}
+
+impl Function {
+    async fn start(code_uri: &str, dynamodb: &str) -> Self {
+        let (events, received) = mpsc::channel(1);
+        let (sent, answers) = mpsc::channel(1);
+        let runtime = Arc::new(Runtime { events: Mutex::new(received), answers: sent });
+        let api = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+            .route("/2018-06-01/runtime/init/error", post(error))
+            .with_state(runtime);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move { axum::serve(listener, api).await.unwrap() });
+        let child = command(code_uri, &address, dynamodb).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        Self { child, events, answers }
+    }
+
+    /// The answer to an event; a panic if the function reports an error instead, ends, or takes as long as Lambda allows.
+    async fn invoke(&mut self, event: &Value) -> Value {
+        self.events.send(event.to_string()).await.unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(10), self.answers.recv()).await;
+        let answer = answer.expect("an answer before Lambda's time-out").unwrap();
+        assert_eq!(self.child.try_wait().unwrap(), None, "the process lives on after {event}");
+        answer.unwrap_or_else(|error| panic!("a function error for {event}: {error}"))
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The fixtures by name, with the keys of this start in them.
+fn fixtures(keys: &[demo::DemoKey]) -> Vec<(String, Value)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let mut fixtures: Vec<(String, Value)> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let mut text = fs::read_to_string(&path).unwrap();
+            for key in keys {
+                text = text.replace(&format!("{{{} {}}}", key.plan, key.label), &key.key);
+            }
+            (path.file_name().unwrap().to_string_lossy().into_owned(), serde_json::from_str(&text).unwrap())
+        })
+        .collect();
+    fixtures.sort_by(|a, b| a.0.cmp(&b.0));
+    fixtures
+}
+
+/// A database with the demo data, and the way to it.
+async fn seeded() -> (Embedded, Db, Vec<demo::DemoKey>) {
+    let database = database();
+    let db = database.db();
+    let keys = demo::seed(&db).await.unwrap();
+    (database, db, keys)
+}
+
+/// The answer without what differs from one run to the next: ids and times of the last minutes, and how the clock stands.
+fn comparable(answer: &Value) -> Value {
+    let (text, mut out, mut at) = (answer.to_string(), String::new(), 0);
+    while let Some(next) = text[at..].chars().next() {
+        if text.get(at..at + 24).and_then(|time| time.parse().ok()).is_some_and(is_new) {
+            out += "[new time]";
+            at += 24;
+        } else if text.get(at..at + 36).and_then(made_at).is_some_and(is_new) {
+            out += "[new id]";
+            at += 36;
+        } else {
+            out.push(next);
+            at += next.len_utf8();
+        }
+    }
+    let mut value: Value = serde_json::from_str(&out).unwrap();
+    let headers = value["headers"].as_object_mut().unwrap();
+    for name in ["ratelimit", "x-ratelimit-reset", "x-ratelimit-remaining", "retry-after"] {
+        if let Some(header) = headers.get_mut(name) {
+            *header = "…".into();
+        }
+    }
+    value
+}
+
+fn is_new(time: Timestamp) -> bool {
+    Clock::system().now().as_millis() - time.as_millis() < 10 * 60_000
+}
+
+/// The time that an id begins with.
+fn made_at(id: &str) -> Option<Timestamp> {
+    id.parse::<JobId>().ok()?;
+    i64::from_str_radix(&id.replace('-', "")[..12], 16).ok().map(Timestamp::from_millis)
+}
+
+#[tokio::test]
+#[ignore = "needs the release binaries: scripts/test-binaries"]
+async fn each_binary_answers_every_fixture_as_the_code_in_process_does_and_survives_strange_events() {
+    let ((remote, _, remote_keys), (_, db, keys)) = (seeded().await, seeded().await);
+    let clock = Clock::system();
+    let gateway = Gateway::new(&TEMPLATE, || App::new(db.clone(), clock.clone())).unwrap();
+    let apis: HashMap<&str, Api> = local::functions()
+        .into_iter()
+        .map(|(code_uri, routes)| (code_uri, Api::new(routes, App::new(db.clone(), clock.clone()))))
+        .collect();
+    let mut functions = HashMap::new();
+    for code_uri in apis.keys() {
+        functions.insert(*code_uri, Function::start(code_uri, remote.endpoint()).await);
+    }
+    for ((name, theirs), (_, ours)) in fixtures(&remote_keys).into_iter().zip(fixtures(&keys)) {
+        let method = theirs["requestContext"]["http"]["method"].as_str().unwrap();
+        let (code_uri, ..) = gateway.route(method, theirs["rawPath"].as_str().unwrap()).unwrap();
+        let answered = functions.get_mut(code_uri).unwrap().invoke(&theirs).await;
+        let raw: Box<RawValue> = serde_json::from_value(ours).unwrap();
+        let expected = serde_json::to_value(apis[code_uri].answer(&raw, "lambda-request-id").await).unwrap();
+        assert_eq!(comparable(&answered), comparable(&expected), "{name}");
+    }
+    let good = fixtures(&remote_keys).into_iter().find(|(name, _)| name == "jobs-list.json").unwrap().1;
+    for function in functions.values_mut() {
+        for event in strange_events(&good) {
+            assert_eq!(function.invoke(&event).await["statusCode"], 400, "{event}");
+        }
+    }
+    assert_eq!(functions.get_mut("functions/jobs").unwrap().invoke(&good).await["statusCode"], 200);
+}
+
+#[tokio::test]
+#[ignore = "needs the release binaries: scripts/test-binaries"]
+async fn with_a_dynamodb_that_accepts_and_never_answers_a_binary_starts_and_answers_503_before_lambda_gives_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
+    let (_, _, keys) = seeded().await;
+    let event = fixtures(&keys).into_iter().find(|(name, _)| name == "jobs-list.json").unwrap().1;
+    let mut function = Function::start("functions/jobs", &endpoint).await;
+    for _ in 0..2 {
+        let answer = function.invoke(&event).await;
+        assert_eq!(answer["statusCode"], 503);
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        assert_eq!(body["error"]["code"], "service_unavailable");
+    }
+}
+
+#[test]
+#[ignore = "needs the release binaries: scripts/test-binaries"]
+fn a_missing_variable_ends_a_binary_at_its_start_with_one_line_of_the_log() {
+    for (code_uri, _) in local::functions() {
+        for missing in ["ACCESS_TABLE", "RECORDS_TABLE", "AWS_REGION"] {
+            let output = command(code_uri, "127.0.0.1:1", "http://127.0.0.1:1").env_remove(missing).output().unwrap();
+            let (told, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+            assert_eq!((output.status.code(), told.lines().count(), error.as_str()), (Some(1), 1, ""), "{told}");
+            let line: Value = serde_json::from_str(&told).unwrap();
+            assert_eq!(line["error"], format!("the environment variable {missing} is not set"));
+        }
+    }
+}
