@@ -36,8 +36,8 @@ pub enum SettingError {
     Tls(String),
 }
 
-/// The roots that Amazon's services are signed by (Amazon Root CA 1 to 4, Starfield Services Root CA G2): reading the
-/// system's hundreds would cost more than all the rest of a start.
+/// The roots that Amazon's services are signed by: Amazon Root CA 1 to 4. (A fifth, Starfield's, has signed the first of them
+/// for clients that know only it.) Reading the system's hundreds would cost more than all the rest of a start.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 impl App {

@@ -1,0 +1,251 @@
+//! Measures each release binary beside a bare echo of the same profile, and fails where one is over its budget by more than
+//! a tenth. `scripts/measure` builds what it needs and runs it.
+//!
+//! - Instructions from exec to the first request for an invocation, by callgrind: the same number at every run. They include
+//!   the opening of the connection to DynamoDB (here over plain HTTP), which is part of the start.
+//! - Size of the binary when it is compressed, as Lambda loads it.
+//! - Peak memory after a thousand requests: lists of jobs, all served.
+
+use std::{
+    error::Error,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitCode, Stdio},
+    time::Duration,
+};
+
+use flate2::{Compression, write::DeflateEncoder};
+use local::{
+    database::Embedded,
+    template::{REPOSITORY_TEMPLATE, Template},
+};
+use serde_json::Value;
+use shared::{
+    body,
+    clock::Clock,
+    db::Db,
+    key::ApiKey,
+    plan::Plan,
+    records::{
+        api_key::{self, NewKey},
+        job, organization,
+    },
+    scope::Scope,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// What a function may cost. A tenth more fails; what lies between is told.
+/// The opening of the connection is 0.8 million of them: without it the first request would pay for it.
+const MAX_INSTRUCTIONS: u64 = 2_100_000;
+const MAX_ZIPPED_BYTES: u64 = 2_500_000;
+const MAX_PEAK_KIB: u64 = 12 * 1_024;
+
+const REQUESTS: usize = 1_000;
+/// A key serves 60 requests a minute.
+const REQUESTS_PER_KEY: usize = 50;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+struct Cost {
+    name: &'static str,
+    instructions: u64,
+    zipped_bytes: u64,
+    peak_kib: u64,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match measure().await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure() -> Result<bool> {
+    let template = Template::read(Path::new(REPOSITORY_TEMPLATE))?;
+    let database = Embedded::start(None, None, &template).await?;
+    let db = database.db();
+    let mut costs = Vec::new();
+    for name in ["echo", "jobs", "candidates", "pipeline", "applications"] {
+        costs.push(Cost {
+            name,
+            instructions: instructions(name, database.endpoint()).await?,
+            zipped_bytes: zipped_bytes(&binary(name))?,
+            peak_kib: peak_kib(name, database.endpoint(), &db).await?,
+        });
+    }
+    println!("{:<14}{:>14}{:>16}{:>12}", "Binary", "Instructions", "Zipped (bytes)", "Peak (KiB)");
+    println!("{:<14}{MAX_INSTRUCTIONS:>14}{MAX_ZIPPED_BYTES:>16}{MAX_PEAK_KIB:>12}", "(budget)");
+    let mut fine = true;
+    for Cost { name, instructions, zipped_bytes, peak_kib } in costs {
+        println!("{name:<14}{instructions:>14}{zipped_bytes:>16}{peak_kib:>12}");
+        let budgets = [(instructions, MAX_INSTRUCTIONS), (zipped_bytes, MAX_ZIPPED_BYTES), (peak_kib, MAX_PEAK_KIB)];
+        fine &= budgets.iter().all(|(cost, budget)| *cost <= budget + budget / 10);
+    }
+    if !fine {
+        println!("A function is over its budget by more than a tenth.");
+    }
+    Ok(fine)
+}
+
+fn binary(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release").join(name)
+}
+
+/// A page of jobs, and keys enough for all requests, in an organization of their own.
+async fn fill(db: &Db) -> Result<(Vec<String>, String)> {
+    let clock = Clock::system();
+    let mut last = String::new();
+    let org = organization::create(db, "Measured", Plan::Enterprise, || clock.stamp()).await?;
+    for i in 0..20 {
+        let new = serde_json::json!({ "title": format!("Job {i}"), "description": "x".repeat(600), "status": "open" });
+        let new = body::parse(&new).map_err(|error| error.code())?;
+        last = job::create(db, &org, clock.stamp(), new).await.map_err(|error| error.code())?.id().to_string();
+    }
+    let mut keys = Vec::new();
+    for _ in 0..REQUESTS / REQUESTS_PER_KEY {
+        let key = ApiKey::generate()?;
+        let new = NewKey { name: "measured".to_owned(), scopes: Scope::ALL.to_vec(), expires_at: None };
+        api_key::create(db, &org, clock.now(), &key, new).await?;
+        keys.push(key.reveal().to_owned());
+    }
+    Ok((keys, last))
+}
+
+/// The Runtime API, as far as a function's start and its requests need it.
+struct Runtime {
+    listener: TcpListener,
+    address: String,
+}
+
+impl Runtime {
+    async fn new() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?.to_string();
+        Ok(Self { listener, address })
+    }
+
+    fn start(&self, mut command: Command, dynamodb: &str) -> Result<Child> {
+        let child = command
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .envs([
+                ("AWS_LAMBDA_RUNTIME_API", self.address.as_str()),
+                ("AWS_LAMBDA_FUNCTION_NAME", "measured"),
+                ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+                ("AWS_LAMBDA_LOG_GROUP_NAME", "measured"),
+                ("AWS_LAMBDA_LOG_STREAM_NAME", "measured"),
+                ("AWS_REGION", "local"),
+                ("AWS_ACCESS_KEY_ID", "local"),
+                ("AWS_SECRET_ACCESS_KEY", "local"),
+                ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
+                ("ACCESS_TABLE", "AccessTable"),
+                ("RECORDS_TABLE", "RecordsTable"),
+            ])
+            .spawn()?;
+        Ok(child)
+    }
+
+    /// The connection of a function that has started, and its first request.
+    async fn first(&self) -> Result<TcpStream> {
+        let started = tokio::time::timeout(Duration::from_mins(1), self.listener.accept()).await;
+        let (mut stream, _) = started.map_err(|_| "a function did not start within a minute")??;
+        let request = message(&mut stream).await?;
+        if !request.starts_with(b"GET /2018-06-01/runtime/invocation/next") {
+            return Err(format!("not a request for an invocation: {}", String::from_utf8_lossy(&request)).into());
+        }
+        Ok(stream)
+    }
+}
+
+/// One HTTP message with a length.
+async fn message(stream: &mut TcpStream) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    loop {
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err("the function closed the connection".into());
+        }
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+        if bytes.len() >= end + 4 + length.trim().parse::<usize>()? {
+            return Ok(bytes);
+        }
+    }
+}
+
+async fn instructions(name: &str, dynamodb: &str) -> Result<u64> {
+    let runtime = Runtime::new().await?;
+    let mut command = Command::new("/usr/bin/valgrind");
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(binary(name)).stderr(Stdio::piped());
+    let child = runtime.start(command, dynamodb)?;
+    let stream = runtime.first().await?;
+    // Asked to end while it waits for the answer: what it does from here on is not its start.
+    Command::new("/bin/kill").arg(child.id().to_string()).status()?;
+    let output = child.wait_with_output()?;
+    drop(stream);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let count = told.lines().find_map(|line| line.split("Collected : ").nth(1));
+    Ok(count.ok_or_else(|| format!("valgrind counted nothing: {told}"))?.trim().parse()?)
+}
+
+fn zipped_bytes(binary: &Path) -> Result<u64> {
+    // The headers of a zip with one entry named `bootstrap`.
+    const HEADERS: u64 = 30 + 9 + 46 + 9 + 22;
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&fs::read(binary)?)?;
+    Ok(u64::try_from(encoder.finish()?.len())? + HEADERS)
+}
+
+async fn peak_kib(name: &str, dynamodb: &str, db: &Db) -> Result<u64> {
+    let (keys, job) = fill(db).await?;
+    let runtime = Runtime::new().await?;
+    let mut child = runtime.start(Command::new(binary(name)), dynamodb)?;
+    let mut stream = runtime.first().await?;
+    for i in 0..REQUESTS {
+        let event = event(name, &keys[i % keys.len()], &job);
+        let head = "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: measured\r\n\
+                    lambda-runtime-deadline-ms: 4102444800000\r\n\
+                    lambda-runtime-invoked-function-arn: arn:aws:lambda:local:000000000000:function:measured\r\n";
+        stream.write_all(format!("{head}content-length: {}\r\n\r\n{event}", event.len()).as_bytes()).await?;
+        let answer = message(&mut stream).await?;
+        let body = answer.windows(4).position(|four| four == b"\r\n\r\n").map_or(&[][..], |end| &answer[end + 4..]);
+        let status = serde_json::from_slice::<Value>(body)?["statusCode"].clone();
+        if name != "echo" && status != 200 {
+            return Err(format!("{name} answered {status}").into());
+        }
+        stream.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").await?;
+        // The next request for an invocation.
+        message(&mut stream).await?;
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+    child.kill()?;
+    child.wait()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    Ok(peak.trim().trim_end_matches(" kB").parse()?)
+}
+
+/// A request that the function answers with a list.
+fn event(name: &str, key: &str, job: &str) -> String {
+    let path = match name {
+        "candidates" => "/api/v1/candidates".to_owned(),
+        "pipeline" => "/api/v1/pipeline/stages".to_owned(),
+        "applications" => format!("/api/v1/jobs/{job}/applications"),
+        _ => "/api/v1/jobs".to_owned(),
+    };
+    let mut event: Value = serde_json::from_str(include_str!("../../events/jobs-list.json")).unwrap_or_default();
+    event["rawPath"] = path.into();
+    event["rawQueryString"] = "".into();
+    event["headers"]["x-api-key"] = key.into();
+    event.to_string()
+}
