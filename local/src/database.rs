@@ -14,27 +14,29 @@ use crate::{StartError, template::Template};
 const ACCESS_TABLE: &str = "AccessTable";
 const RECORDS_TABLE: &str = "RecordsTable";
 
-/// A DynamoDB that serves on loopback for as long as the process lives.
+/// A DynamoDB that serves for as long as the process lives.
 #[derive(Clone, Debug)]
 pub struct Embedded {
     endpoint: String,
 }
 
 impl Embedded {
-    /// Opens the data file, or a database in memory; creates the tables that are not there yet; serves on `port`, or on
-    /// any that is free.
-    pub async fn start(data: Option<&Path>, port: Option<u16>, template: &Template) -> Result<Self, StartError> {
+    /// Opens the data file, or a database in memory; creates the tables that are not there yet; serves on the address and
+    /// port, of which 0 is any that is free.
+    pub async fn start(data: Option<&Path>, on: (Ipv4Addr, u16), template: &Template) -> Result<Self, StartError> {
         let database = open(data)?;
         for (name, properties) in &template.tables {
             create_table(&database, name, properties)?;
         }
-        let port = port.unwrap_or(0);
-        let taken = |error| StartError::Port(port, error);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(taken)?;
+        let taken = |error| StartError::Port(on.1, error);
+        let listener = TcpListener::bind(on).await.map_err(taken)?;
         let endpoint = format!("http://{}", listener.local_addr().map_err(taken)?);
         tokio::spawn(dynoxide::server::serve_on(listener, database));
         Ok(Self { endpoint })
     }
+
+    /// On loopback, on any port that is free.
+    pub const ANY_PORT: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
     /// Where it serves: `http://127.0.0.1:PORT`.
     #[must_use]

@@ -37,6 +37,9 @@ struct Options {
     /// Also serve the embedded DynamoDB on this port, for `sam local`, the AWS CLI and other tools.
     #[arg(long, value_name = "N")]
     dynamodb_port: Option<u16>,
+    /// Serve the embedded DynamoDB on this address, where containers reach it. It lets everybody in.
+    #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
+    dynamodb_host: Ipv4Addr,
 }
 
 #[tokio::main]
@@ -59,7 +62,8 @@ async fn run(options: &Options) -> Result<(), StartError> {
     let taken = |error| StartError::Port(options.port, error);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(taken)?;
     let address = listener.local_addr().map_err(taken)?;
-    let database = Embedded::start(options.data.as_deref(), options.dynamodb_port, &template).await?;
+    let dynamodb = (options.dynamodb_host, options.dynamodb_port.unwrap_or(0));
+    let database = Embedded::start(options.data.as_deref(), dynamodb, &template).await?;
     let db = database.db();
     let gateway = Gateway::new(&template, || App::new(db.clone(), Clock::system()))?;
     let keys = demo::seed(&db).await?;

@@ -187,7 +187,7 @@ fn an_option_that_is_none_is_told_and_help_names_those_there_are() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("unexpected argument '--prot'") && told.contains("--help"), "{told}");
     let help = String::from_utf8(command(&["--help"]).output().unwrap().stdout).unwrap();
-    for option in ["--port <N>", "--data <FILE>", "--keys-file <FILE>", "--dynamodb-port <N>"] {
+    for option in ["--port <N>", "--data <FILE>", "--keys-file <FILE>", "--dynamodb-port <N>", "--dynamodb-host <IP>"] {
         assert!(help.contains(option), "{help}");
     }
 }

@@ -71,7 +71,7 @@ async fn main() -> ExitCode {
 
 async fn measure() -> Result<bool> {
     let template = Template::read(Path::new(REPOSITORY_TEMPLATE))?;
-    let database = Embedded::start(None, None, &template).await?;
+    let database = Embedded::start(None, Embedded::ANY_PORT, &template).await?;
     let db = database.db();
     let mut costs = Vec::new();
     for name in ["echo", "jobs", "candidates", "pipeline", "applications"] {

@@ -27,7 +27,7 @@ impl Operator {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let template = Template::read(Path::new(REPOSITORY_TEMPLATE)).unwrap();
-                let database = Embedded::start(None, None, &template).await.unwrap();
+                let database = Embedded::start(None, Embedded::ANY_PORT, &template).await.unwrap();
                 sender.send(database.endpoint().to_owned()).unwrap();
                 std::future::pending::<()>().await;
             });

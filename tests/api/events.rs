@@ -19,7 +19,7 @@ fn seeded(file: &Path) {
     let _ = fs::remove_file(file);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let database = Embedded::start(Some(file), None, &TEMPLATE).await.unwrap();
+        let database = Embedded::start(Some(file), Embedded::ANY_PORT, &TEMPLATE).await.unwrap();
         demo::seed(&database.db()).await.unwrap();
     });
     // With the runtime, the database ends: its file is whole now.
@@ -43,7 +43,7 @@ fn each_fixture_is_answered_as_its_snapshot_says() {
 }
 
 async fn answer(data: &Path, fixture: &str) -> String {
-    let database = Embedded::start(Some(data), None, &TEMPLATE).await.unwrap();
+    let database = Embedded::start(Some(data), Embedded::ANY_PORT, &TEMPLATE).await.unwrap();
     let db = database.db();
     let mut text = fixture.to_owned();
     for key in demo::seed(&db).await.unwrap() {

@@ -76,7 +76,7 @@ pub fn database() -> Embedded {
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            sender.send(Embedded::start(None, None, &TEMPLATE).await.unwrap()).unwrap();
+            sender.send(Embedded::start(None, Embedded::ANY_PORT, &TEMPLATE).await.unwrap()).unwrap();
             std::future::pending::<()>().await;
         });
     });

@@ -1,0 +1,65 @@
+"""Sends the same requests to the API as `local` serves it and as `sam local` does, and compares the answers.
+
+Usage: compare.py LOCAL_URL SAM_URL KEYS_FILE
+"""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+
+local, containers, keys_file = sys.argv[1:]
+keys = json.load(open(keys_file))
+KEY = next(key["key"] for key in keys if key["plan"] == "professional" and key["label"] == "all")
+CANDIDATE = "01a1d455-e078-7c1f-bac9-a1e8fece8006"
+SCREENING = "019b8d62-7a81-7421-b5aa-2482ac8bd336"
+
+
+def send(base, method, path, key=KEY, body=None):
+    headers = {"X-API-Key": key} if key else {}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(base + path, data=data, method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return answer.status, json.load(answer), answer.headers
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error), error.headers
+
+
+def same(method, path, expected, **options):
+    ours, theirs = (send(base, method, path, **options) for base in (local, containers))
+    for status, body, headers in (ours, theirs):
+        assert status == expected, (path, status, body)
+        assert headers["X-Request-Id"], path
+        body.get("error", {}).pop("requestId", None)
+    assert ours[1] == theirs[1], (path, ours[1], theirs[1])
+    return theirs[1]
+
+
+# The README's three examples. The second and third write, so they are compared by what they leave.
+same("GET", "/api/v1/jobs?status=open&limit=10", 200)
+status, created, _ = send(containers, "POST", "/api/v1/jobs", body={"title": "Night shift nurse", "status": "open"})
+assert status == 201, created
+same("GET", "/api/v1/jobs/" + created["data"]["id"], 200)
+status, moved, _ = send(
+    containers, "PUT", f"/api/v1/pipeline/candidates/{CANDIDATE}/move", body={"stageId": SCREENING}
+)
+assert status == 200 and moved["data"]["changed"], moved
+same("GET", f"/api/v1/candidates/{CANDIDATE}", 200)
+
+same("GET", "/api/v1/jobs", 401, key=None)
+same("GET", "/api/v1/jobs", 401, key="hh_live_your_key_here")
+same("GET", "/api/v1/nope", 404)
+same("GET", "/api/v1/jobs/01900000-0000-7000-8000-000000000000", 404)
+same("POST", "/api/v1/jobs", 422, body={"titel": "Nurse"})
+
+# A walk through all jobs, page by page.
+seen, cursor = [], ""
+while cursor is not None:
+    page = same("GET", "/api/v1/jobs?limit=25" + (f"&cursor={cursor}" if cursor else ""), 200)
+    seen += [job["id"] for job in page["data"]]
+    cursor = page["pagination"]["nextCursor"]
+assert len(seen) == len(set(seen)) == 61, len(seen)
+print(f"{len(seen)} jobs walked, all answers the same")
