@@ -11,7 +11,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::world::{World, gateway};
+use crate::world::{ENDPOINT, World, gateway};
 
 /// Which answer is lost: the next one to a call of this operation on this table.
 type Loses = Arc<Mutex<Option<(&'static str, &'static str)>>>;
@@ -69,7 +69,7 @@ async fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
 async fn world() -> (World, Loses) {
     let mut world = World::frozen(Plan::Enterprise).await;
     let loses = Loses::default();
-    let endpoint = between(crate::world::endpoint(), Arc::clone(&loses)).await;
+    let endpoint = between(ENDPOINT.clone(), Arc::clone(&loses)).await;
     let config = local::database::config(&endpoint).interceptor(world.tally.clone());
     world.gateway = Arc::new(gateway(&Db::with(config, Embedded::tables()), &world.clock));
     (world, loses)

@@ -38,7 +38,7 @@ use axum::{
     http::{HeaderMap, Request, StatusCode},
 };
 use local::{
-    database::Embedded,
+    database::{Embedded, config},
     gateway::Gateway,
     template::{REPOSITORY_TEMPLATE, Template},
 };
@@ -62,13 +62,11 @@ pub const START: &str = "2026-11-24T12:00:00.000Z";
 
 pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| Template::read(Path::new(REPOSITORY_TEMPLATE)).unwrap());
 
-/// The one DynamoDB of this process, on a thread of its own: each test has a runtime that ends with it.
-static DATABASE: LazyLock<Embedded> = LazyLock::new(database);
-
-/// Where it serves.
-pub fn endpoint() -> String {
-    DATABASE.endpoint().to_owned()
-}
+/// Where the one DynamoDB of this process serves: another engine that has been started for it, with the tables in it, or
+/// the embedded one, on a thread of its own, because each test has a runtime that ends with it.
+#[expect(clippy::disallowed_methods, reason = "the one setting of the tests: scripts/test-on-dynamodb-local")]
+pub static ENDPOINT: LazyLock<String> =
+    LazyLock::new(|| std::env::var("TEST_DYNAMODB").unwrap_or_else(|_| database().endpoint().to_owned()));
 
 /// Starts another DynamoDB, for a test that needs one to itself.
 pub fn database() -> Embedded {
@@ -135,13 +133,13 @@ impl World {
         let clock = TestClock::at(START);
         let ids = clock.clock();
         let tally = Tally::default();
-        let db = Db::with(DATABASE.config().interceptor(tally.clone()), Embedded::tables());
+        let db = Db::with(config(&ENDPOINT).interceptor(tally.clone()), Embedded::tables());
         let org = organization::create(&db, "Test", plan, || ids.stamp()).await.unwrap();
         let mut world = Self {
             gateway: Arc::new(gateway(&db, &clock)),
             clock,
             db,
-            client: Client::from_conf(DATABASE.config().behavior_version(BehaviorVersion::latest()).build()),
+            client: Client::from_conf(config(&ENDPOINT).behavior_version(BehaviorVersion::latest()).build()),
             tally,
             org,
             key: String::new(),
