@@ -72,13 +72,14 @@ impl Api {
             Err(error) => error.into_response(),
         };
         let error = response.extensions().get::<Arc<ApiError>>().cloned();
-        let response = finish(response, error.as_deref(), &method, &id, &exchange.notes());
+        let notes = exchange.notes();
+        let response = finish(response, error.as_deref(), &method, &id, &notes);
         log::request(&log::Request {
             id: &id,
             method: &method,
             status: response.status(),
             error: error.as_deref(),
-            notes: &exchange.notes(),
+            notes: &notes,
             db_calls: exchange.db_calls(),
             duration: started.elapsed(),
         });
