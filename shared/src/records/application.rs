@@ -63,10 +63,6 @@ impl Application {
 }
 
 impl Record for Application {
-    fn version(&self) -> u64 {
-        self.version
-    }
-
     fn item(&self, org: &OrgId) -> Result<Item, DbError> {
         let mut item = write(self)?;
         let (name, partition) = table::application_status(org, self.job_id, self.status);

@@ -51,10 +51,6 @@ impl Candidate {
 }
 
 impl Record for Candidate {
-    fn version(&self) -> u64 {
-        self.version
-    }
-
     fn item(&self, org: &OrgId) -> Result<Item, DbError> {
         let mut item = write(self)?;
         for (name, value) in table::stage_arrival(org, self.stage_id, self.stage_entered_at, self.id) {

@@ -103,10 +103,6 @@ impl Job {
 }
 
 impl Record for Job {
-    fn version(&self) -> u64 {
-        self.version
-    }
-
     fn item(&self, org: &OrgId) -> Result<Item, DbError> {
         let mut item = write(self)?;
         let (name, partition) = table::job_status(org, self.status);

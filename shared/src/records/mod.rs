@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     db::{Change, Db, DbError, Item, Patience},
+    envelope::Object,
     error::ApiError,
     extract::IfMatch,
     id::OrgId,
@@ -22,10 +23,9 @@ use crate::{
 };
 
 /// A record that is updated field by field, each change under the condition that nobody else made one meanwhile.
-trait Record: DeserializeOwned + PartialEq + Sized {
-    /// Raised with every change.
-    fn version(&self) -> u64;
-
+///
+/// Its [`version`](Object::version) is raised with every change.
+trait Record: Object + DeserializeOwned + PartialEq {
     /// As it lies in the table.
     fn item(&self, org: &OrgId) -> Result<Item, DbError>;
 
@@ -54,7 +54,7 @@ async fn revise<T: Record>(
         if tried && new == old {
             return Ok(Some(old));
         }
-        if !if_match.allows(old.version()) {
+        if !old.version().is_some_and(|version| if_match.allows(version)) {
             return Err(ApiError::VersionConflict);
         }
         if new == old {
