@@ -15,7 +15,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json, value::RawValue};
 use shared::{app::App, clock::Clock, serve::Api};
 
-use crate::{StartError, functions, template::Template};
+use crate::{StartError, apis, template::Template};
 
 /// API Gateway's limit of a request's body.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -24,16 +24,15 @@ const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Gateway {
     routes: Vec<(Pattern, String, String)>,
-    functions: HashMap<String, Api>,
+    functions: HashMap<&'static str, Api>,
     clock: Clock,
 }
 
 impl Gateway {
     /// Serves the template's routes. `app` makes the state of each function: every Lambda function has its own.
     pub fn new(template: &Template, app: impl Fn() -> App) -> Result<Self, StartError> {
-        let functions: HashMap<String, Api> =
-            functions().into_iter().map(|(code_uri, routes)| (code_uri.to_owned(), Api::new(routes, app()))).collect();
-        let missing = template.routes.iter().find(|route| !functions.contains_key(&route.function));
+        let functions = apis(&app);
+        let missing = template.routes.iter().find(|route| !functions.contains_key(route.function.as_str()));
         if let Some(route) = missing {
             return Err(StartError::Template(format!("there is no function {}", route.function)));
         }
@@ -88,7 +87,9 @@ impl Gateway {
     ) -> Value {
         let now = self.clock.now();
         let text = if is_text(&parts.headers) { std::str::from_utf8(body).ok() } else { None };
-        let headers = joined(&parts.headers);
+        let mut headers = joined(&parts.headers);
+        headers.insert("x-forwarded-for", client.ip().to_string());
+        headers.insert("x-forwarded-proto", "http".to_owned());
         let mut id = [0; 11];
         fastrand::fill(&mut id);
         let mut event = json!({

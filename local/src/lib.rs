@@ -9,11 +9,11 @@ pub mod demo;
 pub mod gateway;
 pub mod template;
 
-use std::{io, path::PathBuf};
+use std::{collections::HashMap, io, path::PathBuf};
 
-use shared::{db::DbError, error::ApiError, key::NoRandomness, route::Routes};
+use shared::{app::App, db::DbError, error::ApiError, key::NoRandomness, route::Routes, serve::Api};
 
-/// The functions, each under the `CodeUri` that the template knows it by.
+/// The functions that are called with a key, each under the `CodeUri` that the template knows it by.
 #[must_use]
 pub fn functions() -> Vec<(&'static str, Routes)> {
     vec![
@@ -22,6 +22,11 @@ pub fn functions() -> Vec<(&'static str, Routes)> {
         ("functions/pipeline", pipeline::router()),
         ("functions/applications", applications::router()),
     ]
+}
+
+/// Every function as it is served, with a state of its own, as every Lambda function has.
+pub fn apis(app: impl Fn() -> App) -> HashMap<&'static str, Api> {
+    functions().into_iter().map(|(code_uri, routes)| (code_uri, Api::new(routes, app()))).collect()
 }
 
 /// Why it can't start, in a sentence.

@@ -107,8 +107,8 @@ async fn fill(db: &Db) -> Result<(Vec<String>, String)> {
     let org = organization::create(db, "Measured", Plan::Enterprise, || clock.stamp()).await?;
     for i in 0..20 {
         let new = serde_json::json!({ "title": format!("Job {i}"), "description": "x".repeat(600), "status": "open" });
-        let new = body::parse(&new).map_err(|error| error.code())?;
-        last = job::create(db, &org, clock.stamp(), new).await.map_err(|error| error.code())?.id().to_string();
+        let new = body::parse(&new).map_err(|error| error.code().as_str())?;
+        last = job::create(db, &org, clock.stamp(), new).await.map_err(|error| error.code().as_str())?.id().to_string();
     }
     let mut keys = Vec::new();
     for _ in 0..REQUESTS / REQUESTS_PER_KEY {

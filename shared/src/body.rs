@@ -1,19 +1,24 @@
 //! Reads the fields of a JSON body, and notes everything that is wrong with them rather than only the first thing.
 //!
 //! A type that can be read from a body names its fields once, in [`FromFields::from_fields`]; whatever the body has
-//! beyond those is unknown or read-only, and an error either way.
+//! beyond those is unknown or read-only, and an error either way. The same lines describe the body for OpenAPI.
 
 use std::{collections::HashSet, fmt};
 
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value};
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use crate::{
     error::{ApiError, Detail, Problem},
     id::{CandidateId, InvalidId, StageId},
+    operation::Schemas,
 };
 
 /// So many problems are listed, and so much of a field's name is repeated: a body of nonsense must not be answered by
@@ -23,17 +28,51 @@ const MAX_FIELD_CHARS: usize = 200;
 
 /// What a body can be read as.
 pub trait FromFields: Sized {
+    /// The object whose fields these are: its docs tell what each means.
+    type Object: ToSchema;
+
     /// Fields that the object has but this request can't set.
     const READ_ONLY: &'static [&'static str];
 
-    /// Reads all fields. `None` only after a problem was noted.
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self>;
+    /// A body that is taken, for the documentation.
+    fn example() -> Value;
+
+    /// Reads all fields. `None` only after a problem was noted. It asks for every field before it gives up on one, so that all
+    /// problems are told, and so that the fields can be described.
+    fn from_fields(fields: &mut impl Fields) -> Option<Self>;
+}
+
+/// The fields of an object: of a body that is read, or of one that is described.
+pub trait Fields {
+    /// A field that must be there and not be `null`.
+    fn required<T: Field>(&mut self, name: &'static str) -> Option<T>;
+
+    /// A field that may be left out, or `null`, which means the same.
+    fn optional<T: Field>(&mut self, name: &'static str) -> Option<T>;
+
+    /// As [`optional`](Self::optional), with what it is then.
+    fn optional_or<T: Field + Serialize>(&mut self, name: &'static str, default: T) -> T;
+
+    /// A field that may be left out, but is not `null`.
+    fn keep_or_set<T: Field>(&mut self, name: &'static str) -> Option<T>;
+
+    /// An update of an optional field: `None` leaves it, `Some(None)` clears it.
+    fn change<T: Field>(&mut self, name: &'static str) -> Option<Option<T>>;
+
+    /// The body has this field, whatever it holds.
+    fn mentions(&self, name: &str) -> bool;
+
+    /// Notes a problem of the field.
+    fn note(&mut self, name: &str, code: Problem, message: &str);
 }
 
 /// What one field can be read as.
 pub trait Field: Sized {
     /// Reads the value that is found at the path `at`. `None` only after a problem was noted.
     fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self>;
+
+    /// Its schema in a body.
+    fn describe(schemas: &mut Schemas) -> RefOr<Schema>;
 }
 
 /// What is wrong so far.
@@ -130,7 +169,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
 /// Reads a whole body. `ValidationError` with everything that is wrong with it.
 pub fn parse<T: FromFields>(body: &Value) -> Result<T, ApiError> {
     let mut problems = Problems::default();
-    let parsed = Fields::nested(body, "", &mut problems);
+    let parsed = Reader::nested(body, "", &mut problems);
     match parsed {
         Some(parsed) if problems.0.is_empty() => Ok(parsed),
         _ => Err(ApiError::ValidationError(problems.0)),
@@ -139,20 +178,20 @@ pub fn parse<T: FromFields>(body: &Value) -> Result<T, ApiError> {
 
 /// The fields of one JSON object, and which of them were asked for.
 #[derive(Debug)]
-pub struct Fields<'a> {
+pub struct Reader<'a> {
     object: &'a Map<String, Value>,
     at: &'a str,
     known: HashSet<&'static str>,
     problems: &'a mut Problems,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> Reader<'a> {
     /// Reads an object that is found at the path `at`, and notes the fields that `T` does not know.
     pub fn nested<T: FromFields>(value: &Value, at: &str, problems: &mut Problems) -> Option<T> {
         let Value::Object(object) = value else {
             return problems.wrong_type(at, "an object");
         };
-        let mut fields = Fields { object, at, known: HashSet::new(), problems };
+        let mut fields = Reader { object, at, known: HashSet::new(), problems };
         let parsed = T::from_fields(&mut fields);
         for name in object.keys().filter(|name| !fields.known.contains(name.as_str())) {
             let at = path(at, name);
@@ -165,49 +204,48 @@ impl<'a> Fields<'a> {
         parsed
     }
 
-    /// The body has this field, whatever it holds.
-    #[must_use]
-    pub fn mentions(&self, name: &str) -> bool {
-        self.object.get(name).is_some_and(|value| !value.is_null())
+    fn take(&mut self, name: &'static str) -> Option<&'a Value> {
+        self.known.insert(name);
+        self.object.get(name)
     }
+}
 
-    /// Notes a problem of the field.
-    pub fn note(&mut self, name: &str, code: Problem, message: &str) {
-        self.problems.note::<()>(&path(self.at, name), code, message);
-    }
-
-    /// A field that must be there and not be `null`.
-    pub fn required<T: Field>(&mut self, name: &'static str) -> Option<T> {
+impl Fields for Reader<'_> {
+    fn required<T: Field>(&mut self, name: &'static str) -> Option<T> {
         match self.take(name) {
             None | Some(Value::Null) => self.problems.note(&path(self.at, name), Problem::Required, "is required"),
             Some(value) => T::parse(value, &path(self.at, name), self.problems),
         }
     }
 
-    /// A field that may be left out, or `null`, which means the same.
-    pub fn optional<T: Field>(&mut self, name: &'static str) -> Option<T> {
+    fn optional<T: Field>(&mut self, name: &'static str) -> Option<T> {
         self.change(name).flatten()
     }
 
-    /// A field that may be left out, but is not `null`.
-    pub fn keep_or_set<T: Field>(&mut self, name: &'static str) -> Option<T> {
+    fn optional_or<T: Field + Serialize>(&mut self, name: &'static str, default: T) -> T {
+        self.optional(name).unwrap_or(default)
+    }
+
+    fn keep_or_set<T: Field>(&mut self, name: &'static str) -> Option<T> {
         if self.take(name)?.is_null() {
             return self.problems.note(&path(self.at, name), Problem::Required, "must not be null");
         }
         self.required(name)
     }
 
-    /// An update of an optional field: `None` leaves it, `Some(None)` clears it.
-    pub fn change<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
+    fn change<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
         match self.take(name)? {
             Value::Null => Some(None),
             value => T::parse(value, &path(self.at, name), self.problems).map(Some),
         }
     }
 
-    fn take(&mut self, name: &'static str) -> Option<&'a Value> {
-        self.known.insert(name);
-        self.object.get(name)
+    fn mentions(&self, name: &str) -> bool {
+        self.object.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    fn note(&mut self, name: &str, code: Problem, message: &str) {
+        self.problems.note::<()>(&path(self.at, name), code, message);
     }
 }
 
@@ -227,6 +265,10 @@ macro_rules! references {
                     Ok(id) => Some(id),
                     Err(InvalidId) => problems.note(at, Problem::InvalidFormat, InvalidId.to_string()),
                 }
+            }
+
+            fn describe(schemas: &mut Schemas) -> RefOr<Schema> {
+                schemas.refer::<Self>()
             }
         }
     )*};

@@ -10,7 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::{OffsetDateTime, PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use uuid::ContextV7;
 
-use crate::id::Stamp;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, RefOr, Schema, SchemaFormat, schema::Type},
+};
+
+use crate::{id::Stamp, operation::simple};
 
 /// RFC 3339 in UTC with exactly three digits of a second. Always 24 bytes long, so that it sorts as text.
 const FORMAT: &[BorrowedFormatItem<'_>] =
@@ -48,6 +53,14 @@ impl Timestamp {
         (self.0.year(), self.0.month().into())
     }
 }
+
+impl PartialSchema for Timestamp {
+    fn schema() -> RefOr<Schema> {
+        simple(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into()
+    }
+}
+
+impl ToSchema for Timestamp {}
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,14 +1,11 @@
-//! Every way a request can fail: its code, its status, its words and its body, each decided here alone.
+//! Every way a request can fail: its words and its body, decided here alone; its code and status are an [`ErrorCode`].
 //!
 //! Handlers and records return an [`ApiError`]; the layers in [`serve`](crate::serve) write it as the envelope, with the
 //! request's id, and log its inner cause, which never reaches the client.
 
 use std::{borrow::Cow, sync::Arc};
 
-use axum::{
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::{
@@ -17,6 +14,8 @@ use crate::{
     id::{ApplicationId, CandidateId, StageId},
     scope::Scope,
 };
+
+pub use crate::error_code::{ErrorCode, Problem};
 
 /// Why a request was not served.
 #[derive(Debug)]
@@ -98,34 +97,6 @@ pub struct Detail {
     pub message: String,
 }
 
-/// What can be wrong with a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Problem {
-    /// It must be given, and not be `null`.
-    Required,
-    /// It has another JSON type.
-    InvalidType,
-    /// It is none of the allowed values.
-    InvalidValue,
-    /// It does not have the form that its kind demands.
-    InvalidFormat,
-    /// It has fewer characters than allowed.
-    TooShort,
-    /// It has more characters, or a list more entries, than allowed.
-    TooLong,
-    /// It is a number outside its range.
-    OutOfRange,
-    /// It refers to an object that is not there.
-    NotFound,
-    /// It can't be set by this request.
-    ReadOnly,
-    /// There is no such field or parameter.
-    Unknown,
-    /// It is given more than once.
-    Duplicate,
-}
-
 impl ApiError {
     /// A body whose one wrong field is `field`.
     #[must_use]
@@ -135,54 +106,30 @@ impl ApiError {
 
     /// The stable code that clients match on.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::BadRequest(_) => "bad_request",
-            Self::InvalidParameter(_) => "invalid_parameter",
-            Self::InvalidCursor => "invalid_cursor",
-            Self::MalformedJson(_) => "malformed_json",
-            Self::MissingApiKey => "missing_api_key",
-            Self::InvalidApiKey => "invalid_api_key",
-            Self::InsufficientScope(_) => "insufficient_scope",
-            Self::PlanNoApiAccess => "plan_no_api_access",
-            Self::NotFound | Self::UnknownPath => "not_found",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::EmailTaken { .. } => "email_taken",
-            Self::AlreadyApplied { .. } => "already_applied",
-            Self::JobNotOpen => "job_not_open",
-            Self::StageConflict { .. } => "stage_conflict",
-            Self::VersionConflict => "version_conflict",
-            Self::PayloadTooLarge => "payload_too_large",
-            Self::UnsupportedMediaType => "unsupported_media_type",
-            Self::ValidationError(_) => "validation_error",
-            Self::RateLimitExceeded { .. } => "rate_limit_exceeded",
-            Self::MonthlyQuotaExceeded { .. } => "monthly_quota_exceeded",
-            Self::Internal(_) => "internal_error",
-            Self::Unavailable(_) => "service_unavailable",
-        }
-    }
-
-    /// The HTTP status.
-    #[must_use]
-    pub const fn status(&self) -> StatusCode {
-        match self {
-            Self::BadRequest(_) | Self::InvalidParameter(_) | Self::InvalidCursor | Self::MalformedJson(_) => {
-                StatusCode::BAD_REQUEST
-            }
-            Self::MissingApiKey | Self::InvalidApiKey => StatusCode::UNAUTHORIZED,
-            Self::InsufficientScope(_) | Self::PlanNoApiAccess => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::UnknownPath => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::EmailTaken { .. } | Self::AlreadyApplied { .. } | Self::JobNotOpen | Self::StageConflict { .. } => {
-                StatusCode::CONFLICT
-            }
-            Self::VersionConflict => StatusCode::PRECONDITION_FAILED,
-            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::ValidationError(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::RateLimitExceeded { .. } | Self::MonthlyQuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BadRequest(_) => ErrorCode::BadRequest,
+            Self::InvalidParameter(_) => ErrorCode::InvalidParameter,
+            Self::InvalidCursor => ErrorCode::InvalidCursor,
+            Self::MalformedJson(_) => ErrorCode::MalformedJson,
+            Self::MissingApiKey => ErrorCode::MissingApiKey,
+            Self::InvalidApiKey => ErrorCode::InvalidApiKey,
+            Self::InsufficientScope(_) => ErrorCode::InsufficientScope,
+            Self::PlanNoApiAccess => ErrorCode::PlanNoApiAccess,
+            Self::NotFound | Self::UnknownPath => ErrorCode::NotFound,
+            Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
+            Self::EmailTaken { .. } => ErrorCode::EmailTaken,
+            Self::AlreadyApplied { .. } => ErrorCode::AlreadyApplied,
+            Self::JobNotOpen => ErrorCode::JobNotOpen,
+            Self::StageConflict { .. } => ErrorCode::StageConflict,
+            Self::VersionConflict => ErrorCode::VersionConflict,
+            Self::PayloadTooLarge => ErrorCode::PayloadTooLarge,
+            Self::UnsupportedMediaType => ErrorCode::UnsupportedMediaType,
+            Self::ValidationError(_) => ErrorCode::ValidationError,
+            Self::RateLimitExceeded { .. } => ErrorCode::RateLimitExceeded,
+            Self::MonthlyQuotaExceeded { .. } => ErrorCode::MonthlyQuotaExceeded,
+            Self::Internal(_) => ErrorCode::InternalError,
+            Self::Unavailable(_) => ErrorCode::ServiceUnavailable,
         }
     }
 
@@ -246,13 +193,15 @@ impl ApiError {
         }
     }
 
-    /// The envelope, as JSON.
+    /// The envelope, as JSON. `origin` is the API's own, such as `https://api.example.com`, where the developer pages are; it
+    /// may be empty.
     #[must_use]
-    pub fn body(&self, request_id: &str) -> Vec<u8> {
+    pub fn body(&self, request_id: &str, origin: &str) -> Vec<u8> {
         let mut error = ErrorBody {
-            code: self.code(),
+            code: self.code().as_str(),
             message: self.message(),
             request_id,
+            docs_url: format!("{origin}{ERRORS_PAGE}#{}", self.code().as_str()),
             details: None,
             existing_id: None,
             current_stage_id: None,
@@ -268,6 +217,9 @@ impl ApiError {
     }
 }
 
+/// The page that explains every code, each under a heading of its own.
+pub const ERRORS_PAGE: &str = "/docs/errors";
+
 #[derive(Serialize)]
 struct Envelope<'a> {
     success: bool,
@@ -280,6 +232,7 @@ struct ErrorBody<'a> {
     code: &'static str,
     message: Cow<'static, str>,
     request_id: &'a str,
+    docs_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a [Detail]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -291,7 +244,7 @@ struct ErrorBody<'a> {
 /// Leaves the error in the response's extensions: only the outermost layer knows the request's id.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = self.status().into_response();
+        let mut response = self.code().status().into_response();
         response.extensions_mut().insert(Arc::new(self));
         response
     }

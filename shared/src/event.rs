@@ -56,6 +56,13 @@ pub(crate) fn request_id(event: &ApiGatewayV2httpRequest) -> Option<&str> {
     fine.then_some(id)
 }
 
+/// Where the client reached the API: `https://api.example.com`, for links. Empty where the event does not tell.
+pub(crate) fn origin(event: &ApiGatewayV2httpRequest) -> String {
+    let host = event.request_context.domain_name.as_deref().filter(|host| !host.is_empty() && is_host(host));
+    let plain = event.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "http");
+    host.map_or_else(String::new, |host| format!("{}://{host}", if plain { "http" } else { "https" }))
+}
+
 /// The request that the event stands for.
 pub(crate) fn into_request(event: ApiGatewayV2httpRequest) -> Result<Request<Body>, ApiError> {
     check_proxy_headers(&event.headers)?;
@@ -88,15 +95,16 @@ fn checked_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
     }
 }
 
-/// Nothing here reads these two; API Gateway sets both. Where they are broken, something is between that should not be.
+fn is_host(host: &str) -> bool {
+    // The parser would take these for something beside the host, or leave them out.
+    let beside = |c: char| c.is_whitespace() || matches!(c, '/' | '\\' | '@' | '?' | '#');
+    !host.contains(beside) && url::Url::parse(&format!("https://{host}/")).is_ok()
+}
+
+/// API Gateway sets both. Where they are broken, something is between that should not be.
 fn check_proxy_headers(headers: &HeaderMap) -> Result<(), ApiError> {
     let parses =
         |name: &str, check: fn(&str) -> bool| headers.get(name).is_none_or(|value| value.to_str().is_ok_and(check));
-    let is_host = |host: &str| {
-        // The parser would take these for something beside the host, or leave them out.
-        let beside = |c: char| c.is_whitespace() || matches!(c, '/' | '\\' | '@' | '?' | '#');
-        !host.contains(beside) && url::Url::parse(&format!("https://{host}/")).is_ok()
-    };
     if !parses("host", is_host) {
         return Err(bad("The Host header is not a host."));
     }

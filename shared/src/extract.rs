@@ -98,18 +98,25 @@ pub struct Query<T>(pub T);
 
 /// What a query can be read as.
 pub trait FromParams: Sized {
-    /// The filters that the list knows, besides `limit` and `cursor`.
-    const FILTERS: &'static [&'static str];
+    /// Reads the filters that the list knows, besides `limit` and `cursor`. A value that is wrong is noted, and the request
+    /// fails after all were read.
+    fn from_params(params: &mut impl Params, page: PageRequest) -> Self;
+}
 
-    /// Reads the filters. A value that is wrong is noted, and the request fails after all were read.
-    fn from_params(params: &mut Params, page: PageRequest) -> Self;
+/// The filters of a list: of a query that is read, or of one that is described.
+pub trait Params {
+    /// A filter out of a closed set.
+    fn choice<T: Choice>(&mut self, name: &'static str) -> Option<T>;
+
+    /// A filter that is an e-mail address.
+    fn email(&mut self, name: &'static str) -> Option<Email>;
 }
 
 impl<T: FromParams> FromRequestParts<App> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
-        let mut params = Params::read(&parts.uri, T::FILTERS);
+        let mut params = Given::read(&parts.uri);
         let limit = params.limit();
         let cursor = params.value("cursor").map(str::parse);
         let target = params.target(&parts.uri);
@@ -119,6 +126,7 @@ impl<T: FromParams> FromRequestParts<App> for Query<T> {
             Err(error) => (None, Some(error)),
         };
         let query = T::from_params(&mut params, PageRequest::new(limit, cursor, target));
+        params.note_unknown();
         match (params.problems.into_details(), damaged) {
             (details, _) if !details.is_empty() => Err(ApiError::InvalidParameter(details)),
             (_, Some(damaged)) => Err(damaged),
@@ -127,44 +135,56 @@ impl<T: FromParams> FromRequestParts<App> for Query<T> {
     }
 }
 
-/// The parameters of a query, and what is wrong with them.
+/// The parameters that a query gives, which of them were asked for, and what is wrong with them.
 #[derive(Debug)]
-pub struct Params {
-    given: Vec<(String, String)>,
+struct Given {
+    all: Vec<(String, String)>,
+    known: Vec<&'static str>,
     problems: Problems,
 }
 
-impl Params {
-    fn read(uri: &Uri, filters: &[&str]) -> Self {
-        let given: Vec<(String, String)> =
-            form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-        let mut params = Self { given: Vec::new(), problems: Problems::default() };
-        for (name, value) in given {
-            if !["limit", "cursor"].contains(&name.as_str()) && !filters.contains(&name.as_str()) {
-                let allowed: Vec<&str> = filters.iter().copied().chain(["limit", "cursor"]).collect();
-                let message = format!("is no parameter of this list; it takes {}", allowed.join(", "));
-                params.note(if name.is_empty() { "(empty)" } else { &name }, Problem::Unknown, message);
-            } else if params.value(&name).is_some() {
+impl Given {
+    fn read(uri: &Uri) -> Self {
+        let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        let mut params = Self { all: Vec::new(), known: Vec::new(), problems: Problems::default() };
+        for (name, value) in query.into_owned() {
+            if params.all.iter().any(|(given, _)| *given == name) {
                 params.note(&name, Problem::Duplicate, "is given more than once");
             } else {
-                params.given.push((name, value));
+                params.all.push((name, value));
             }
         }
         params
     }
 
     fn note(&mut self, name: &str, code: Problem, message: impl Into<String>) {
-        self.problems.note::<()>(name, code, message);
+        self.problems.note::<()>(if name.is_empty() { "(empty)" } else { name }, code, message);
     }
 
-    fn value(&self, name: &str) -> Option<&str> {
-        self.given.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    /// Notes the parameters that nobody has asked for.
+    fn note_unknown(&mut self) {
+        let unknown: Vec<String> = self
+            .all
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|name| !self.known.contains(&name.as_str()))
+            .cloned()
+            .collect();
+        for name in unknown {
+            let message = format!("is no parameter of this list; it takes {}", self.known.join(", "));
+            self.note(&name, Problem::Unknown, message);
+        }
+    }
+
+    fn value(&mut self, name: &'static str) -> Option<&str> {
+        self.known.push(name);
+        self.all.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
     fn limit(&mut self) -> u8 {
         let Some(text) = self.value("limit") else { return DEFAULT_LIMIT };
-        // Digits alone: the standard parser would also take a plus sign.
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        // `parse` alone would also take `+5`, which a client has meant to encode otherwise.
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse() {
             Ok(limit @ 1..=MAX_LIMIT) if digits => limit,
             _ => {
@@ -174,30 +194,30 @@ impl Params {
         }
     }
 
-    /// A filter out of a closed set.
-    pub fn choice<T: Choice>(&mut self, name: &str) -> Option<T> {
-        let text = self.value(name)?;
-        let choice = T::find(text);
+    /// The list's path with its filters: what a link to another page of it begins with.
+    fn target(&self, uri: &Uri) -> String {
+        let filters = self.all.iter().filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor"));
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(filters).finish();
+        if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) }
+    }
+}
+
+impl Params for Given {
+    fn choice<T: Choice>(&mut self, name: &'static str) -> Option<T> {
+        let choice = T::find(self.value(name)?);
         if choice.is_none() {
             self.note(name, Problem::InvalidValue, format!("must be one of {}", T::TEXTS.join(", ")));
         }
         choice
     }
 
-    /// A filter that is an e-mail address. A space, which no address has, is a plus sign that was not encoded as `%2B`.
-    pub fn email(&mut self, name: &str) -> Option<Email> {
+    /// A space, which no address has, is a plus sign that was not encoded as `%2B`.
+    fn email(&mut self, name: &'static str) -> Option<Email> {
         let email = Email::new(&self.value(name)?.replace(' ', "+"));
         if email.is_none() {
             self.note(name, Problem::InvalidFormat, "must be an e-mail address");
         }
         email
-    }
-
-    /// The list's path with its filters: what a link to another page of it begins with.
-    fn target(&self, uri: &Uri) -> String {
-        let filters = self.given.iter().filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor"));
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(filters).finish();
-        if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) }
     }
 }
 

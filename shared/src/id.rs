@@ -8,7 +8,15 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::{ContextV7, Uuid};
 
-use crate::clock::Timestamp;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema, SchemaFormat, schema::Type},
+};
+
+use crate::{
+    clock::Timestamp,
+    operation::{PathId, simple},
+};
 
 /// One moment and one fresh identifier made in it: what a new record begins with.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +85,16 @@ macro_rules! ids {
                 self.0.hyphenated().fmt(f)
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                simple(Type::String).format(Some(SchemaFormat::Custom("uuid".to_owned()))).into()
+            }
+        }
+
+        impl ToSchema for $name {}
+
+        impl PathId for $name {}
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

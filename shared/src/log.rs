@@ -36,7 +36,7 @@ pub(crate) fn request(request: &Request<'_>) {
         %method,
         route = notes.route.as_deref().unwrap_or("none"),
         status = status.as_u16(),
-        code = error.map(ApiError::code),
+        code = error.map(|error| error.code().as_str()),
         organization = organization.map(tracing::field::display),
         keyId = key.map(tracing::field::display),
         dbCalls = db_calls,

@@ -28,7 +28,7 @@ pub const DEFAULT_LIMIT: u8 = 20;
 /// Rows of a page at the most.
 pub const MAX_LIMIT: u8 = 100;
 /// A longer text is no cursor.
-const MAX_CURSOR_BYTES: usize = 512;
+pub const MAX_CURSOR_BYTES: usize = 512;
 const VERSION: u8 = 1;
 const DIGEST_BYTES: usize = 8;
 
@@ -124,9 +124,7 @@ impl PageRequest {
 
 /// A list without filters takes just the page.
 impl FromParams for PageRequest {
-    const FILTERS: &'static [&'static str] = &[];
-
-    fn from_params(_: &mut Params, page: PageRequest) -> Self {
+    fn from_params(_: &mut impl Params, page: PageRequest) -> Self {
         page
     }
 }

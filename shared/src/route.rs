@@ -5,18 +5,26 @@ use axum::{
     Router,
     handler::Handler,
     http::Method,
-    routing::{get, post, put},
+    routing::{MethodRouter, get, post, put},
 };
 
-use crate::app::App;
+use crate::{
+    app::App,
+    operation::{Describe, Doc},
+};
 
 /// One method of one path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Route {
     /// The method.
     pub method: Method,
     /// The path's pattern: `/api/v1/jobs/{id}`.
     pub path: &'static str,
+    /// What it is called, and what it does.
+    pub doc: Doc,
+    /// Tells what it takes and answers.
+    #[cfg(feature = "openapi")]
+    pub describe: fn(&mut crate::operation::Operation),
 }
 
 /// What a function serves.
@@ -35,20 +43,20 @@ impl Routes {
 
     /// Serves `GET`, and with it `HEAD`.
     #[must_use]
-    pub fn get<T: 'static>(self, path: &'static str, handler: impl Handler<T, App>) -> Self {
-        self.with(Method::GET, path, |router| router.route(path, get(handler)))
+    pub fn get<T: 'static, H: Handler<T, App> + Describe<T>>(self, path: &'static str, handler: H, doc: Doc) -> Self {
+        self.with::<T, H>(Method::GET, path, doc, get(handler))
     }
 
     /// Serves `POST`.
     #[must_use]
-    pub fn post<T: 'static>(self, path: &'static str, handler: impl Handler<T, App>) -> Self {
-        self.with(Method::POST, path, |router| router.route(path, post(handler)))
+    pub fn post<T: 'static, H: Handler<T, App> + Describe<T>>(self, path: &'static str, handler: H, doc: Doc) -> Self {
+        self.with::<T, H>(Method::POST, path, doc, post(handler))
     }
 
     /// Serves `PUT`.
     #[must_use]
-    pub fn put<T: 'static>(self, path: &'static str, handler: impl Handler<T, App>) -> Self {
-        self.with(Method::PUT, path, |router| router.route(path, put(handler)))
+    pub fn put<T: 'static, H: Handler<T, App> + Describe<T>>(self, path: &'static str, handler: H, doc: Doc) -> Self {
+        self.with::<T, H>(Method::PUT, path, doc, put(handler))
     }
 
     /// Every route there is.
@@ -57,8 +65,20 @@ impl Routes {
         &self.list
     }
 
-    fn with(mut self, method: Method, path: &'static str, add: impl FnOnce(Router<App>) -> Router<App>) -> Self {
-        self.list.push(Route { method, path });
-        Self { router: add(self.router), list: self.list }
+    fn with<T, H: Describe<T>>(
+        mut self,
+        method: Method,
+        path: &'static str,
+        doc: Doc,
+        served: MethodRouter<App>,
+    ) -> Self {
+        self.list.push(Route {
+            method,
+            path,
+            doc,
+            #[cfg(feature = "openapi")]
+            describe: H::describe,
+        });
+        Self { router: self.router.route(path, served), list: self.list }
     }
 }

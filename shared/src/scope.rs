@@ -27,6 +27,12 @@ macro_rules! scopes {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
+
+            /// What it allows, in plain words.
+            #[must_use]
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$name => $doc,)* }
+            }
         }
 
         $(

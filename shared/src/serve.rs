@@ -48,13 +48,17 @@ impl Api {
     /// Serves `routes` with the layers around them.
     #[must_use]
     pub fn new(routes: Routes, app: App) -> Self {
-        let Routes { router, .. } = routes;
+        Self::open(routes.router.with_state(app))
+    }
+
+    /// Serves what needs no key, with the same layers.
+    #[must_use]
+    pub fn open(router: Router) -> Self {
         let layered = router
             .fallback(async || ApiError::UnknownPath)
             .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
             .layer(CatchPanicLayer::custom(|_| ApiError::Internal("a handler panicked".into()).into_response()))
-            .layer(middleware::from_fn(note_route))
-            .with_state(app);
+            .layer(middleware::from_fn(note_route));
         Self { router: layered }
     }
 
@@ -64,6 +68,7 @@ impl Api {
         let exchange = Arc::new(Exchange::default());
         let event = event::read(event);
         let id = event.as_ref().ok().and_then(event::request_id).unwrap_or(fallback_id).to_owned();
+        let origin = event.as_ref().map(event::origin).unwrap_or_default();
         let method = event.as_ref().map_or(Method::GET, |event| event.request_context.http.method.clone());
         let request = event.and_then(event::into_request);
 
@@ -73,7 +78,7 @@ impl Api {
         };
         let error = response.extensions().get::<Arc<ApiError>>().cloned();
         let notes = exchange.notes();
-        let response = finish(response, error.as_deref(), &method, &id, &notes);
+        let response = finish(response, error.as_deref(), &Asked { method: &method, id: &id, origin: &origin }, &notes);
         log::request(&log::Request {
             id: &id,
             method: &method,
@@ -101,18 +106,24 @@ impl Api {
     }
 }
 
+/// What an answer repeats of its request.
+struct Asked<'a> {
+    method: &'a Method,
+    id: &'a str,
+    origin: &'a str,
+}
+
 /// Writes the envelope of an error, and the headers that every answer has.
 fn finish(
     mut response: Response<Body>,
     error: Option<&ApiError>,
-    method: &Method,
-    id: &str,
+    Asked { method, id, origin }: &Asked<'_>,
     notes: &Notes,
 ) -> Response<Body> {
     if let Some(error) = error {
-        let body = error.body(id);
+        let body = error.body(id, origin);
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        if *method != Method::HEAD {
+        if **method != Method::HEAD {
             *response.body_mut() = Body::from(body);
         }
         let headers = response.headers_mut();
@@ -127,8 +138,8 @@ fn finish(
     }
     let headers = response.headers_mut();
     notes.add_limit_headers(headers);
-    // Every answer is one organization's: no cache between may keep it.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // An answer is one organization's, unless it says otherwise: no cache between may keep it.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }
@@ -154,7 +165,16 @@ pub async fn run(routes: Routes) -> ExitCode {
         }
     };
     app.db.open_connection().await;
-    let api = Api::new(routes, app);
+    serve(Api::new(routes, app)).await
+}
+
+/// Runs a function in Lambda that needs no key, no table and nothing of the environment.
+pub async fn run_open(router: Router) -> ExitCode {
+    log::start();
+    serve(Api::open(router)).await
+}
+
+async fn serve(api: Api) -> ExitCode {
     let serve = lambda_runtime::service_fn(|event: LambdaEvent<Box<RawValue>>| {
         let api = api.clone();
         async move { Ok::<_, Infallible>(api.answer(&event.payload, &event.context.request_id).await) }

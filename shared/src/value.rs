@@ -7,11 +7,19 @@ use std::fmt;
 
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::Value;
+use serde_json::{Value, json};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ObjectBuilder, RefOr, Schema, SchemaFormat,
+        schema::{ArrayBuilder, Type},
+    },
+};
 
 use crate::{
-    body::{Field, Fields, FromFields, Problems},
+    body::{Field, Fields, FromFields, Problems, Reader},
     error::Problem,
+    operation::{Schemas, simple},
 };
 
 /// A short text has 1 to this many characters (Unicode scalar values).
@@ -88,6 +96,10 @@ impl Field for ShortText {
         }
         Some(Self(text))
     }
+
+    fn describe(schemas: &mut Schemas) -> RefOr<Schema> {
+        schemas.refer::<Self>()
+    }
 }
 
 /// Line separators, and characters that show nothing or turn the direction of what follows: in one line they only
@@ -107,6 +119,10 @@ impl Field for LongText {
             );
         }
         Some(Self(text))
+    }
+
+    fn describe(schemas: &mut Schemas) -> RefOr<Schema> {
+        schemas.refer::<Self>()
     }
 }
 
@@ -133,6 +149,10 @@ impl Field for Email {
         let text = text(value, 1, MAX_SHORT_TEXT, at, problems)?;
         Self::new(&text).or_else(|| problems.note(at, Problem::InvalidFormat, "must be an e-mail address"))
     }
+
+    fn describe(schemas: &mut Schemas) -> RefOr<Schema> {
+        schemas.refer::<Self>()
+    }
 }
 
 impl Field for WebUrl {
@@ -147,6 +167,10 @@ impl Field for WebUrl {
             return Some(Self(text));
         }
         problems.note(at, Problem::InvalidFormat, "must be an absolute http or https URL")
+    }
+
+    fn describe(schemas: &mut Schemas) -> RefOr<Schema> {
+        schemas.refer::<Self>()
     }
 }
 
@@ -166,6 +190,10 @@ impl Field for Count {
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in 1..=10,000")]
         Some(Self(count as u32))
+    }
+
+    fn describe(schemas: &mut Schemas) -> RefOr<Schema> {
+        schemas.refer::<Self>()
     }
 }
 
@@ -192,6 +220,10 @@ impl Field for Amount {
         Self::new(amount).or_else(|| {
             problems.note(at, Problem::OutOfRange, "must be a number from 0 to 999999999.99 with at most two decimals")
         })
+    }
+
+    fn describe(schemas: &mut Schemas) -> RefOr<Schema> {
+        schemas.refer::<Self>()
     }
 }
 
@@ -228,16 +260,28 @@ impl Field for Currency {
         }
         Some(Self(code.clone()))
     }
+
+    fn describe(schemas: &mut Schemas) -> RefOr<Schema> {
+        schemas.refer::<Self>()
+    }
 }
 
 /// Makes an enum that is written in kebab-case, is a [`Field`], and is a query parameter's value.
 macro_rules! choices {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* })*) => {$(
-        $(#[$doc])*
+    ($($(#[doc = $doc:literal])+ $name:ident { $(#[doc = $about:literal] $variant:ident = $text:literal,)* })*) => {$(
+        $(#[doc = $doc])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         pub enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)*
+            $(#[doc = $about] #[serde(rename = $text)] $variant,)*
         }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                $crate::operation::choice(concat!($($doc),+), &[$(($text, $about)),*])
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
 
         impl $name {
             /// Every value there is.
@@ -262,13 +306,17 @@ macro_rules! choices {
             fn parse(value: &serde_json::Value, at: &str, problems: &mut $crate::body::Problems) -> Option<Self> {
                 $crate::value::parse_choice(value, at, problems)
             }
+
+            fn describe(schemas: &mut $crate::operation::Schemas) -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                schemas.refer::<Self>()
+            }
         }
     )*};
 }
 pub(crate) use choices;
 
 /// A value out of a closed set.
-pub trait Choice: Sized {
+pub trait Choice: ToSchema + Sized {
     /// The set, as it is written.
     const TEXTS: &'static [&'static str];
 
@@ -301,18 +349,27 @@ choices! {
 }
 
 /// What a job pays: `min`, `max` or both, in `currency`, for a `period`. An update replaces it as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({ "min": 52000, "max": 61000, "currency": "EUR", "period": "year" }))]
 pub struct Salary {
+    /// The least that is paid. One of `min` and `max` must be given.
     min: Option<Amount>,
+    /// The most that is paid; not less than `min`.
     max: Option<Amount>,
     currency: Currency,
     period: Period,
 }
 
 impl FromFields for Salary {
+    type Object = Self;
+
     const READ_ONLY: &'static [&'static str] = &[];
 
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+    fn example() -> Value {
+        json!({ "min": 52000, "max": 61000, "currency": "EUR", "period": "year" })
+    }
+
+    fn from_fields(fields: &mut impl Fields) -> Option<Self> {
         let min = fields.optional::<Amount>("min");
         let max = fields.optional::<Amount>("max");
         let currency = fields.required("currency");
@@ -332,7 +389,11 @@ impl FromFields for Salary {
 
 impl Field for Salary {
     fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self> {
-        Fields::nested(value, at, problems)
+        Reader::nested(value, at, problems)
+    }
+
+    fn describe(schemas: &mut Schemas) -> RefOr<Schema> {
+        schemas.refer_fields::<Self>("NewSalary")
     }
 }
 
@@ -350,4 +411,44 @@ impl<T: Field> Field for Vec<T> {
             entries.iter().enumerate().map(|(i, entry)| T::parse(entry, &format!("{at}[{i}]"), problems)).collect();
         parsed.into_iter().collect()
     }
+
+    fn describe(schemas: &mut Schemas) -> RefOr<Schema> {
+        ArrayBuilder::new().items(T::describe(schemas)).max_items(Some(MAX_ENTRIES)).into()
+    }
 }
+
+/// How each of these values is told to OpenAPI.
+macro_rules! schemas {
+    ($($name:ident: $schema:expr;)*) => {$(
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                $schema.into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )*};
+}
+
+fn text_schema(min: usize, max: usize) -> ObjectBuilder {
+    simple(Type::String).min_length(Some(min)).max_length(Some(max))
+}
+
+schemas! {
+    ShortText: text_schema(1, MAX_SHORT_TEXT).pattern(Some(SHORT_TEXT_PATTERN));
+    LongText: text_schema(0, MAX_LONG_TEXT).pattern(Some(LONG_TEXT_PATTERN));
+    Email: text_schema(1, MAX_SHORT_TEXT).format(Some(SchemaFormat::Custom("idn-email".to_owned())));
+    WebUrl: text_schema(1, MAX_URL).format(Some(SchemaFormat::Custom("uri".to_owned()))).pattern(Some(WEB_URL_PATTERN));
+    Count: simple(Type::Integer).minimum(Some(1)).maximum(Some(10_000));
+    Amount: simple(Type::Number).minimum(Some(0)).maximum(Some(Self::MAX)).multiple_of(Some(0.01));
+    Currency: simple(Type::String).pattern(Some("^[A-Z]{3}$")).description(Some("An ISO 4217 currency code."));
+}
+
+/// One line in which something shows, without control and invisible characters.
+const SHORT_TEXT_PATTERN: &str = concat!(
+    r"^[^\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]*",
+    r"[^\s\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]",
+    r"[^\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]*$"
+);
+const LONG_TEXT_PATTERN: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
+const WEB_URL_PATTERN: &str = "^[Hh][Tt][Tt][Pp][Ss]?://";

@@ -2,12 +2,12 @@
 //!
 //! A fixture names its key as `{plan label}`; `{professional all}` is the one that the README's examples use.
 
-use std::{collections::HashMap, fmt::Write, fs, path::Path};
+use std::{fmt::Write, fs, path::Path};
 
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use local::{database::Embedded, demo};
 use serde_json::{Value, value::RawValue};
-use shared::{app::App, serve::Api};
+use shared::app::App;
 
 use crate::{
     every_route::ROUTES,
@@ -56,10 +56,9 @@ async fn answer(data: &Path, fixture: &str) -> String {
     let (function, route_key, _) =
         gateway.route(event["requestContext"]["http"]["method"].as_str().unwrap(), path).unwrap();
     assert_eq!(event["routeKey"], route_key, "the fixture is one that API Gateway would send");
-    let mut functions: HashMap<_, _> = local::functions().into_iter().collect();
-    let api = Api::new(functions.remove(function).unwrap(), App::new(db, clock.clock()));
+    let apis = local::apis(|| App::new(db.clone(), clock.clock()));
     let raw: Box<RawValue> = serde_json::from_str(&text).unwrap();
-    shown(&api.answer(&raw, "lambda-request-id").await)
+    shown(&apis[function].answer(&raw, "lambda-request-id").await)
 }
 
 /// The answer as text, with the one id that is new at every run replaced.

@@ -7,10 +7,11 @@ use std::{
     time::Duration,
 };
 
+use axum::{Router, routing::get};
 use lambda_http::Body;
 use local::database::Embedded;
 use serde_json::{Value, json, value::RawValue};
-use shared::{app::App, db::Db, error::ApiError, log, route::Routes, serve::Api};
+use shared::{db::Db, error::ApiError, log, serve::Api};
 use tokio::net::TcpListener;
 
 use crate::world::{TestClock, World, gateway, request, send};
@@ -69,8 +70,8 @@ async fn hanging() -> Result<(), ApiError> {
 }
 
 /// The answer of a function that serves `routes`.
-async fn call(world: &World, routes: Routes, path: &str) -> (i64, Value) {
-    let api = Api::new(routes, App::new(world.db.clone(), world.clock.clock()));
+async fn call(router: Router, path: &str) -> (i64, Value) {
+    let api = Api::open(router);
     let mut event: Value = serde_json::from_str(include_str!("../../events/jobs-list.json")).unwrap();
     event["rawPath"] = path.into();
     let raw: Box<RawValue> = serde_json::from_value(event).unwrap();
@@ -81,10 +82,9 @@ async fn call(world: &World, routes: Routes, path: &str) -> (i64, Value) {
 
 #[tokio::test]
 async fn a_panic_is_a_500_in_the_envelope_and_the_next_request_is_served() {
-    let world = World::new().await;
     let log = Log::listen();
     for _ in 0..2 {
-        let (status, body) = call(&world, Routes::new().get("/panic", panicking), "/panic").await;
+        let (status, body) = call(Router::new().route("/panic", get(panicking)), "/panic").await;
         assert_eq!((status, &body["error"]["code"]), (500, &json!("internal_error")));
         assert!(!body.to_string().contains("ada@"));
     }
@@ -97,9 +97,8 @@ async fn a_panic_is_a_500_in_the_envelope_and_the_next_request_is_served() {
 
 #[tokio::test]
 async fn an_inner_cause_is_in_the_log_once_and_never_in_the_answer() {
-    let world = World::new().await;
     let log = Log::listen();
-    let (status, body) = call(&world, Routes::new().get("/fail", failing), "/fail").await;
+    let (status, body) = call(Router::new().route("/fail", get(failing)), "/fail").await;
     assert_eq!((status, &body["error"]["code"]), (500, &json!("internal_error")));
     assert!(!body.to_string().contains("inner cause"));
     assert_eq!(log.text().matches("the inner cause").count(), 1);
@@ -109,9 +108,7 @@ async fn an_inner_cause_is_in_the_log_once_and_never_in_the_answer() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_never_ends_is_a_503() {
     // Time stands and is wound forward by the runtime: nobody waits.
-    let routes = Routes::new().get("/hang", hanging);
-    let db = Db::with(config("http://127.0.0.1:1"), Embedded::tables());
-    let api = Api::new(routes, App::new(db, TestClock::at(crate::world::START).clock()));
+    let api = Api::open(Router::new().route("/hang", get(hanging)));
     let mut event: Value = serde_json::from_str(include_str!("../../events/jobs-list.json")).unwrap();
     event["rawPath"] = "/hang".into();
     let raw: Box<RawValue> = serde_json::from_value(event).unwrap();

@@ -69,8 +69,8 @@ async fn every_wrong_field_is_told_at_once_and_nothing_is_written() {
             "salary.tip: unknown",
             "openings: out_of_range",
             "externalId: too_long",
-            "colour: unknown",
             "id: read_only",
+            "colour: unknown",
         ]
     );
     let details = &answer.body["error"]["details"];

@@ -128,20 +128,20 @@ async fn an_unknown_parameter_or_filter_value_is_refused_and_the_message_names_t
     };
     assert_eq!(
         told("/api/v1/jobs?state=open").await,
-        "state is no parameter of this list; it takes status, limit, cursor."
+        "state is no parameter of this list; it takes limit, cursor, status."
     );
     assert_eq!(told("/api/v1/jobs?status=opne").await, "status must be one of draft, open, on-hold, closed, archived.");
     assert_eq!(told("/api/v1/jobs?status=").await, "status must be one of draft, open, on-hold, closed, archived.");
     assert_eq!(told("/api/v1/jobs?status=open&status=open").await, "status is given more than once.");
     assert_eq!(
         told("/api/v1/candidates?status=open").await,
-        "status is no parameter of this list; it takes email, limit, cursor."
+        "status is no parameter of this list; it takes limit, cursor, email."
     );
     assert_eq!(told("/api/v1/pipeline/stages?x=1").await, "x is no parameter of this list; it takes limit, cursor.");
     assert_eq!(
         told("/api/v1/jobs?limit=0&page=2&status=x").await,
-        "page is no parameter of this list; it takes status, limit, cursor. limit must be a whole number from 1 to 100. \
-         status must be one of draft, open, on-hold, closed, archived."
+        "limit must be a whole number from 1 to 100. status must be one of draft, open, on-hold, closed, archived. \
+         page is no parameter of this list; it takes limit, cursor, status."
     );
 }
 

@@ -15,6 +15,7 @@ mod keys;
 mod limits;
 mod lists;
 mod lost;
+mod openapi;
 mod pipeline;
 mod runtime;
 mod strange;

@@ -26,7 +26,7 @@ async fn a_new_organization_has_six_stages_in_pipeline_order() {
     let positions: Vec<_> = answer.rows().iter().map(|stage| stage["position"].as_u64().unwrap()).collect();
     assert_eq!(positions, [1, 2, 3, 4, 5, 6]);
     let fields: Vec<_> = answer.rows()[0].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(fields, ["createdAt", "id", "kind", "name", "position"]);
+    assert_eq!(fields, ["id", "name", "kind", "position", "createdAt"]);
     assert_eq!(answer.body["pagination"], json!({ "hasMore": false, "nextCursor": null, "limit": 20 }));
 }
 
@@ -101,7 +101,7 @@ async fn positions_show_names_and_stage_only_latest_arrival_first() {
     let ids: Vec<_> = rows.iter().map(|row| row["candidateId"].as_str().unwrap()).collect();
     assert_eq!(ids, [ada.as_str(), alan.as_str()]);
     let fields: Vec<_> = rows[0].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(fields, ["candidateId", "firstName", "lastName", "stageEnteredAt", "stageId"]);
+    assert_eq!(fields, ["candidateId", "firstName", "lastName", "stageId", "stageEnteredAt"]);
     assert!(world.get(&format!("/api/v1/pipeline/stages/{}/candidates", stages[0])).await.rows().is_empty());
 }
 

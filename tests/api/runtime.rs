@@ -25,7 +25,6 @@ use shared::{
     clock::{Clock, Timestamp},
     db::Db,
     id::JobId,
-    serve::Api,
 };
 use tokio::{
     net::TcpListener,
@@ -200,10 +199,7 @@ async fn each_binary_answers_every_fixture_as_the_code_in_process_does_and_survi
     let ((remote, _, remote_keys), (_, db, keys)) = (seeded().await, seeded().await);
     let clock = Clock::system();
     let gateway = Gateway::new(&TEMPLATE, || App::new(db.clone(), clock.clone())).unwrap();
-    let apis: HashMap<&str, Api> = local::functions()
-        .into_iter()
-        .map(|(code_uri, routes)| (code_uri, Api::new(routes, App::new(db.clone(), clock.clone()))))
-        .collect();
+    let apis = local::apis(|| App::new(db.clone(), clock.clone()));
     let mut functions = HashMap::new();
     for code_uri in apis.keys() {
         functions.insert(*code_uri, Function::start(code_uri, remote.endpoint()).await);

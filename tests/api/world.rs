@@ -57,6 +57,8 @@ use shared::{
     scope::Scope,
 };
 
+use crate::openapi;
+
 /// A Tuesday; the minute and the month have just begun a while ago.
 pub const START: &str = "2026-11-24T12:00:00.000Z";
 
@@ -232,12 +234,16 @@ pub fn request(method: &str, path: &str, key: Option<&str>, body: Option<Value>)
     }
 }
 
+/// Every answer is checked against what `openapi.json` says of it.
 pub async fn send(gateway: &Gateway, request: Request<Body>) -> Answer {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = gateway.handle(request, SocketAddr::from(([192, 0, 2, 1], 443))).await;
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.unwrap();
     let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-    Answer { status: parts.status, headers: parts.headers, body }
+    let answer = Answer { status: parts.status, headers: parts.headers, body };
+    openapi::check(&method, &path, &answer);
+    answer
 }
 
 #[derive(Clone)]

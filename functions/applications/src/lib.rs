@@ -5,9 +5,10 @@ use shared::{
     app::App,
     auth::Caller,
     envelope::{Created, Data},
-    error::ApiError,
+    error::{ApiError, ErrorCode},
     extract::{IfMatch, Json, Path, Query},
     id::{ApplicationId, JobId},
+    operation::Doc,
     page::Listed,
     records::application::{self, Application, ApplicationPatch, ListApplications, NewApplication},
     route::Routes,
@@ -18,9 +19,23 @@ use shared::{
 #[must_use]
 pub fn router() -> Routes {
     Routes::new()
-        .get("/api/v1/jobs/{jobId}/applications", list)
-        .post("/api/v1/jobs/{jobId}/applications", create)
-        .put("/api/v1/jobs/{jobId}/applications/{id}", update)
+        .get(
+            "/api/v1/jobs/{jobId}/applications",
+            list,
+            Doc::new("listApplications", "List a job's applications").about("Newest first."),
+        )
+        .post(
+            "/api/v1/jobs/{jobId}/applications",
+            create,
+            Doc::new("createApplication", "Apply a candidate to a job")
+                .about("Only an open job takes applications, one of each candidate.")
+                .refuses(&[ErrorCode::JobNotOpen, ErrorCode::AlreadyApplied]),
+        )
+        .put(
+            "/api/v1/jobs/{jobId}/applications/{id}",
+            update,
+            Doc::new("updateApplication", "Change an application's status"),
+        )
 }
 
 /// `GET /api/v1/jobs/{jobId}/applications`: the job's applications, newest first.

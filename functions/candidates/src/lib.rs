@@ -5,9 +5,10 @@ use shared::{
     app::App,
     auth::Caller,
     envelope::{Created, Data},
-    error::ApiError,
+    error::{ApiError, ErrorCode},
     extract::{IfMatch, Json, Path, Query},
     id::CandidateId,
+    operation::{Doc, PARTIAL},
     page::Listed,
     records::candidate::{self, Candidate, CandidatePatch, ListCandidates, NewCandidate},
     route::Routes,
@@ -18,10 +19,24 @@ use shared::{
 #[must_use]
 pub fn router() -> Routes {
     Routes::new()
-        .get("/api/v1/candidates", list)
-        .post("/api/v1/candidates", create)
-        .get("/api/v1/candidates/{id}", get)
-        .put("/api/v1/candidates/{id}", update)
+        .get(
+            "/api/v1/candidates",
+            list,
+            Doc::new("listCandidates", "List candidates").about("Newest first, or the one who has an e-mail."),
+        )
+        .post(
+            "/api/v1/candidates",
+            create,
+            Doc::new("createCandidate", "Create a candidate")
+                .about("The candidate enters the pipeline's first stage, unless the body names another.")
+                .refuses(&[ErrorCode::EmailTaken]),
+        )
+        .get("/api/v1/candidates/{id}", get, Doc::new("getCandidate", "Get a candidate"))
+        .put(
+            "/api/v1/candidates/{id}",
+            update,
+            Doc::new("updateCandidate", "Update a candidate").about(PARTIAL).refuses(&[ErrorCode::EmailTaken]),
+        )
 }
 
 /// `GET /api/v1/candidates`: the organization's candidates, newest first, or the one who has an e-mail.

@@ -8,6 +8,7 @@ use shared::{
     error::ApiError,
     extract::{IfMatch, Json, Path, Query},
     id::JobId,
+    operation::{Doc, PARTIAL},
     page::Listed,
     records::job::{self, Job, JobPatch, ListJobs, NewJob},
     route::Routes,
@@ -18,10 +19,10 @@ use shared::{
 #[must_use]
 pub fn router() -> Routes {
     Routes::new()
-        .get("/api/v1/jobs", list)
-        .post("/api/v1/jobs", create)
-        .get("/api/v1/jobs/{id}", get)
-        .put("/api/v1/jobs/{id}", update)
+        .get("/api/v1/jobs", list, Doc::new("listJobs", "List jobs").about("Newest first."))
+        .post("/api/v1/jobs", create, Doc::new("createJob", "Create a job"))
+        .get("/api/v1/jobs/{id}", get, Doc::new("getJob", "Get a job"))
+        .put("/api/v1/jobs/{id}", update, Doc::new("updateJob", "Update a job").about(PARTIAL))
 }
 
 /// `GET /api/v1/jobs`: the organization's jobs, newest first.

@@ -5,9 +5,10 @@ use shared::{
     app::App,
     auth::Caller,
     envelope::Data,
-    error::ApiError,
+    error::{ApiError, ErrorCode},
     extract::{Json, Path, Query},
     id::{CandidateId, StageId},
+    operation::Doc,
     page::{Listed, PageRequest},
     records::{
         position::{self, Move, Moved, Position},
@@ -21,9 +22,26 @@ use shared::{
 #[must_use]
 pub fn router() -> Routes {
     Routes::new()
-        .get("/api/v1/pipeline/stages", list_stages)
-        .get("/api/v1/pipeline/stages/{stageId}/candidates", list_positions)
-        .put("/api/v1/pipeline/candidates/{id}/move", move_to)
+        .get(
+            "/api/v1/pipeline/stages",
+            list_stages,
+            Doc::new("listStages", "List the pipeline's stages").about("In pipeline order."),
+        )
+        .get(
+            "/api/v1/pipeline/stages/{stageId}/candidates",
+            list_positions,
+            Doc::new("listPositions", "List who is at a stage").about("Latest arrival first."),
+        )
+        .put(
+            "/api/v1/pipeline/candidates/{id}/move",
+            move_to,
+            Doc::new("moveCandidate", "Move a candidate to a stage")
+                .about(
+                    "To the stage they are at already: nothing happens, and `changed` is `false`. With `fromStageId` they \
+                     are moved only from there.",
+                )
+                .refuses(&[ErrorCode::StageConflict]),
+        )
 }
 
 /// `GET /api/v1/pipeline/stages`: the stages, in pipeline order.

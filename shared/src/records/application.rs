@@ -2,6 +2,8 @@
 
 use aws_sdk_dynamodb::types::{ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     Record,
@@ -40,17 +42,37 @@ choices! {
 }
 
 /// An application, as it is answered and as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(description = "A candidate's application to a job.")]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "01a1de21-9c40-7b11-9d0a-51f0c1a9a7d2",
+    "jobId": "01a1a5b2-1ea0-7ac4-8b80-2b6a6c3df3c5",
+    "candidateId": "01a1d455-e078-7c1f-bac9-a1e8fece8006",
+    "status": "new",
+    "source": "website",
+    "coverLetter": "I have worked nights for six years.",
+    "appliedAt": "2026-11-14T07:10:00.000Z",
+    "updatedAt": "2026-11-14T07:10:00.000Z",
+    "version": 1,
+}))]
 pub struct Application {
+    /// The application's id.
     id: ApplicationId,
+    /// The job that was applied to.
     job_id: JobId,
+    /// Who has applied: a candidate of your organization.
     candidate_id: CandidateId,
     status: ApplicationStatus,
+    /// Where the application came from.
     source: Option<ShortText>,
+    /// What the candidate wrote, in several lines.
     cover_letter: Option<LongText>,
+    /// When the candidate applied.
     applied_at: Timestamp,
+    /// When the status was last changed.
     updated_at: Timestamp,
+    /// Raised by every change; the `ETag` is made of it.
     version: u64,
 }
 
@@ -86,9 +108,15 @@ pub struct NewApplication {
 }
 
 impl FromFields for NewApplication {
+    type Object = Application;
+
     const READ_ONLY: &'static [&'static str] = &["id", "jobId", "status", "appliedAt", "updatedAt", "version"];
 
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+    fn example() -> Value {
+        json!({ "candidateId": "01a1d455-e078-7c1f-bac9-a1e8fece8006", "source": "website" })
+    }
+
+    fn from_fields(fields: &mut impl Fields) -> Option<Self> {
         let candidate_id = fields.required("candidateId");
         let source = fields.optional("source");
         let cover_letter = fields.optional("coverLetter");
@@ -103,10 +131,16 @@ pub struct ApplicationPatch {
 }
 
 impl FromFields for ApplicationPatch {
+    type Object = Application;
+
     const READ_ONLY: &'static [&'static str] =
         &["id", "jobId", "candidateId", "source", "coverLetter", "appliedAt", "updatedAt", "version"];
 
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+    fn example() -> Value {
+        json!({ "status": "shortlisted" })
+    }
+
+    fn from_fields(fields: &mut impl Fields) -> Option<Self> {
         Some(Self { status: fields.keep_or_set("status") })
     }
 }
@@ -119,9 +153,7 @@ pub struct ListApplications {
 }
 
 impl FromParams for ListApplications {
-    const FILTERS: &'static [&'static str] = &["status"];
-
-    fn from_params(params: &mut Params, page: PageRequest) -> Self {
+    fn from_params(params: &mut impl Params, page: PageRequest) -> Self {
         Self { page, status: params.choice("status") }
     }
 }

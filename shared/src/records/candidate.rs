@@ -2,6 +2,8 @@
 
 use aws_sdk_dynamodb::types::{Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{Record, revise, stage};
 use crate::{
@@ -18,27 +20,62 @@ use crate::{
 };
 
 /// A candidate, as it is answered and as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(description = "A candidate.")]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "01a1d455-e078-7c1f-bac9-a1e8fece8006",
+    "firstName": "Ada",
+    "lastName": "Byron",
+    "email": "ada.byron@example.com",
+    "phone": "+49 40 1234567",
+    "location": "Hamburg, Germany",
+    "headline": "Intensive care nurse",
+    "company": null,
+    "linkedinUrl": null,
+    "resumeUrl": "https://example.com/ada-byron.pdf",
+    "skills": ["triage", "ventilation"],
+    "tags": ["night shift"],
+    "source": "website",
+    "externalId": null,
+    "stageId": "019b8d62-7a81-7421-b5aa-2482ac8bd336",
+    "stageEnteredAt": "2026-11-12T09:30:00.000Z",
+    "createdAt": "2026-11-12T09:30:00.000Z",
+    "updatedAt": "2026-11-12T09:30:00.000Z",
+    "version": 1,
+}))]
 pub struct Candidate {
+    /// The candidate's id.
     id: CandidateId,
     first_name: ShortText,
     last_name: ShortText,
+    /// Unique in your organization, compared without case.
     email: Email,
     phone: Option<ShortText>,
+    /// Where they live.
     location: Option<ShortText>,
+    /// Who they are, in a line.
     headline: Option<ShortText>,
+    /// Where they work now.
     company: Option<ShortText>,
     linkedin_url: Option<WebUrl>,
     resume_url: Option<WebUrl>,
     skills: Vec<ShortText>,
     tags: Vec<ShortText>,
+    /// Where you know them from.
     source: Option<ShortText>,
+    /// Their id in your own system. Not unique.
     external_id: Option<ShortText>,
+    /// The stage of the pipeline that they are at. A new candidate enters the first, unless the body names another; later
+    /// only a move changes it.
     stage_id: StageId,
+    /// When they came to the stage.
     stage_entered_at: Timestamp,
+    /// When they were created.
     created_at: Timestamp,
+    /// When they were last changed or moved.
     updated_at: Timestamp,
+    /// Raised by every change; the `ETag` is made of it.
     version: u64,
 }
 
@@ -114,9 +151,15 @@ pub struct NewCandidate {
 }
 
 impl FromFields for NewCandidate {
+    type Object = Candidate;
+
     const READ_ONLY: &'static [&'static str] = READ_ONLY;
 
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+    fn example() -> Value {
+        json!({ "firstName": "Ada", "lastName": "Byron", "email": "ada.byron@example.com", "skills": ["triage"] })
+    }
+
+    fn from_fields(fields: &mut impl Fields) -> Option<Self> {
         let first_name = fields.required("firstName");
         let last_name = fields.required("lastName");
         let email = fields.required("email");
@@ -127,8 +170,8 @@ impl FromFields for NewCandidate {
             company: fields.optional("company"),
             linkedin_url: fields.optional("linkedinUrl"),
             resume_url: fields.optional("resumeUrl"),
-            skills: fields.optional("skills").unwrap_or_default(),
-            tags: fields.optional("tags").unwrap_or_default(),
+            skills: fields.optional_or("skills", Vec::new()),
+            tags: fields.optional_or("tags", Vec::new()),
             source: fields.optional("source"),
             external_id: fields.optional("externalId"),
             stage_id: fields.optional("stageId"),
@@ -158,10 +201,16 @@ pub struct CandidatePatch {
 }
 
 impl FromFields for CandidatePatch {
+    type Object = Candidate;
+
     const READ_ONLY: &'static [&'static str] =
         &["id", "stageId", "stageEnteredAt", "createdAt", "updatedAt", "version"];
 
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+    fn example() -> Value {
+        json!({ "headline": "Head nurse", "tags": ["night shift", "leads"], "phone": null })
+    }
+
+    fn from_fields(fields: &mut impl Fields) -> Option<Self> {
         Some(Self {
             first_name: fields.keep_or_set("firstName"),
             last_name: fields.keep_or_set("lastName"),
@@ -225,9 +274,7 @@ pub struct ListCandidates {
 }
 
 impl FromParams for ListCandidates {
-    const FILTERS: &'static [&'static str] = &["email"];
-
-    fn from_params(params: &mut Params, page: PageRequest) -> Self {
+    fn from_params(params: &mut impl Params, page: PageRequest) -> Self {
         Self { page, email: params.email("email") }
     }
 }

@@ -1,6 +1,8 @@
 //! A job.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{Record, revise};
 use crate::{
@@ -57,26 +59,55 @@ choices! {
 }
 
 /// A job, as it is answered and as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(description = "A job.")]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "01a1a5b2-1ea0-7ac4-8b80-2b6a6c3df3c5",
+    "title": "Night shift nurse",
+    "description": "Care for 24 patients, with two colleagues.",
+    "location": "Hamburg, Germany",
+    "department": "Intensive care",
+    "employmentType": "full-time",
+    "workplaceType": "on-site",
+    "status": "open",
+    "salary": { "min": 52000, "max": 61000, "currency": "EUR", "period": "year" },
+    "openings": 2,
+    "externalId": "REQ-2041",
+    "openedAt": "2026-11-02T08:15:00.000Z",
+    "closedAt": null,
+    "createdAt": "2026-11-02T08:15:00.000Z",
+    "updatedAt": "2026-11-02T08:15:00.000Z",
+    "version": 1,
+}))]
 pub struct Job {
+    /// The job's id.
     id: JobId,
+    /// What it is called.
     title: ShortText,
+    /// What it is about, in several lines.
     description: Option<LongText>,
+    /// Where it is done.
     location: Option<ShortText>,
+    /// The part of the company that it belongs to.
     department: Option<ShortText>,
     employment_type: EmploymentType,
     workplace_type: Option<WorkplaceType>,
     status: JobStatus,
     salary: Option<Salary>,
+    /// How many people are wanted.
     openings: Option<Count>,
+    /// Its id in your own system. Not unique.
     external_id: Option<ShortText>,
     /// When it last became open; `null` if it never was.
     opened_at: Option<Timestamp>,
     /// Since when it has been closed or archived; `null` while it is neither.
     closed_at: Option<Timestamp>,
+    /// When it was created.
     created_at: Timestamp,
+    /// When it was last changed.
     updated_at: Timestamp,
+    /// Raised by every change; the `ETag` is made of it.
     version: u64,
 }
 
@@ -135,17 +166,23 @@ pub struct NewJob {
 }
 
 impl FromFields for NewJob {
+    type Object = Job;
+
     const READ_ONLY: &'static [&'static str] = READ_ONLY;
 
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+    fn example() -> Value {
+        json!({ "title": "Night shift nurse", "status": "open", "location": "Hamburg, Germany" })
+    }
+
+    fn from_fields(fields: &mut impl Fields) -> Option<Self> {
         let title = fields.required("title");
         Some(Self {
             description: fields.optional("description"),
             location: fields.optional("location"),
             department: fields.optional("department"),
-            employment_type: fields.optional("employmentType").unwrap_or(EmploymentType::FullTime),
+            employment_type: fields.optional_or("employmentType", EmploymentType::FullTime),
             workplace_type: fields.optional("workplaceType"),
-            status: fields.optional("status").unwrap_or(JobStatus::Draft),
+            status: fields.optional_or("status", JobStatus::Draft),
             salary: fields.optional("salary"),
             openings: fields.optional("openings"),
             external_id: fields.optional("externalId"),
@@ -170,9 +207,15 @@ pub struct JobPatch {
 }
 
 impl FromFields for JobPatch {
+    type Object = Job;
+
     const READ_ONLY: &'static [&'static str] = READ_ONLY;
 
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+    fn example() -> Value {
+        json!({ "status": "open", "openings": 3, "department": null })
+    }
+
+    fn from_fields(fields: &mut impl Fields) -> Option<Self> {
         Some(Self {
             title: fields.keep_or_set("title"),
             description: fields.change("description"),
@@ -227,9 +270,7 @@ pub struct ListJobs {
 }
 
 impl FromParams for ListJobs {
-    const FILTERS: &'static [&'static str] = &["status"];
-
-    fn from_params(params: &mut Params, page: PageRequest) -> Self {
+    fn from_params(params: &mut impl Params, page: PageRequest) -> Self {
         Self { page, status: params.choice("status") }
     }
 }

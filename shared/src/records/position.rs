@@ -2,6 +2,8 @@
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::stage;
 use crate::{
@@ -17,14 +19,24 @@ use crate::{
 };
 
 /// A candidate's position, as it is answered, read from the attributes of the candidate's item.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(description = "Where a candidate is in the pipeline.")]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "candidateId": "01a1d455-e078-7c1f-bac9-a1e8fece8006",
+    "firstName": "Ada",
+    "lastName": "Byron",
+    "stageId": "019b8d62-7a81-7421-b5aa-2482ac8bd336",
+    "stageEnteredAt": "2026-11-12T09:30:00.000Z",
+}))]
 pub struct Position {
     #[serde(rename(deserialize = "id"))]
+    #[schema(rename = "candidateId")]
     candidate_id: CandidateId,
     first_name: ShortText,
     last_name: ShortText,
     stage_id: StageId,
+    /// When they came to the stage.
     stage_entered_at: Timestamp,
 }
 
@@ -44,17 +56,25 @@ pub async fn list(
 }
 
 /// The body of `PUT /pipeline/candidates/{id}/move`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
 pub struct Move {
+    /// The stage to move to.
     stage_id: StageId,
-    /// Where the candidate must be for the move to be made; `None`: anywhere.
+    /// Where the candidate must be for the move to be made. Without it, or `null`: anywhere.
     from_stage_id: Option<StageId>,
 }
 
 impl FromFields for Move {
+    type Object = Self;
+
     const READ_ONLY: &'static [&'static str] = &[];
 
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+    fn example() -> Value {
+        json!({ "stageId": "019b8d62-7a81-7421-b5aa-2482ac8bd336" })
+    }
+
+    fn from_fields(fields: &mut impl Fields) -> Option<Self> {
         let stage_id = fields.required("stageId");
         let from_stage_id = fields.optional("fromStageId");
         Some(Self { stage_id: stage_id?, from_stage_id })
@@ -62,15 +82,25 @@ impl FromFields for Move {
 }
 
 /// What came of a move.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "the names are the contract's")]
+#[schema(example = json!({
+    "candidateId": "01a1d455-e078-7c1f-bac9-a1e8fece8006",
+    "stageId": "019b8d62-7a81-7421-b5aa-2482ac8bd336",
+    "previousStageId": "019b8d62-7a80-7c2f-9a6a-0a6d5b5f4e11",
+    "movedAt": "2026-11-24T12:00:00.000Z",
+    "changed": true,
+}))]
 pub struct Moved {
     candidate_id: CandidateId,
+    /// Where the candidate is now.
     stage_id: StageId,
+    /// Where they were before.
     previous_stage_id: StageId,
     /// When the candidate came to the stage: now, or before if they were there already.
     moved_at: Timestamp,
+    /// Whether they were moved: `false` if they were at the stage already.
     changed: bool,
 }
 

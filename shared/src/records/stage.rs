@@ -4,6 +4,7 @@
 //! their position into a key.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     clock::Timestamp,
@@ -34,8 +35,16 @@ choices! {
 }
 
 /// A stage, as it is answered and as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(description = "A stage of the pipeline.")]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "019b8d62-7a81-7421-b5aa-2482ac8bd336",
+    "name": "Screening",
+    "kind": "screening",
+    "position": 2,
+    "createdAt": "2026-01-05T09:00:00.000Z",
+}))]
 pub struct Stage {
     id: StageId,
     name: String,

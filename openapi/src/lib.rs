@@ -1,0 +1,215 @@
+//! The OpenAPI document of the API, made of the functions' routes: what each operation takes and answers is told by its
+//! handler's signature (`shared::operation`), so that neither can say something else.
+//!
+//! `cargo run -p openapi` writes it to `openapi.json`, which is committed; a test fails when the two differ. What the developer
+//! pages tell beyond the operations (scopes, plans, limits, error codes) is in it too, under `x-` names.
+
+mod link;
+mod response;
+mod schema;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use shared::{
+    error::{ErrorCode, Problem},
+    limits::{BURST_LIMIT, BURST_WINDOW_SECS},
+    operation::{Operation, Schemas},
+    page::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT},
+    plan::{Allowance, Plan},
+    route::{Route, Routes},
+    scope::Scope,
+};
+
+/// Where the document is committed.
+pub const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi.json");
+
+const ABOUT: &str = "\
+The public API of a recruiting platform: an organization's jobs, candidates, pipeline and applications.
+
+Send your key in the `X-API-Key` header. Every answer is JSON: `{\"success\":true,\"data\":…}`, a list with `pagination`, or an \
+`error` with a stable `code` and its true HTTP status. Field names are in camelCase, times in RFC 3339 and UTC, ids are UUIDs, \
+and a missing value is `null`, never left out. Answers may get further fields: pass over those that you do not know.
+
+The guides are at [/docs](/docs).";
+
+/// The groups of operations, each served by a function of its own.
+#[must_use]
+pub fn groups() -> Vec<(&'static str, &'static str, Routes)> {
+    vec![
+        ("Jobs", "The jobs of your organization.", jobs::router()),
+        ("Candidates", "The candidates of your organization.", candidates::router()),
+        ("Pipeline", "The stages that candidates pass, and where they are.", pipeline::router()),
+        ("Applications", "Who applied to a job, and what became of it.", applications::router()),
+    ]
+}
+
+/// The document as it is committed.
+#[must_use]
+pub fn text() -> String {
+    format!("{:#}\n", document())
+}
+
+/// The document.
+#[must_use]
+pub fn document() -> Value {
+    let mut tags = Vec::new();
+    let mut schemas = Schemas::default();
+    let mut operations = Vec::new();
+    for (tag, about, routes) in groups() {
+        tags.push(json!({ "name": tag, "description": about }));
+        for route in routes.list() {
+            let mut operation = Operation::default();
+            (route.describe)(&mut operation);
+            operation.errors.extend(route.doc.refusals);
+            operation.errors.sort_unstable();
+            schemas.0.append(&mut operation.schemas.0);
+            operations.push((tag, route.clone(), operation));
+        }
+    }
+    for (_, _, operation) in &operations {
+        schema::add_envelope(&mut schemas.0, operation);
+    }
+    let links = link::all(&operations, &schemas.0);
+    let schemas = schema::Finished::of(schemas.0);
+    let mut responses = BTreeMap::new();
+    let mut paths = Map::new();
+    for ((tag, route, operation), links) in operations.iter().zip(links) {
+        let method = route.method.as_str().to_lowercase();
+        let described = describe(tag, route, operation, &links, &schemas, &mut responses);
+        paths.entry(route.path).or_insert_with(|| json!({}))[method] = described;
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Head Honta API",
+            "version": "1",
+            "summary": "Jobs, candidates, pipeline and applications of a recruiting organization.",
+            "description": ABOUT,
+            "license": { "name": "Proprietary", "identifier": "LicenseRef-Proprietary" },
+        },
+        "servers": [{ "url": "/", "description": "The host that serves this document." }],
+        "security": [{ "ApiKey": [] }],
+        "tags": tags,
+        "externalDocs": { "url": "/docs", "description": "The guides." },
+        "paths": paths,
+        "components": {
+            "securitySchemes": { "ApiKey": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-API-Key",
+                "description": "A key of your organization, made in Settings → Developer → API Keys: `hh_live_…`. It has exactly the \
+                    scopes that were given to it; write does not imply read.",
+            } },
+            "schemas": schemas.components(),
+            "responses": responses,
+            "headers": response::headers(),
+        },
+        "x-scopes": Scope::ALL.iter().map(|scope| json!({ "name": scope, "description": scope.about() })).collect::<Vec<_>>(),
+        "x-plans": Plan::ALL.map(plan),
+        "x-burst": { "requests": BURST_LIMIT, "seconds": BURST_WINDOW_SECS },
+        "x-error-codes": ErrorCode::ALL.iter().map(|code| json!({
+            "code": code,
+            "status": code.status().as_u16(),
+            "cause": code.cause(),
+            "remedy": code.remedy(),
+        })).collect::<Vec<_>>(),
+        "x-field-problems": Problem::ALL.iter().map(|problem| json!({ "code": problem, "about": problem.about() })).collect::<Vec<_>>(),
+    })
+}
+
+fn plan(plan: Plan) -> Value {
+    let count = |allowance| match allowance {
+        Allowance::Limited(count) => json!(count),
+        Allowance::Unlimited => Value::Null,
+    };
+    json!({
+        "name": plan,
+        "apiAccess": plan.has_api_access(),
+        "keys": count(plan.keys()),
+        "monthlyRequests": count(plan.monthly_requests()),
+    })
+}
+
+fn describe(
+    tag: &str,
+    route: &Route,
+    operation: &Operation,
+    links: &Value,
+    schemas: &schema::Finished,
+    responses: &mut BTreeMap<&'static str, Value>,
+) -> Value {
+    let scope = operation.scope.map(Scope::as_str).unwrap_or_default();
+    let about = format!("{}\n\nNeeds the scope `{scope}`.", route.doc.about);
+    let mut described = json!({
+        "operationId": route.doc.id,
+        "tags": [tag],
+        "summary": route.doc.summary,
+        "description": about.trim_start(),
+        "security": [{ "ApiKey": [scope] }],
+        "responses": response::all(operation, links, schemas, responses),
+    });
+    let parameters = parameters(route, operation, schemas);
+    if !parameters.is_empty() {
+        described["parameters"] = parameters.into();
+    }
+    if let Some((name, example)) = &operation.body {
+        let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
+        described["requestBody"] = json!({
+            "required": true,
+            "description": "At most 256 KiB.",
+            "content": { "application/json": { "schema": schema, "example": example } },
+        });
+    }
+    described
+}
+
+fn parameters(route: &Route, operation: &Operation, schemas: &schema::Finished) -> Vec<Value> {
+    let mut parameters = Vec::new();
+    for (name, kind) in link::path_parameters(route.path).zip(&operation.path) {
+        let object = kind.trim_end_matches("Id");
+        parameters.push(json!({
+            "name": name,
+            "in": "path",
+            "required": true,
+            "description": format!("The {}'s id.", object.to_lowercase()),
+            "schema": schemas.inline(&json!({ "$ref": format!("#/components/schemas/{kind}") })),
+            "example": schemas.example_id(object),
+        }));
+    }
+    for (name, kind) in &operation.query {
+        let email = *name == "email";
+        let what = if email { "with this e-mail, compared without case" } else { "with this status" };
+        parameters.push(json!({
+            "name": name,
+            "in": "query",
+            "description": format!("Only those {what}."),
+            "schema": schemas.inline(kind),
+        }));
+    }
+    if operation.answer.as_ref().is_some_and(|answer| answer.is_list) {
+        parameters.push(json!({
+            "name": "limit",
+            "in": "query",
+            "description": "How many a page has at most.",
+            "schema": { "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT },
+        }));
+        parameters.push(json!({
+            "name": "cursor",
+            "in": "query",
+            "description": "Where to go on: `nextCursor` of the last page, as it stands, with the same filters.",
+            "schema": { "type": "string", "maxLength": MAX_CURSOR_BYTES },
+        }));
+    }
+    if operation.if_match {
+        parameters.push(json!({
+            "name": "If-Match",
+            "in": "header",
+            "description": "The `ETag` that the object must have for the update to be made; several, with commas, or `*` for any. \
+                Without it, any.",
+            "schema": { "type": "string" },
+            "example": "\"1\"",
+        }));
+    }
+    parameters
+}

@@ -1,0 +1,13 @@
+//! `cargo run -p openapi`: writes the OpenAPI document to `openapi.json`.
+
+use std::{fs, process::ExitCode};
+
+fn main() -> ExitCode {
+    match fs::write(openapi::FILE, openapi::text()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{} can't be written: {error}.", openapi::FILE);
+            ExitCode::FAILURE
+        }
+    }
+}

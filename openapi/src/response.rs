@@ -1,0 +1,213 @@
+//! Responses: the answer when all is well, and one for each status that an operation can fail with, with an example of every
+//! code.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use shared::{
+    clock::{Clock, Timestamp},
+    error::{ApiError, Detail, ErrorCode, Problem},
+    operation::Operation,
+    scope::Scope,
+};
+
+use crate::schema::{Finished, envelope_name, object};
+
+const REQUEST_ID: &str = "f6Q2fhH9oAMEJ1g=";
+const ORIGIN: &str = "https://api.example.com";
+
+/// All responses of an operation. Those that others have too go to `shared`.
+pub fn all(
+    operation: &Operation,
+    links: &Value,
+    schemas: &Finished,
+    shared: &mut BTreeMap<&'static str, Value>,
+) -> Value {
+    let mut responses = Map::new();
+    if let Some(answer) = &operation.answer {
+        let name = envelope_name(&answer.data, answer.is_list);
+        let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
+        let mut headers = vec!["X-Request-Id"];
+        headers.extend(LIMITS);
+        if answer.has_version {
+            headers.push("ETag");
+        }
+        if answer.status == 201 {
+            headers.push("Location");
+        }
+        if answer.is_list {
+            headers.push("Link");
+        }
+        let mut response = json!({
+            "description": match (answer.status, answer.is_list) {
+                (201, _) => "It was created.",
+                (_, true) => "A page of the list.",
+                (_, false) => "The object.",
+            },
+            "headers": refer(&headers),
+            "content": { "application/json": { "schema": schema, "example": schemas.example(&schema) } },
+        });
+        if links.as_object().is_some_and(|links| !links.is_empty()) {
+            response["links"] = links.clone();
+        }
+        responses.insert(answer.status.to_string(), response);
+    }
+    let mut by_status: BTreeMap<u16, Vec<ErrorCode>> = BTreeMap::new();
+    for code in &operation.errors {
+        by_status.entry(code.status().as_u16()).or_default().push(*code);
+    }
+    for (status, codes) in by_status {
+        let refused = if status == 409 { failure(status, &codes) } else { shared_failure(status, &codes, shared) };
+        responses.insert(status.to_string(), refused);
+    }
+    responses.into()
+}
+
+/// A reference to a response that operations have in common.
+fn shared_failure(status: u16, codes: &[ErrorCode], shared: &mut BTreeMap<&'static str, Value>) -> Value {
+    let name = match codes {
+        codes if codes.contains(&ErrorCode::InvalidParameter) => "BadQuery",
+        codes if codes.contains(&ErrorCode::MalformedJson) => "BadBody",
+        [first, ..] => match first.status().as_u16() {
+            400 => "BadRequest",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "NotFound",
+            412 => "PreconditionFailed",
+            413 => "ContentTooLarge",
+            415 => "UnsupportedMediaType",
+            422 => "UnprocessableContent",
+            429 => "TooManyRequests",
+            503 => "ServiceUnavailable",
+            _ => "InternalServerError",
+        },
+        [] => "InternalServerError",
+    };
+    shared.entry(name).or_insert_with(|| failure(status, codes));
+    json!({ "$ref": format!("#/components/responses/{name}") })
+}
+
+fn failure(status: u16, codes: &[ErrorCode]) -> Value {
+    let mut headers = vec!["X-Request-Id"];
+    match status {
+        401 => headers.push("WWW-Authenticate"),
+        429 | 503 => headers.push("Retry-After"),
+        _ => {}
+    }
+    if !matches!(status, 401 | 413) {
+        headers.extend(LIMITS);
+    }
+    let examples = codes.iter().map(|code| {
+        let body = sample(*code).body(REQUEST_ID, ORIGIN);
+        let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+        (code.as_str().to_owned(), json!({ "summary": code.cause(), "value": value }))
+    });
+    let about: Vec<String> = codes.iter().map(|code| format!("- `{}`: {}", code.as_str(), code.cause())).collect();
+    json!({
+        "description": about.join("\n"),
+        "headers": refer(&headers),
+        "content": { "application/json": {
+            "schema": { "$ref": "#/components/schemas/ErrorResponse" },
+            "examples": examples.collect::<Map<_, _>>(),
+        } },
+    })
+}
+
+/// The schema of every error.
+pub fn error_schema() -> Value {
+    let text = |about: &str| json!({ "type": "string", "description": about });
+    let id = |about: &str| json!({ "type": "string", "format": "uuid", "description": about });
+    let detail = object(&json!({
+        "field": text("The field or parameter, as a path: `title`, `salary.min`, `skills[3]`; empty for the body itself."),
+        "code": { "type": "string", "enum": Problem::ALL, "description": "What is wrong with it, for programs." },
+        "message": text("What is wrong with it, for people."),
+    }));
+    let mut error = object(&json!({
+        "code": { "type": "string", "enum": ErrorCode::ALL, "description": "What went wrong, for programs. Stable." },
+        "message": text("What went wrong, for people. It may change."),
+        "requestId": text("The request's id, as in the `X-Request-Id` header: what to tell us of."),
+        "docsUrl": { "type": "string", "format": "uri-reference", "description": "Where the code is explained." },
+        "details": { "type": "array", "items": detail, "description": "Every wrong field or parameter." },
+        "existingId": id("With `email_taken` and `already_applied`: what is there already."),
+        "currentStageId": id("With `stage_conflict`: where the candidate is."),
+    }));
+    error["required"] = json!(["code", "message", "requestId", "docsUrl"]);
+    let mut schema = object(&json!({ "success": { "type": "boolean", "const": false }, "error": error }));
+    schema["description"] = "Why a request was not served.".into();
+    schema
+}
+
+/// An error of each code, as it is answered.
+fn sample(code: ErrorCode) -> ApiError {
+    let detail =
+        |field: &str, code, message: &str| vec![Detail { field: field.to_owned(), code, message: message.to_owned() }];
+    let noon = Clock::new(|| Timestamp::from_millis(1_795_521_600_000));
+    let nobody = || "an example".into();
+    let stamp = shared::id::Stamp::seeded(noon.now(), [7; 10]);
+    match code {
+        ErrorCode::BadRequest => ApiError::BadRequest("The query is not URL-encoded.".into()),
+        ErrorCode::InvalidParameter => ApiError::InvalidParameter(detail(
+            "limit",
+            Problem::OutOfRange,
+            "limit must be a whole number from 1 to 100.",
+        )),
+        ErrorCode::InvalidCursor => ApiError::InvalidCursor,
+        ErrorCode::MalformedJson => ApiError::MalformedJson("expected value at line 1 column 11".to_owned()),
+        ErrorCode::MissingApiKey => ApiError::MissingApiKey,
+        ErrorCode::InvalidApiKey => ApiError::InvalidApiKey,
+        ErrorCode::InsufficientScope => ApiError::InsufficientScope(Scope::JobsWrite),
+        ErrorCode::PlanNoApiAccess => ApiError::PlanNoApiAccess,
+        ErrorCode::NotFound => ApiError::NotFound,
+        ErrorCode::MethodNotAllowed => ApiError::MethodNotAllowed,
+        ErrorCode::EmailTaken => ApiError::EmailTaken { existing_id: stamp.into() },
+        ErrorCode::AlreadyApplied => ApiError::AlreadyApplied { existing_id: stamp.into() },
+        ErrorCode::JobNotOpen => ApiError::JobNotOpen,
+        ErrorCode::StageConflict => ApiError::StageConflict { current_stage_id: stamp.into() },
+        ErrorCode::VersionConflict => ApiError::VersionConflict,
+        ErrorCode::PayloadTooLarge => ApiError::PayloadTooLarge,
+        ErrorCode::UnsupportedMediaType => ApiError::UnsupportedMediaType,
+        ErrorCode::ValidationError => {
+            ApiError::ValidationError(detail("title", Problem::Required, "title is required."))
+        }
+        ErrorCode::RateLimitExceeded => ApiError::RateLimitExceeded { retry_after: 12 },
+        ErrorCode::MonthlyQuotaExceeded => ApiError::MonthlyQuotaExceeded { retry_after: 523_400 },
+        ErrorCode::InternalError => ApiError::Internal(nobody()),
+        ErrorCode::ServiceUnavailable => ApiError::Unavailable(nobody()),
+    }
+}
+
+const LIMITS: [&str; 5] =
+    ["RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"];
+
+fn refer(headers: &[&str]) -> Map<String, Value> {
+    let refer = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }));
+    headers.iter().map(refer).collect()
+}
+
+/// Every header that an answer can have.
+pub fn headers() -> Value {
+    let text = |about: &str, example: &str| json!({ "description": about, "schema": { "type": "string" }, "example": example });
+    let number = |about: &str, example: u64| json!({ "description": about, "schema": { "type": "integer" }, "example": example });
+    json!({
+        "X-Request-Id": text("The request's id, in every answer: what to tell us of.", REQUEST_ID),
+        "RateLimit-Policy": text(
+            "The limits: of the burst (requests a window, in seconds) and of the month. An unlimited plan has no month.",
+            "\"burst\";q=60;w=60, \"month\";q=1000",
+        ),
+        "RateLimit": text(
+            "What is left of each limit (`r`), and in how many seconds it starts anew (`t`).",
+            "\"burst\";r=57;t=12, \"month\";r=812;t=523400",
+        ),
+        "X-RateLimit-Limit": number("The burst: requests a minute.", 60),
+        "X-RateLimit-Remaining": number("Requests that are left of this minute.", 57),
+        "X-RateLimit-Reset": number("When the next minute begins, in Unix seconds.", 1_795_521_660),
+        "Retry-After": number("In how many seconds to try again.", 12),
+        "WWW-Authenticate": text("How to authenticate.", "ApiKey realm=\"Head Honta API\", header=\"X-API-Key\""),
+        "ETag": text("The object's version, for `If-Match`.", "\"1\""),
+        "Location": text("Where the new object is.", "/api/v1/jobs/01a1a5b2-1ea0-7ac4-8b80-2b6a6c3df3c5"),
+        "Link": text(
+            "The next page, while there is one (RFC 8288).",
+            "</api/v1/jobs?limit=20&cursor=AVvX…>; rel=\"next\"",
+        ),
+    })
+}

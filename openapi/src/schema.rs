@@ -1,0 +1,163 @@
+//! The schemas as they are published: values written out where they are used, objects and closed sets under their names.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use shared::operation::Operation;
+
+const PREFIX: &str = "#/components/schemas/";
+
+/// What an answer's envelope is called.
+pub fn envelope_name(data: &str, is_list: bool) -> String {
+    format!("{data}{}", if is_list { "List" } else { "Response" })
+}
+
+/// Adds the envelope that an operation answers, and what it answers otherwise.
+pub fn add_envelope(schemas: &mut BTreeMap<String, Value>, operation: &Operation) {
+    schemas.entry("ErrorResponse".to_owned()).or_insert_with(crate::response::error_schema);
+    let Some(answer) = &operation.answer else { return };
+    let data = json!({ "$ref": format!("{PREFIX}{}", answer.data) });
+    let success = json!({ "type": "boolean", "const": true });
+    let envelope = if answer.is_list {
+        schemas.entry("Pagination".to_owned()).or_insert_with(pagination);
+        object(&json!({
+            "success": success,
+            "data": { "type": "array", "items": data },
+            "pagination": { "$ref": format!("{PREFIX}Pagination") },
+        }))
+    } else {
+        object(&json!({ "success": success, "data": data }))
+    };
+    schemas.insert(envelope_name(&answer.data, answer.is_list), envelope);
+}
+
+/// An object of an answer: it has all of its properties.
+pub fn object(properties: &Value) -> Value {
+    let names: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
+    json!({ "type": "object", "properties": properties, "required": names })
+}
+
+fn pagination() -> Value {
+    let mut schema = object(&json!({
+        "hasMore": { "type": "boolean", "description": "Whether there is another page.", "example": false },
+        "nextCursor": { "type": ["string", "null"], "description": "What to pass as `cursor` for it; `null` exactly when `hasMore` is false.", "example": null },
+        "limit": { "type": "integer", "description": "How many a page has at most.", "example": 20 },
+    }));
+    schema["description"] = "Where the next page is.".into();
+    schema
+}
+
+/// All schemas, finished.
+pub struct Finished {
+    all: BTreeMap<String, Value>,
+}
+
+impl Finished {
+    /// Finishes the schemas of the types.
+    pub fn of(all: BTreeMap<String, Value>) -> Self {
+        let raw = Self { all };
+        let finish = |schema: &Value| {
+            let mut schema = raw.inline(schema);
+            if is_answered(&schema) {
+                finish_answer(&mut schema);
+            }
+            schema
+        };
+        Self { all: raw.all.iter().map(|(name, schema)| (name.clone(), finish(schema))).collect() }
+    }
+
+    /// The schemas that have names: objects and closed sets.
+    pub fn components(&self) -> BTreeMap<&String, &Value> {
+        self.all.iter().filter(|(_, schema)| !is_value(schema)).collect()
+    }
+
+    fn referred(&self, schema: &Value) -> Option<&Value> {
+        self.all.get(schema["$ref"].as_str()?.strip_prefix(PREFIX)?)
+    }
+
+    /// The schema with every reference to a value replaced by what it refers to.
+    pub fn inline(&self, schema: &Value) -> Value {
+        match schema {
+            Value::Array(entries) => entries.iter().map(|entry| self.inline(entry)).collect(),
+            Value::Object(members) => self.inline_object(members, schema),
+            other => other.clone(),
+        }
+    }
+
+    fn inline_object(&self, members: &Map<String, Value>, schema: &Value) -> Value {
+        if let Some(value) = self.referred(schema).filter(|referred| is_value(referred)) {
+            return with(value.clone(), members);
+        }
+        // `null` or a value is one schema of two types.
+        if let Some([other, null]) = schema["oneOf"].as_array().map(Vec::as_slice)
+            && null == &json!({ "type": "null" })
+        {
+            let inlined = self.inline(other);
+            if inlined.get("$ref").is_none() {
+                let mut both = with(inlined.clone(), members);
+                both["type"] = json!([inlined["type"], "null"]);
+                return both;
+            }
+        }
+        members.iter().map(|(name, member)| (name.clone(), self.inline(member))).collect::<Map<_, _>>().into()
+    }
+
+    /// An example of what the schema describes, put together from those of its properties.
+    pub fn example(&self, schema: &Value) -> Value {
+        if let Some(example) = schema.get("example") {
+            return example.clone();
+        }
+        if let Some(referred) = self.referred(schema) {
+            return self.example(referred);
+        }
+        if let Some(constant) = schema.get("const") {
+            return constant.clone();
+        }
+        if let Some(ways) = schema["oneOf"].as_array().or(schema["allOf"].as_array()) {
+            return ways.iter().find(|way| way["type"] != "null").map_or(Value::Null, |way| self.example(way));
+        }
+        match schema["type"].as_str() {
+            Some("object") => {
+                let properties = schema["properties"].as_object().into_iter().flatten();
+                properties.map(|(name, property)| (name.clone(), self.example(property))).collect::<Map<_, _>>().into()
+            }
+            Some("array") => json!([self.example(&schema["items"])]),
+            _ => Value::Null,
+        }
+    }
+
+    /// The example of an object's id.
+    pub fn example_id(&self, object: &str) -> Value {
+        self.all.get(object).map_or(Value::Null, |schema| schema["example"]["id"].clone())
+    }
+}
+
+/// What may not have further properties is read; any other object is answered.
+fn is_answered(schema: &Value) -> bool {
+    schema["type"] == "object" && schema.get("additionalProperties").is_none()
+}
+
+/// A type's `Option` says that a property can be `null`, not that it can be missing: nothing of an answer is left out.
+/// And rules that became stricter later do not hold for what was stored before.
+fn finish_answer(schema: &mut Value) {
+    let names: Vec<String> = schema["properties"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    for name in &names {
+        if let Some(property) = schema["properties"][name].as_object_mut() {
+            property.remove("pattern");
+        }
+    }
+    schema["required"] = names.into();
+}
+
+/// Neither an object nor a closed set: it has no name of its own in clients.
+fn is_value(schema: &Value) -> bool {
+    schema["type"] != "object" && schema.get("enum").is_none()
+}
+
+/// The schema, and beside it what was said where it is used.
+fn with(mut schema: Value, members: &Map<String, Value>) -> Value {
+    for (name, member) in members.iter().filter(|(name, _)| !matches!(name.as_str(), "$ref" | "oneOf")) {
+        schema[name] = member.clone();
+    }
+    schema
+}

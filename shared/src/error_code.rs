@@ -1,0 +1,143 @@
+//! Every code that an error can have: its text, its status, why it happens and what to do about it. The words are those of
+//! the developer pages.
+
+use axum::http::StatusCode;
+use serde::Serialize;
+
+macro_rules! error_codes {
+    ($($(#[doc = $cause:literal])+ $name:ident = $text:literal, $status:ident, $remedy:literal;)*) => {
+        /// The stable code of an error, which clients match on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        pub enum ErrorCode {
+            $($(#[doc = $cause])+ #[serde(rename = $text)] $name,)*
+        }
+
+        impl ErrorCode {
+            /// Every code there is, by status.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The code as it is written: `email_taken`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The HTTP status that it comes with.
+            #[must_use]
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// Why it happens, in a sentence.
+            #[must_use]
+            pub const fn cause(self) -> &'static str {
+                match self { $(Self::$name => concat!($($cause),+).trim_ascii_start(),)* }
+            }
+
+            /// What to do about it, in a sentence or two.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$name => $remedy,)* }
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// The request is none that HTTP or this API can mean: a strange path, header or encoding.
+    BadRequest = "bad_request", BAD_REQUEST, "Build the URL and the headers with an HTTP library rather than by hand.";
+    /// A query parameter is unknown, given twice, or has a value outside its range; `details` lists each.
+    InvalidParameter = "invalid_parameter", BAD_REQUEST, "Mend the parameters that `details` names; each message lists what is allowed.";
+    /// The cursor is damaged, or belongs to another list or filter.
+    InvalidCursor = "invalid_cursor", BAD_REQUEST, "Pass `nextCursor` of the last answer as it stands, with the same filters, or start without a cursor.";
+    /// The body is not JSON (RFC 8259), or an object in it has a name twice.
+    MalformedJson = "malformed_json", BAD_REQUEST, "Let a JSON library write the body; the message tells the line and column.";
+    /// The request has no `X-API-Key` header, or an empty one.
+    MissingApiKey = "missing_api_key", UNAUTHORIZED, "Send your key in the `X-API-Key` header. An empty one is often an unset variable.";
+    /// The key is unknown, malformed, revoked or expired: these read the same.
+    InvalidApiKey = "invalid_api_key", UNAUTHORIZED, "Check that the whole key was copied; if it was, create a new one. Trying again does not help.";
+    /// The key lacks the scope that the operation needs; the message names it.
+    InsufficientScope = "insufficient_scope", FORBIDDEN, "Use a key that has the scope. A key's scopes are given when it is created.";
+    /// The organization's plan has no API access.
+    PlanNoApiAccess = "plan_no_api_access", FORBIDDEN, "Change to a plan with API access; your keys work again at once.";
+    /// There is no such object in your organization, or no such path.
+    NotFound = "not_found", NOT_FOUND, "Check the id and the path. Another organization's object reads exactly like a missing one.";
+    /// The path does not take this method; the `Allow` header lists those it takes.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Use one of the methods in `Allow`. Updates are `PUT`; nothing is deleted.";
+    /// Another candidate of your organization has this e-mail; `existingId` is theirs.
+    EmailTaken = "email_taken", CONFLICT, "Update the candidate that `existingId` names instead of creating another.";
+    /// The candidate has applied to this job already; `existingId` is that application.
+    AlreadyApplied = "already_applied", CONFLICT, "Take it as done, or update the application that `existingId` names.";
+    /// The job is not open, so it takes no applications.
+    JobNotOpen = "job_not_open", CONFLICT, "Open the job first, by setting its status to `open`.";
+    /// The candidate is not at the stage that the move named as `fromStageId`, but at `currentStageId`; nothing was moved.
+    StageConflict = "stage_conflict", CONFLICT, "Somebody else has moved the candidate. Decide again, from `currentStageId`.";
+    /// The object is at another version than `If-Match` names, or kept changing while it was updated.
+    VersionConflict = "version_conflict", PRECONDITION_FAILED, "Read the object again, apply your change to it, and send it with the new `ETag`.";
+    /// The body is larger than 256 KiB.
+    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "Send less; no object needs that much. Files are kept elsewhere, as a `resumeUrl`.";
+    /// The body is not declared as JSON, or is compressed.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Send `Content-Type: application/json`, in UTF-8, without `Content-Encoding`.";
+    /// Fields of the body are wrong; `details` lists every one of them.
+    ValidationError = "validation_error", UNPROCESSABLE_ENTITY, "Mend the fields that `details` names. Nothing was written.";
+    /// The key's requests of this minute are used up.
+    RateLimitExceeded = "rate_limit_exceeded", TOO_MANY_REQUESTS, "Wait for the seconds in `Retry-After`, then go on where you were.";
+    /// Your organization's requests of this month are used up.
+    MonthlyQuotaExceeded = "monthly_quota_exceeded", TOO_MANY_REQUESTS, "Wait for the first of the month (UTC), or change to a larger plan. `Retry-After` has the seconds.";
+    /// Something went wrong on our side; it was logged under `requestId`.
+    InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Try again once. If it stays, tell us the `requestId`.";
+    /// The service did not answer in time.
+    ServiceUnavailable = "service_unavailable", SERVICE_UNAVAILABLE, "Try again after the seconds in `Retry-After`. A write may or may not have been made: read before you repeat it.";
+}
+
+macro_rules! problems {
+    ($($(#[doc = $about:literal])+ $name:ident = $text:literal,)*) => {
+        /// What can be wrong with a field or a parameter.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+        pub enum Problem {
+            $($(#[doc = $about])+ #[serde(rename = $text)] $name,)*
+        }
+
+        impl Problem {
+            /// Every problem there is.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The problem as it is written: `too_long`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$name => concat!($($about),+).trim_ascii_start(),)* }
+            }
+        }
+    };
+}
+
+problems! {
+    /// It must be given, and not be `null`.
+    Required = "required",
+    /// It has another JSON type.
+    InvalidType = "invalid_type",
+    /// It is none of the allowed values.
+    InvalidValue = "invalid_value",
+    /// It does not have the form that its kind demands.
+    InvalidFormat = "invalid_format",
+    /// It has fewer characters than allowed.
+    TooShort = "too_short",
+    /// It has more characters, or a list more entries, than allowed.
+    TooLong = "too_long",
+    /// It is a number outside its range.
+    OutOfRange = "out_of_range",
+    /// It refers to an object that is not there.
+    NotFound = "not_found",
+    /// It can't be set by this request.
+    ReadOnly = "read_only",
+    /// There is no such field or parameter.
+    Unknown = "unknown",
+    /// It is given more than once.
+    Duplicate = "duplicate",
+}

@@ -1,0 +1,176 @@
+//! `openapi.json` says what the code does: it is made of the code, has every route, its examples are right, and every answer
+//! of every test here is one that it tells of.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    sync::LazyLock,
+};
+
+use axum::http::Method;
+use jsonschema::Validator;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    every_route::{Objects, ROUTES},
+    world::{Answer, World},
+};
+
+static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(&fs::read_to_string(openapi::FILE).unwrap()).unwrap());
+
+/// The validators of all schemas that answers have, by their references.
+static VALIDATORS: LazyLock<HashMap<String, Validator>> = LazyLock::new(|| {
+    let names = DOCUMENT["components"]["schemas"].as_object().unwrap().keys();
+    names.map(|name| format!("#/components/schemas/{name}")).map(|name| (name.clone(), validator(&name))).collect()
+});
+
+fn validator(reference: &str) -> Validator {
+    let schema = json!({ "$ref": reference, "components": DOCUMENT["components"] });
+    jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap()
+}
+
+fn resolved(value: &'static Value) -> &'static Value {
+    match value["$ref"].as_str() {
+        Some(reference) => DOCUMENT.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
+        None => value,
+    }
+}
+
+/// The operation that answers a request, if it is one.
+fn operation(method: &Method, path: &str) -> Option<&'static Value> {
+    let matches = |pattern: &str| {
+        let (wanted, given): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
+        wanted.len() == given.len()
+            && wanted.iter().zip(given).all(|(wanted, given)| wanted.starts_with('{') || *wanted == given)
+    };
+    let (_, methods) = DOCUMENT["paths"].as_object().unwrap().iter().find(|(pattern, _)| matches(pattern))?;
+    methods.get(method.as_str().to_lowercase())
+}
+
+/// Fails if the document does not tell of an answer, or tells otherwise.
+#[track_caller]
+pub fn check(method: &Method, path: &str, answer: &Answer) {
+    // A method that the path does not take, and a body that is too large for any request, are told of in general.
+    let Some(operation) = operation(method, path) else { return };
+    let status = answer.status.as_str();
+    if status == "413" && operation.get("requestBody").is_none() {
+        return;
+    }
+    let response = resolved(&operation["responses"][status]);
+    let content = &response["content"]["application/json"];
+    let schema = content["schema"]["$ref"].as_str().unwrap_or_else(|| panic!("{method} {path} tells of no {status}"));
+    if let Err(error) = VALIDATORS[schema].validate(&answer.body) {
+        panic!("{method} {path} {status}: {error} at {}", error.instance_path());
+    }
+    if let Some(code) = answer.body["error"]["code"].as_str() {
+        assert!(content["examples"].get(code).is_some(), "{method} {path} tells of no {code}");
+    }
+    let told = response["headers"].as_object().unwrap();
+    let always = ["x-request-id", "etag", "location", "retry-after", "www-authenticate"];
+    for name in told.keys().map(|name| name.to_lowercase()).filter(|name| always.contains(&name.as_str())) {
+        assert!(answer.headers.contains_key(&name), "{method} {path} {status} has no {name}");
+    }
+    let known = |name: &str| told.keys().any(|told| told.eq_ignore_ascii_case(name));
+    let plain = ["content-type", "content-length", "cache-control"];
+    for name in answer.headers.keys().map(axum::http::HeaderName::as_str).filter(|name| !plain.contains(name)) {
+        assert!(known(name), "{method} {path} {status} tells of no {name}");
+    }
+}
+
+#[test]
+fn the_file_is_what_the_code_says() {
+    let file = fs::read_to_string(openapi::FILE).unwrap();
+    assert!(file == openapi::text(), "openapi.json is not what the code says: run `cargo run -p openapi`");
+}
+
+#[test]
+fn every_route_is_an_operation_with_its_scope_and_a_name_of_its_own() {
+    let mut told = BTreeSet::new();
+    let mut names = BTreeSet::new();
+    for (path, methods) in DOCUMENT["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            told.insert(format!("{} {path} {}", method.to_uppercase(), operation["security"][0]["ApiKey"][0]));
+            assert!(names.insert(operation["operationId"].as_str().unwrap()), "{path}");
+        }
+    }
+    let routes: BTreeSet<_> =
+        ROUTES.iter().map(|row| format!("{} {} \"{}\"", row.method, row.path, row.scope)).collect();
+    assert_eq!(told, routes);
+}
+
+/// Each schema beside an example in the document: what is told, and where.
+fn examples(value: &'static Value, at: &str, found: &mut Vec<(String, String, &'static Value)>) {
+    if let Some(schema) = value["schema"]["$ref"].as_str() {
+        let named = value["examples"].as_object().into_iter().flat_map(Map::values).map(|example| &example["value"]);
+        found.extend(named.chain(value.get("example")).map(|example| (at.to_owned(), schema.to_owned(), example)));
+    }
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(name, member)| examples(member, &format!("{at}/{name}"), found));
+        }
+        Value::Array(entries) => entries.iter().for_each(|entry| examples(entry, at, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_body_and_every_answer_has_an_example_that_its_schema_allows() {
+    let mut found = Vec::new();
+    examples(&DOCUMENT, "", &mut found);
+    for (name, schema) in DOCUMENT["components"]["schemas"].as_object().unwrap() {
+        if let Some(example) = schema.get("example") {
+            found.push((name.clone(), format!("#/components/schemas/{name}"), example));
+        }
+    }
+    for (at, schema, example) in &found {
+        if let Err(error) = VALIDATORS[schema].validate(example) {
+            panic!("{at}: {error} at {}", error.instance_path());
+        }
+    }
+    let contents = fs::read_to_string(openapi::FILE).unwrap().matches("\"application/json\"").count();
+    let shown: BTreeSet<&String> = found
+        .iter()
+        .map(|(at, ..)| at)
+        .filter(|at| at.ends_with("application~1json") || at.ends_with("application/json"))
+        .collect();
+    assert_eq!(shown.len(), contents, "a body or an answer has no example");
+}
+
+#[tokio::test]
+async fn every_example_body_is_one_that_the_api_takes() {
+    let world = World::new().await;
+    let objects = Objects::of(&world).await;
+    for row in ROUTES.iter().filter(|row| row.method != "GET") {
+        let operation = &DOCUMENT["paths"][row.path][row.method.to_lowercase()];
+        let mut example = operation["requestBody"]["content"]["application/json"]["example"].clone();
+        // The ids are those of the demo data.
+        for (name, id) in objects.body(row).unwrap().as_object().unwrap() {
+            if name.ends_with("Id") {
+                example[name] = id.clone();
+            }
+        }
+        world.call(row.method, &objects.path(row), Some(&world.key), Some(example)).await.ok(row.status);
+    }
+}
+
+#[test]
+fn a_schema_refuses_what_the_api_refuses() {
+    let new_job = &VALIDATORS["#/components/schemas/NewJob"];
+    for refused in [
+        json!({}),
+        json!({ "title": "" }),
+        json!({ "title": " " }),
+        json!({ "title": "a\nb" }),
+        json!({ "title": "x".repeat(201) }),
+        json!({ "title": "x", "other": 1 }),
+        json!({ "title": "x", "status": "none" }),
+        json!({ "title": "x", "openings": 0 }),
+        json!({ "title": "x", "salary": { "min": 1 } }),
+        json!({ "title": "x", "id": "01a1a5b2-1ea0-7ac4-8b80-2b6a6c3df3c5" }),
+    ] {
+        assert!(!new_job.is_valid(&refused), "{refused}");
+    }
+    assert!(new_job.is_valid(&json!({ "title": "x", "status": null, "salary": null })));
+    assert!(!VALIDATORS["#/components/schemas/JobPatch"].is_valid(&json!({ "status": null })));
+}
