@@ -26,7 +26,8 @@ pub fn functions() -> Vec<(&'static str, Routes)> {
 
 /// Every function as it is served, with a state of its own, as every Lambda function has.
 pub fn apis(app: impl Fn() -> App) -> HashMap<&'static str, Api> {
-    functions().into_iter().map(|(code_uri, routes)| (code_uri, Api::new(routes, app()))).collect()
+    let keyed = functions().into_iter().map(|(code_uri, routes)| (code_uri, Api::new(routes, app())));
+    keyed.chain([("functions/docs", Api::open(docs::router()))]).collect()
 }
 
 /// Why it can't start, in a sentence.

@@ -112,6 +112,7 @@ fn greet(
         writeln!(out, "  curl -s -H \"X-API-Key: {}\" \"http://{address}/api/v1/jobs?status=open&limit=10\"", key.key)?;
         writeln!(out, "\nFor the README's examples:\n\n  export HH_KEY={}\n", key.key)?;
     }
+    writeln!(out, "The guides, and Swagger UI to try it in a browser: http://{address}/docs\n")?;
     writeln!(out, "listening on http://{address}")?;
     out.flush()
 }

@@ -1,0 +1,46 @@
+// What makes the pages better where scripts run: examples with this host, copy buttons, headings to link to.
+"use strict";
+
+const placeholder = "https://api.example.com";
+const status = document.getElementById("status");
+
+for (const code of document.querySelectorAll("main pre code")) {
+  if (code.textContent.includes(placeholder)) {
+    code.textContent = code.textContent.replaceAll(placeholder, location.origin);
+  }
+}
+
+function copyButton(text) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Copy";
+  button.addEventListener("click", async () => {
+    let told = "Copied";
+    try {
+      await navigator.clipboard.writeText(text());
+    } catch {
+      told = "Not copied";
+    }
+    button.textContent = told;
+    status.textContent = told;
+    setTimeout(() => {
+      button.textContent = "Copy";
+      status.textContent = "";
+    }, 2000);
+  });
+  return button;
+}
+
+for (const pre of document.querySelectorAll('main pre:has(code[class^="language-"])')) {
+  const around = document.createElement("div");
+  around.className = "copyable";
+  pre.replaceWith(around);
+  around.append(pre, copyButton(() => pre.textContent.trimEnd()));
+}
+
+for (const heading of document.querySelectorAll("main h2[id]")) {
+  const link = document.createElement("a");
+  link.href = `#${heading.id}`;
+  link.append(...heading.childNodes);
+  heading.append(link);
+}

@@ -1,0 +1,8 @@
+//! Starts the `docs` function in the Lambda runtime.
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    shared::serve::run_open(docs::router()).await
+}
