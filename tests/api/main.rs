@@ -7,6 +7,7 @@ mod applications;
 mod candidates;
 mod cost;
 mod demo;
+mod docs;
 mod events;
 mod every_route;
 mod failures;

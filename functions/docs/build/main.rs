@@ -94,9 +94,15 @@ fn digest(content: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(content)[..16])
 }
 
+/// What cargo tells a build script.
+fn folder(variable: &'static str) -> Result<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "cargo has no other way to tell")]
+    Ok(env::var_os(variable).ok_or(variable)?.into())
+}
+
 fn main() -> Result<()> {
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("run by cargo")?);
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("run by cargo")?);
+    let root = folder("CARGO_MANIFEST_DIR")?;
+    let out = folder("OUT_DIR")?;
     for read in ["build", "pages", "site", "../../openapi.json"] {
         println!("cargo::rerun-if-changed={}", root.join(read).display());
     }

@@ -121,9 +121,16 @@ fn fields(openapi: &Value, schema: &Value) -> Vec<Field> {
         place: String::new(),
         kind: kind(openapi, property),
         required: required(name),
-        about: text(&property["description"]),
+        about: about(openapi, property),
     };
     members(&schema["properties"]).map(field).collect()
+}
+
+/// What a property means, or what its kind does: its first line, without the list of its values.
+fn about(openapi: &Value, property: &Value) -> String {
+    let one_way = property["oneOf"].get(0).unwrap_or(property);
+    let words = property.get("description").or_else(|| resolve(openapi, one_way).get("description"));
+    words.and_then(Value::as_str).and_then(|words| words.lines().next()).unwrap_or_default().to_owned()
 }
 
 /// A schema in a few words: `text, 1–200 characters, or null`.
@@ -193,7 +200,7 @@ fn curl(path: &str, method: &str, operation: &Value) -> String {
         let name = text(&parameter["name"]);
         match parameter["in"].as_str() {
             Some("path") => {
-                target = target.replace(&format!("{{{name}}}"), parameter["example"].as_str().unwrap_or("ID"))
+                target = target.replace(&format!("{{{name}}}"), parameter["example"].as_str().unwrap_or("ID"));
             }
             Some("query") if name == "limit" => query.push("limit=10".to_owned()),
             Some("query") if name == "status" => query.push(format!("status={}", text(&status(operation)))),
