@@ -3,6 +3,7 @@
 Usage: compare.py LOCAL_URL SAM_URL KEYS_FILE
 """
 
+import gzip
 import json
 import sys
 import urllib.error
@@ -33,7 +34,8 @@ def same(method, path, expected, **options):
     for status, body, headers in (ours, theirs):
         assert status == expected, (path, status, body)
         assert headers["X-Request-Id"], path
-        body.get("error", {}).pop("requestId", None)
+        for own in ("requestId", "docsUrl"):
+            body.get("error", {}).pop(own, None)
     assert ours[1] == theirs[1], (path, ours[1], theirs[1])
     return theirs[1]
 
@@ -54,6 +56,16 @@ same("GET", "/api/v1/jobs", 401, key="hh_live_your_key_here")
 same("GET", "/api/v1/nope", 404)
 same("GET", "/api/v1/jobs/01900000-0000-7000-8000-000000000000", 404)
 same("POST", "/api/v1/jobs", 422, body={"titel": "Nurse"})
+
+# The developer pages, which are compressed.
+for path in ["/", "/docs/errors", "/llms.txt", "/api/v1/openapi.json"]:
+    pages = []
+    for base in (local, containers):
+        request = urllib.request.Request(base + path, headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(request) as answer:
+            assert answer.headers["Content-Encoding"] == "gzip", path
+            pages.append(gzip.decompress(answer.read()))
+    assert pages[0] == pages[1] and pages[0], path
 
 # A walk through all jobs, page by page.
 seen, cursor = [], ""

@@ -4,7 +4,7 @@
 //! - Instructions from exec to the first request for an invocation, by callgrind: the same number at every run. They include
 //!   the opening of the connection to DynamoDB (here over plain HTTP), which is part of the start.
 //! - Size of the binary when it is compressed, as Lambda loads it.
-//! - Peak memory after a thousand requests: lists of jobs, all served.
+//! - Peak memory after a thousand requests: lists, or pages, all served.
 
 use std::{
     error::Error,
@@ -74,7 +74,7 @@ async fn measure() -> Result<bool> {
     let database = Embedded::start(None, Embedded::ANY_PORT, &template).await?;
     let db = database.db();
     let mut costs = Vec::new();
-    for name in ["echo", "jobs", "candidates", "pipeline", "applications"] {
+    for name in ["echo", "jobs", "candidates", "pipeline", "applications", "docs"] {
         costs.push(Cost {
             name,
             instructions: instructions(name, database.endpoint()).await?,
@@ -235,12 +235,13 @@ async fn peak_kib(name: &str, dynamodb: &str, db: &Db) -> Result<u64> {
     Ok(peak.trim().trim_end_matches(" kB").parse()?)
 }
 
-/// A request that the function answers with a list.
+/// A request that the function answers with a list, or with a page.
 fn event(name: &str, key: &str, job: &str) -> String {
     let path = match name {
         "candidates" => "/api/v1/candidates".to_owned(),
         "pipeline" => "/api/v1/pipeline/stages".to_owned(),
         "applications" => format!("/api/v1/jobs/{job}/applications"),
+        "docs" => "/docs".to_owned(),
         _ => "/api/v1/jobs".to_owned(),
     };
     let mut event: Value = serde_json::from_str(include_str!("../../events/jobs-list.json")).unwrap_or_default();

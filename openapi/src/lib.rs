@@ -67,6 +67,7 @@ pub fn document() -> Value {
             operations.push((tag, route.clone(), operation));
         }
     }
+    schemas.0.extend(response::error_schemas().map(|(name, schema)| (name.to_owned(), schema)));
     for (_, _, operation) in &operations {
         schema::add_envelope(&mut schemas.0, operation);
     }

@@ -18,9 +18,12 @@ pub fn all(operations: &[(&str, Route, Operation)], schemas: &BTreeMap<String, V
         let row = if answer.is_list { "/0" } else { "" };
         let mut links = Map::new();
         if answer.is_list {
-            let mut parameters = json!({ "cursor": "$response.body#/pagination/nextCursor" });
+            let mut parameters = json!({ "query.cursor": "$response.body#/pagination/nextCursor" });
             for name in path_parameters(route.path) {
                 parameters[format!("path.{name}")] = json!(format!("$request.path.{name}"));
+            }
+            for (filter, _) in &operation.query {
+                parameters[format!("query.{filter}")] = json!(format!("$request.query.{filter}"));
             }
             links.insert(
                 "nextPage".to_owned(),

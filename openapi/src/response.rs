@@ -113,28 +113,48 @@ fn failure(status: u16, codes: &[ErrorCode]) -> Value {
     })
 }
 
-/// The schema of every error.
-pub fn error_schema() -> Value {
+/// The schemas of every error, each under its name.
+pub fn error_schemas() -> [(&'static str, Value); 5] {
     let text = |about: &str| json!({ "type": "string", "description": about });
     let id = |about: &str| json!({ "type": "string", "format": "uuid", "description": about });
+    let refer = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let detail = object(&json!({
         "field": text("The field or parameter, as a path: `title`, `salary.min`, `skills[3]`; empty for the body itself."),
-        "code": { "type": "string", "enum": Problem::ALL, "description": "What is wrong with it, for programs." },
+        "code": refer("ProblemCode"),
         "message": text("What is wrong with it, for people."),
     }));
-    let mut error = object(&json!({
-        "code": { "type": "string", "enum": ErrorCode::ALL, "description": "What went wrong, for programs. Stable." },
-        "message": text("What went wrong, for people. It may change."),
-        "requestId": text("The request's id, as in the `X-Request-Id` header: what to tell us of."),
-        "docsUrl": { "type": "string", "format": "uri-reference", "description": "Where the code is explained." },
-        "details": { "type": "array", "items": detail, "description": "Every wrong field or parameter." },
-        "existingId": id("With `email_taken` and `already_applied`: what is there already."),
-        "currentStageId": id("With `stage_conflict`: where the candidate is."),
-    }));
-    error["required"] = json!(["code", "message", "requestId", "docsUrl"]);
-    let mut schema = object(&json!({ "success": { "type": "boolean", "const": false }, "error": error }));
-    schema["description"] = "Why a request was not served.".into();
-    schema
+    // Its optional properties are left out where they say nothing: the one place where that is so.
+    let error = json!({
+        "type": "object",
+        "description": "What went wrong.",
+        "properties": {
+            "code": refer("ErrorCode"),
+            "message": text("What went wrong, for people. It may change."),
+            "requestId": text("The request's id, as in the `X-Request-Id` header: what to tell us of."),
+            "docsUrl": { "type": "string", "format": "uri-reference", "description": "Where the code is explained." },
+            "details": { "type": "array", "items": refer("ErrorDetail"), "description": "Every wrong field or parameter." },
+            "existingId": id("With `email_taken` and `already_applied`: what is there already."),
+            "currentStageId": id("With `stage_conflict`: where the candidate is."),
+        },
+        "required": ["code", "message", "requestId", "docsUrl"],
+        "additionalProperties": true,
+    });
+    [
+        (
+            "ErrorResponse",
+            object(&json!({ "success": { "type": "boolean", "const": false }, "error": refer("Error") })),
+        ),
+        ("Error", error),
+        ("ErrorDetail", detail),
+        (
+            "ErrorCode",
+            json!({ "type": "string", "enum": ErrorCode::ALL, "description": "What went wrong, for programs. Stable." }),
+        ),
+        (
+            "ProblemCode",
+            json!({ "type": "string", "enum": Problem::ALL, "description": "What is wrong with a field, for programs." }),
+        ),
+    ]
 }
 
 /// An error of each code, as it is answered.
@@ -204,7 +224,7 @@ pub fn headers() -> Value {
         "Retry-After": number("In how many seconds to try again.", 12),
         "WWW-Authenticate": text("How to authenticate.", "ApiKey realm=\"Head Honta API\", header=\"X-API-Key\""),
         "ETag": text("The object's version, for `If-Match`.", "\"1\""),
-        "Location": text("Where the new object is.", "/api/v1/jobs/01a1a5b2-1ea0-7ac4-8b80-2b6a6c3df3c5"),
+        "Location": text("Where the new object is.", "/api/v1/jobs/01a1abbe-a37a-7adc-8e2e-5bdf99fc6a1b"),
         "Link": text(
             "The next page, while there is one (RFC 8288).",
             "</api/v1/jobs?limit=20&cursor=AVvX…>; rel=\"next\"",

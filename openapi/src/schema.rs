@@ -12,9 +12,8 @@ pub fn envelope_name(data: &str, is_list: bool) -> String {
     format!("{data}{}", if is_list { "List" } else { "Response" })
 }
 
-/// Adds the envelope that an operation answers, and what it answers otherwise.
+/// Adds the envelope that an operation answers.
 pub fn add_envelope(schemas: &mut BTreeMap<String, Value>, operation: &Operation) {
-    schemas.entry("ErrorResponse".to_owned()).or_insert_with(crate::response::error_schema);
     let Some(answer) = &operation.answer else { return };
     let data = json!({ "$ref": format!("{PREFIX}{}", answer.data) });
     let success = json!({ "type": "boolean", "const": true });

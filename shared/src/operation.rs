@@ -181,8 +181,12 @@ impl Fields for Described<'_> {
         None
     }
 
+    /// The default is told in words: from a schema's `default`, generators of clients make a field that must be given.
     fn optional_or<T: Field + Serialize>(&mut self, name: &'static str, default: T) -> T {
-        self.add::<T>(name, true)["default"] = to_json(&default);
+        let told = to_json(&default).to_string().replace('"', "");
+        let schema = self.add::<T>(name, true);
+        let about = schema["description"].as_str().unwrap_or_default();
+        schema["description"] = format!("{about} Without it, `{told}`.").trim_start().into();
         default
     }
 

@@ -46,8 +46,8 @@ choices! {
 #[schema(description = "A candidate's application to a job.")]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
-    "id": "01a1de21-9c40-7b11-9d0a-51f0c1a9a7d2",
-    "jobId": "01a1a5b2-1ea0-7ac4-8b80-2b6a6c3df3c5",
+    "id": "019fb8a5-79a5-73b8-8f7b-346032894602",
+    "jobId": "01a1abbe-a37a-7adc-8e2e-5bdf99fc6a1b",
     "candidateId": "01a1d455-e078-7c1f-bac9-a1e8fece8006",
     "status": "new",
     "source": "website",

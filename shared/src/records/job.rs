@@ -63,7 +63,7 @@ choices! {
 #[schema(description = "A job.")]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
-    "id": "01a1a5b2-1ea0-7ac4-8b80-2b6a6c3df3c5",
+    "id": "01a1abbe-a37a-7adc-8e2e-5bdf99fc6a1b",
     "title": "Night shift nurse",
     "description": "Care for 24 patients, with two colleagues.",
     "location": "Hamburg, Germany",

@@ -88,7 +88,7 @@ impl FromFields for Move {
 #[schema(example = json!({
     "candidateId": "01a1d455-e078-7c1f-bac9-a1e8fece8006",
     "stageId": "019b8d62-7a81-7421-b5aa-2482ac8bd336",
-    "previousStageId": "019b8d62-7a80-7c2f-9a6a-0a6d5b5f4e11",
+    "previousStageId": "019b8d62-7a80-716f-bdeb-ef12ff751aab",
     "movedAt": "2026-11-24T12:00:00.000Z",
     "changed": true,
 }))]

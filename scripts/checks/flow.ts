@@ -1,0 +1,69 @@
+// A day's work with the client that openapi-typescript makes of openapi.json: walk all jobs, create a candidate, apply, move, and
+// meet a 422 and a 404 whose errors have types. Usage: node flow.js ORIGIN KEY
+import createClient from "openapi-fetch";
+import type { components, paths } from "./generated/api.js";
+
+declare const process: { argv: string[] };
+const [, , origin, key] = process.argv as [string, string, string, string];
+
+type Job = components["schemas"]["Job"];
+type ErrorCode = components["schemas"]["ErrorCode"];
+
+const client = createClient<paths>({ baseUrl: origin, headers: { "X-API-Key": key } });
+
+function expect(what: string, given: unknown, wanted: unknown): void {
+  if (given !== wanted) throw new Error(`${what} is ${JSON.stringify(given)}, not ${JSON.stringify(wanted)}`);
+}
+
+async function* allJobs(): AsyncGenerator<Job> {
+  let cursor: string | null = null;
+  do {
+    const query: { limit: number; cursor?: string } = cursor === null ? { limit: 25 } : { limit: 25, cursor };
+    const { data, error } = await client.GET("/api/v1/jobs", { params: { query } });
+    if (error) throw new Error(error.error.message);
+    yield* data.data;
+    cursor = data.pagination.nextCursor;
+  } while (cursor !== null);
+}
+
+const jobs: Job[] = [];
+for await (const job of allJobs()) jobs.push(job);
+expect("the number of jobs", new Set(jobs.map((job) => job.id)).size, 60);
+const open = jobs.find((job) => job.status === "open");
+if (!open) throw new Error("no job is open");
+
+const created = await client.POST("/api/v1/candidates", {
+  body: { firstName: "Tess", lastName: "Script", email: "tess.script@example.com", skills: ["TypeScript"] },
+});
+if (created.error) throw new Error(created.error.error.message);
+const candidate = created.data.data;
+expect("a missing value", candidate.phone, null);
+
+const applied = await client.POST("/api/v1/jobs/{jobId}/applications", {
+  params: { path: { jobId: open.id } },
+  body: { candidateId: candidate.id },
+});
+expect("the application's status", applied.data?.data.status, "new");
+
+const stages = await client.GET("/api/v1/pipeline/stages");
+const next = stages.data?.data.find((stage) => stage.kind === "interview");
+if (!next) throw new Error("no stage for interviews");
+const moved = await client.PUT("/api/v1/pipeline/candidates/{id}/move", {
+  params: { path: { id: candidate.id } },
+  body: { stageId: next.id },
+});
+expect("whether they were moved", moved.data?.data.changed, true);
+
+// @ts-expect-error: a status that there is not.
+const refused = await client.POST("/api/v1/jobs", { body: { title: "", status: "opened" } });
+expect("the status", refused.response.status, 422);
+const wrong: ErrorCode | undefined = refused.error?.error.code;
+expect("the code", wrong, "validation_error");
+expect("the wrong fields", refused.error?.error.details?.map((detail) => `${detail.field}: ${detail.code}`).join(), "title: too_short,status: invalid_value");
+
+const missing = await client.GET("/api/v1/jobs/{id}", { params: { path: { id: candidate.id } } });
+expect("the status", missing.response.status, 404);
+expect("the code", missing.error?.error.code, "not_found");
+expect("where it is explained", missing.error?.error.docsUrl, `${origin}/docs/errors#not_found`);
+
+console.log("the TypeScript client works");
