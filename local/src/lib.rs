@@ -21,6 +21,7 @@ pub fn functions() -> Vec<(&'static str, Routes)> {
         ("functions/candidates", candidates::router()),
         ("functions/pipeline", pipeline::router()),
         ("functions/applications", applications::router()),
+        ("functions/usage", usage::router()),
     ]
 }
 

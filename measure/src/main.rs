@@ -74,7 +74,7 @@ async fn measure() -> Result<bool> {
     let database = Embedded::start(None, Embedded::ANY_PORT, &template).await?;
     let db = database.db();
     let mut costs = Vec::new();
-    for name in ["echo", "jobs", "candidates", "pipeline", "applications", "docs"] {
+    for name in ["echo", "jobs", "candidates", "pipeline", "applications", "usage", "docs"] {
         costs.push(Cost {
             name,
             instructions: instructions(name, database.endpoint()).await?,
@@ -241,6 +241,7 @@ fn event(name: &str, key: &str, job: &str) -> String {
         "candidates" => "/api/v1/candidates".to_owned(),
         "pipeline" => "/api/v1/pipeline/stages".to_owned(),
         "applications" => format!("/api/v1/jobs/{job}/applications"),
+        "usage" => "/api/v1/usage".to_owned(),
         "docs" => "/docs".to_owned(),
         _ => "/api/v1/jobs".to_owned(),
     };

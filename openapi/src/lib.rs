@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use shared::{
     error::{ErrorCode, Problem},
+    event::MAX_BODY_BYTES,
     limits::{BURST_LIMIT, BURST_WINDOW_SECS},
     operation::{Operation, Schemas},
     page::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT},
@@ -41,6 +42,7 @@ pub fn groups() -> Vec<(&'static str, &'static str, Routes)> {
         ("Candidates", "The candidates of your organization.", candidates::router()),
         ("Pipeline", "The stages that candidates pass, and where they are.", pipeline::router()),
         ("Applications", "Who applied to a job, and what became of it.", applications::router()),
+        ("Usage", "What a key may do, and how much of that was done.", usage::router()),
     ]
 }
 
@@ -140,14 +142,15 @@ fn describe(
     schemas: &schema::Finished,
     responses: &mut BTreeMap<&'static str, Value>,
 ) -> Value {
-    let scope = operation.scope.map(Scope::as_str).unwrap_or_default();
-    let about = format!("{}\n\nNeeds the scope `{scope}`.", route.doc.about);
+    let needs =
+        operation.scope.map_or("Any valid key will do.".to_owned(), |scope| format!("Needs the scope `{scope}`."));
+    let about = format!("{}\n\n{needs}", route.doc.about);
     let mut described = json!({
         "operationId": route.doc.id,
         "tags": [tag],
         "summary": route.doc.summary,
         "description": about.trim_start(),
-        "security": [{ "ApiKey": [scope] }],
+        "security": [{ "ApiKey": operation.scope.into_iter().collect::<Vec<_>>() }],
         "responses": response::all(operation, links, schemas, responses),
     });
     let parameters = parameters(route, operation, schemas);
@@ -158,7 +161,7 @@ fn describe(
         let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
         described["requestBody"] = json!({
             "required": true,
-            "description": "At most 256 KiB.",
+            "description": format!("At most {} KiB.", MAX_BODY_BYTES / 1024),
             "content": { "application/json": { "schema": schema, "example": example } },
         });
     }
@@ -179,12 +182,11 @@ fn parameters(route: &Route, operation: &Operation, schemas: &schema::Finished) 
         }));
     }
     for (name, kind) in &operation.query {
-        let email = *name == "email";
-        let what = if email { "with this e-mail, compared without case" } else { "with this status" };
+        let case = if *name == "email" { ", compared without case" } else { "" };
         parameters.push(json!({
             "name": name,
             "in": "query",
-            "description": format!("Only those {what}."),
+            "description": format!("Only those with this {name}{case}."),
             "schema": schemas.inline(kind),
         }));
     }

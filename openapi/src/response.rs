@@ -63,7 +63,7 @@ pub fn all(
     responses.into()
 }
 
-/// A reference to a response that operations have in common.
+/// A reference to a response, if it is the one that operations have in common.
 fn shared_failure(status: u16, codes: &[ErrorCode], shared: &mut BTreeMap<&'static str, Value>) -> Value {
     let name = match codes {
         codes if codes.contains(&ErrorCode::InvalidParameter) => "BadQuery",
@@ -83,8 +83,13 @@ fn shared_failure(status: u16, codes: &[ErrorCode], shared: &mut BTreeMap<&'stat
         },
         [] => "InternalServerError",
     };
-    shared.entry(name).or_insert_with(|| failure(status, codes));
-    json!({ "$ref": format!("#/components/responses/{name}") })
+    let failure = failure(status, codes);
+    if *shared.entry(name).or_insert_with(|| failure.clone()) == failure {
+        json!({ "$ref": format!("#/components/responses/{name}") })
+    } else {
+        // Other codes than most operations have under this status.
+        failure
+    }
 }
 
 fn failure(status: u16, codes: &[ErrorCode]) -> Value {
@@ -196,8 +201,15 @@ fn sample(code: ErrorCode) -> ApiError {
     }
 }
 
-const LIMITS: [&str; 5] =
-    ["RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"];
+/// What an answer tells of its key.
+const LIMITS: [&str; 6] = [
+    "RateLimit-Policy",
+    "RateLimit",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "X-Api-Key-Expires-At",
+];
 
 fn refer(headers: &[&str]) -> Map<String, Value> {
     let refer = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }));
@@ -221,6 +233,7 @@ pub fn headers() -> Value {
         "X-RateLimit-Limit": number("The burst: requests a minute.", 60),
         "X-RateLimit-Remaining": number("Requests that are left of this minute.", 57),
         "X-RateLimit-Reset": number("When the next minute begins, in Unix seconds.", 1_795_521_660),
+        "X-Api-Key-Expires-At": text("In a key's last 14 days: from when on it is refused.", "2026-12-01T00:00:00.000Z"),
         "Retry-After": number("In how many seconds to try again.", 12),
         "WWW-Authenticate": text("How to authenticate.", "ApiKey realm=\"Head Honta API\", header=\"X-API-Key\""),
         "ETag": text("The object's version, for `If-Match`.", "\"1\""),

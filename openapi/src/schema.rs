@@ -112,7 +112,7 @@ impl Finished {
         if let Some(constant) = schema.get("const") {
             return constant.clone();
         }
-        if let Some(ways) = schema["oneOf"].as_array().or(schema["allOf"].as_array()) {
+        if let Some(ways) = schema["oneOf"].as_array() {
             return ways.iter().find(|way| way["type"] != "null").map_or(Value::Null, |way| self.example(way));
         }
         match schema["type"].as_str() {
@@ -141,8 +141,14 @@ fn is_answered(schema: &Value) -> bool {
 fn finish_answer(schema: &mut Value) {
     let names: Vec<String> = schema["properties"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
     for name in &names {
-        if let Some(property) = schema["properties"][name].as_object_mut() {
-            property.remove("pattern");
+        for property in [&format!("/properties/{name}"), &format!("/properties/{name}/items")] {
+            if let Some(property) = schema.pointer_mut(property).and_then(Value::as_object_mut) {
+                property.remove("pattern");
+                // A URL is answered as it was sent, also with letters that a URI would encode.
+                if property.get("format").is_some_and(|format| format == "uri") {
+                    property.remove("format");
+                }
+            }
         }
     }
     schema["required"] = names.into();

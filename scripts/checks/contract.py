@@ -4,16 +4,18 @@
   file that CONTRACT_KEYS names, one a line.
 - What a body refers to must be there: stages and candidates are those of the organization. Whether an unknown one is refused
   is tested in tests/api.
-- A salary has a min or a max, and the max is not less than the min.
+- A salary has a min or a max, in cents at the finest, and the max is not less than the min.
 - A cursor is one that was answered, for the same list and filters. That others are refused is tested in tests/api too.
+- A header has no control characters, since no HTTP has.
 
-Only what is to be accepted is mended so: what is to be refused is sent as it was made up.
+But for the last, only what is to be accepted is mended so: what is to be refused is sent as it was made up.
 """
 
 import itertools
 import json
 import os
 import pathlib
+import re
 import urllib.request
 
 import schemathesis
@@ -55,6 +57,9 @@ def after_call(context, case, response):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    # A header with control characters is no HTTP (RFC 9110, section 5.5): the server in front refuses it, not the API.
+    for name, value in (case.headers or {}).items():
+        case.headers[name] = re.sub(r"[\x00-\x1f\x7f]", "", str(value))
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     if isinstance(case.body, dict):
@@ -74,7 +79,7 @@ def playable(body):
         if isinstance(body.get(name), str):
             body[name] = next(known)
     if isinstance(body.get("salary"), dict):
-        ends = sorted(end for end in (body["salary"].get("min"), body["salary"].get("max")) if end is not None) or [0]
+        ends = sorted(round(end, 2) for end in (body["salary"].get("min"), body["salary"].get("max")) if end is not None) or [0]
         body["salary"] = body["salary"] | {"min": ends[0], "max": ends[-1]}
     return body
 

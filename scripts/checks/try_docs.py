@@ -7,6 +7,7 @@ Usage: try_docs.py ORIGIN KEYS_FILE AXE_FILE SCREENSHOTS_FOLDER
 
 import json
 import pathlib
+import shutil
 import sys
 
 from playwright.sync_api import expect, sync_playwright
@@ -140,7 +141,7 @@ def swagger(browser):
 
 
 with sync_playwright() as playwright:
-    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
     every_page(browser)
     without_scripts(browser)
     copy_button(browser)

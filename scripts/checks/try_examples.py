@@ -30,5 +30,5 @@ for language, code in re.findall(r"^```(sh|python|js)\n(.*?)^```$", guides, re.M
     if not fine:
         raise SystemExit(f"{code}\nanswers {done.stdout}{done.stderr}")
     count += 1
-assert count == 21, count
+assert count == 22, count
 print(f"the guides' examples work: {count} of them")

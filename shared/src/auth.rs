@@ -12,6 +12,7 @@ use axum::{
 
 use crate::{
     app::App,
+    clock::Timestamp,
     error::ApiError,
     exchange,
     id::OrgId,
@@ -20,6 +21,7 @@ use crate::{
     records::{
         api_key::{self, KeyUse},
         organization::{self, MonthUse},
+        usage::Subject,
     },
     scope::{RequiredScope, Scope},
 };
@@ -62,35 +64,48 @@ fn presented_key(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
     key.to_str().ok().and_then(ApiKey::parse).ok_or(ApiError::InvalidApiKey)
 }
 
+/// Whoever has a valid key, whatever its scopes and its plan: to be told about the key itself. It counts for the burst, and
+/// costs nothing of the month.
+#[derive(Debug)]
+pub struct Holder(Subject);
+
+impl Holder {
+    /// The key that asks, and what is known of its usage.
+    pub(crate) fn into_subject(self) -> Subject {
+        self.0
+    }
+}
+
+impl FromRequestParts<App> for Holder {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let key = presented_key(&parts.headers)?;
+        let now = app.clock.now();
+        let (used, mut limits) = count_burst(app, &key, now).await?;
+        let organization = organization::get(&app.db, &used.grant.org, now).await?;
+        limits.month = Standing::of_plan(organization.plan, organization.requests_this_month, now);
+        exchange::note_limits(&limits);
+        Ok(Self(Subject { key: used.summary()?, organization, burst: used.burst, days: used.days() }))
+    }
+}
+
 /// Admits a request or says why not. What is refused before the month costs no monthly quota.
 async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<OrgId, ApiError> {
     let now = app.clock.now();
     let hash = key.hash();
 
-    if let Some(grant) = app.memory.burst_refusal(&hash, now) {
-        let month = app.memory.last_month(&hash, now);
-        let limits = Limits { now, burst: Standing::of_burst(BURST_LIMIT, now), month };
-        exchange::note_caller(grant.org, key.id());
-        exchange::note_limits(&limits);
-        return Err(limits.rate_limit_exceeded());
-    }
     if let Some((grant, limits)) = app.memory.month_refusal(&hash, now)
+        && app.memory.burst_refusal(&hash, now).is_none()
         && grant.scopes.contains(&scope)
     {
         exchange::note_caller(grant.org, key.id());
+        exchange::note_expiry(grant.expires_at, now);
         exchange::note_limits(&limits);
         return Err(limits.monthly_quota_exceeded());
     }
 
-    let used = api_key::count_request(&app.db, key, now, &app.memory.take_stale(&hash)).await?;
-    let KeyUse { grant, burst, admitted, stale } = used.ok_or(ApiError::InvalidApiKey)?;
-    let mut limits = Limits { now, burst, month: app.memory.last_month(&hash, now) };
-    app.memory.note_burst(hash, &grant, &limits, stale);
-    exchange::note_caller(grant.org, key.id());
-    exchange::note_limits(&limits);
-    if !admitted {
-        return Err(limits.rate_limit_exceeded());
-    }
+    let (KeyUse { grant, .. }, mut limits) = count_burst(app, key, now).await?;
     if !grant.scopes.contains(&scope) {
         return Err(ApiError::InsufficientScope(scope));
     }
@@ -101,4 +116,26 @@ async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<OrgId, ApiError>
     app.memory.note_month(hash, &grant, &limits);
     exchange::note_limits(&limits);
     if admitted { Ok(grant.org) } else { Err(limits.monthly_quota_exceeded()) }
+}
+
+/// Finds the key and counts the request in its minute, or says why not.
+async fn count_burst(app: &App, key: &ApiKey, now: Timestamp) -> Result<(KeyUse, Limits), ApiError> {
+    let hash = key.hash();
+    if let Some(grant) = app.memory.burst_refusal(&hash, now) {
+        let month = app.memory.last_month(&hash, now);
+        let limits = Limits { now, burst: Standing::of_burst(BURST_LIMIT, now), month };
+        exchange::note_caller(grant.org, key.id());
+        exchange::note_expiry(grant.expires_at, now);
+        exchange::note_limits(&limits);
+        return Err(limits.rate_limit_exceeded());
+    }
+
+    let used = api_key::count_request(&app.db, key, now, &app.memory.take_stale(&hash)).await?;
+    let mut used = used.ok_or(ApiError::InvalidApiKey)?;
+    let limits = Limits { now, burst: used.burst, month: app.memory.last_month(&hash, now) };
+    app.memory.note_burst(hash, &used.grant, &limits, std::mem::take(&mut used.stale));
+    exchange::note_caller(used.grant.org, key.id());
+    exchange::note_expiry(used.grant.expires_at, now);
+    exchange::note_limits(&limits);
+    if used.admitted { Ok((used, limits)) } else { Err(limits.rate_limit_exceeded()) }
 }

@@ -50,7 +50,7 @@ pub trait Fields {
     /// A field that may be left out, or `null`, which means the same.
     fn optional<T: Field>(&mut self, name: &'static str) -> Option<T>;
 
-    /// As [`optional`](Self::optional), with what it is then.
+    /// As [`optional`](Self::optional), and `default` when it is left out.
     fn optional_or<T: Field + Serialize>(&mut self, name: &'static str, default: T) -> T;
 
     /// A field that may be left out, but is not `null`.

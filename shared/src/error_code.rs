@@ -7,7 +7,7 @@ use serde::Serialize;
 macro_rules! error_codes {
     ($($(#[doc = $cause:literal])+ $name:ident = $text:literal, $status:ident, $remedy:literal;)*) => {
         /// The stable code of an error, which clients match on.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
         pub enum ErrorCode {
             $($(#[doc = $cause])+ #[serde(rename = $text)] $name,)*
         }

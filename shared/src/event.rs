@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use axum::{
     body::Body,
-    http::{Request, Response, Uri, header, uri::PathAndQuery},
+    http::{Request, Response, StatusCode, Uri, header, uri::PathAndQuery},
 };
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
@@ -59,7 +59,8 @@ pub(crate) fn request_id(event: &ApiGatewayV2httpRequest) -> Option<&str> {
 /// Where the client reached the API: `https://api.example.com`, for links. Empty where the event does not tell.
 pub(crate) fn origin(event: &ApiGatewayV2httpRequest) -> String {
     let host = event.request_context.domain_name.as_deref().filter(|host| !host.is_empty() && is_host(host));
-    let plain = event.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "http");
+    let plain =
+        event.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"http"));
     host.map_or_else(String::new, |host| format!("{}://{host}", if plain { "http" } else { "https" }))
 }
 
@@ -131,7 +132,7 @@ pub(crate) async fn from_response(response: Response<Body>) -> Result<ApiGateway
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await?.to_bytes();
     let mut headers = parts.headers;
-    if !bytes.is_empty() {
+    if !bytes.is_empty() || parts.status == StatusCode::NOT_MODIFIED {
         // API Gateway counts for itself. An answer to HEAD keeps the length that GET would have.
         headers.remove(header::CONTENT_LENGTH);
     }

@@ -9,7 +9,11 @@ use std::sync::{
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{id::OrgId, key::KeyId, limits::Limits};
+use crate::{clock::Timestamp, id::OrgId, key::KeyId, limits::Limits};
+
+const EXPIRES_AT_HEADER: &str = "x-api-key-expires-at";
+/// A key's answers tell when it expires in its last 14 days.
+const EXPIRY_NOTICE_MILLIS: i64 = 14 * 24 * 60 * 60 * 1_000;
 
 tokio::task_local! {
     static CURRENT: Arc<Exchange>;
@@ -30,6 +34,8 @@ pub(crate) struct Notes {
     pub(crate) caller: Option<(OrgId, KeyId)>,
     /// The limit headers of the answer.
     pub(crate) limit_headers: Vec<(HeaderName, String)>,
+    /// When the key expires, where that is soon.
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 impl Exchange {
@@ -49,8 +55,10 @@ impl Exchange {
 }
 
 impl Notes {
-    pub(crate) fn add_limit_headers(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.limit_headers {
+    /// Adds what an answer tells of its key: how its limits stand, and that it expires soon.
+    pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
+        let expires = self.expires_at.map(|at| (HeaderName::from_static(EXPIRES_AT_HEADER), at.to_string()));
+        for (name, value) in self.limit_headers.iter().chain(&expires) {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
@@ -73,6 +81,12 @@ pub(crate) fn note_route(route: &str) {
 
 pub(crate) fn note_caller(org: OrgId, key: KeyId) {
     note(|notes| notes.caller = Some((org, key)));
+}
+
+/// Notes when the key expires, so that its answers tell of it in its last days.
+pub(crate) fn note_expiry(expires_at: Option<Timestamp>, now: Timestamp) {
+    let is_soon = |at: &Timestamp| at.as_millis() - now.as_millis() <= EXPIRY_NOTICE_MILLIS;
+    note(|notes| notes.expires_at = expires_at.filter(is_soon));
 }
 
 pub(crate) fn note_limits(limits: &Limits) {

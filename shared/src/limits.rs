@@ -15,6 +15,7 @@ use crate::{
     clock::Timestamp,
     error::ApiError,
     key::{Grant, KeyHash},
+    plan::{Allowance, Plan},
 };
 
 /// Requests a key may make in one minute of the clock.
@@ -94,9 +95,9 @@ impl std::fmt::Display for Month {
 /// How much of one limit is used in a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
-    limit: u64,
-    used: u64,
-    resets_at: Timestamp,
+    pub(crate) limit: u64,
+    pub(crate) used: u64,
+    pub(crate) resets_at: Timestamp,
 }
 
 impl Standing {
@@ -108,7 +109,15 @@ impl Standing {
         Self { limit, used, resets_at: Month::of(now).ends() }
     }
 
-    fn remaining(self) -> u64 {
+    /// `None`: the plan is unlimited.
+    pub(crate) fn of_plan(plan: Plan, used: u64, now: Timestamp) -> Option<Self> {
+        match plan.monthly_requests() {
+            Allowance::Limited(limit) => Some(Self::of_month(limit, used, now)),
+            Allowance::Unlimited => None,
+        }
+    }
+
+    pub(crate) fn remaining(self) -> u64 {
         self.limit.saturating_sub(self.used)
     }
 

@@ -1,8 +1,8 @@
-//! What an operation takes and answers, told by its handler's signature: nothing about it is written twice.
+//! What an operation takes and answers, told by its handler's signature; a [`Doc`] adds only what no type can tell.
 //!
 //! `Caller<JobsRead>` tells the scope and what a key can be refused for, `Query<ListJobs>` the parameters, `Json<NewJob>` the
 //! body, `Listed<Job>` the answer, and each its errors. The `openapi` crate makes the OpenAPI document of it. In a function's
-//! own build nothing here is called.
+//! own build nothing is described.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -18,7 +18,7 @@ use utoipa::{
 };
 
 use crate::{
-    auth::Caller,
+    auth::{Caller, Holder},
     body::{Field, Fields, FromFields},
     envelope::{Created, Data},
     error::{ApiError, ErrorCode, Problem},
@@ -68,7 +68,7 @@ impl Doc {
 /// What an operation takes and answers.
 #[derive(Debug, Default)]
 pub struct Operation {
-    /// The scope that it demands.
+    /// The scope that it demands; `None`: any valid key will do.
     pub scope: Option<Scope>,
     /// The kinds of the ids in its path, in the path's order.
     pub path: Vec<Cow<'static, str>>,
@@ -115,12 +115,16 @@ impl Schemas {
     /// A reference to the schema of what `T` is read of.
     pub fn refer_fields<T: FromFields>(&mut self, name: &'static str) -> RefOr<Schema> {
         let words = to_json(&<T::Object as PartialSchema>::schema());
+        let about = words.get("description").cloned();
         let mut described = Described { words, properties: Map::new(), required: Vec::new(), schemas: self };
         let _ = T::from_fields(&mut described);
         let Described { properties, required, .. } = described;
         let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
         if !required.is_empty() {
             schema["required"] = json!(required);
+        }
+        if let Some(about) = about {
+            schema["description"] = about;
         }
         self.0.insert(name.to_owned(), schema);
         Ref::from_schema_name(name).into()
@@ -184,9 +188,16 @@ impl Fields for Described<'_> {
     /// The default is told in words: from a schema's `default`, generators of clients make a field that must be given.
     fn optional_or<T: Field + Serialize>(&mut self, name: &'static str, default: T) -> T {
         let told = to_json(&default).to_string().replace('"', "");
-        let schema = self.add::<T>(name, true);
-        let about = schema["description"].as_str().unwrap_or_default();
-        schema["description"] = format!("{about} Without it, `{told}`.").trim_start().into();
+        let schema = self.add::<T>(name, true).clone();
+        // In place of the kind's own words, which begin it, and then list the values.
+        let own = schema["description"].as_str();
+        let kind = schema["oneOf"][0]["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+        let kind = self.schemas.0.get(kind).and_then(|kind| kind["description"].as_str()).unwrap_or_default();
+        let about = own.or_else(|| kind.split("\n\n").next()).unwrap_or_default();
+        let told = format!("{about} Without it, `{told}`.");
+        if let Some(schema) = self.properties.get_mut(name) {
+            schema["description"] = told.trim_start().into();
+        }
         default
     }
 
@@ -229,6 +240,12 @@ pub trait Part {
 
 impl<S> Part for State<S> {
     fn describe(_: &mut Operation) {}
+}
+
+impl Part for Holder {
+    fn describe(operation: &mut Operation) {
+        operation.errors.extend([ErrorCode::MissingApiKey, ErrorCode::InvalidApiKey, ErrorCode::RateLimitExceeded]);
+    }
 }
 
 impl<S: RequiredScope> Part for Caller<S> {

@@ -3,6 +3,12 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
+
+use crate::operation::choice;
 
 /// A scope as a type, for `Caller<JobsRead>`: a handler's signature says what it demands.
 pub trait RequiredScope: Send + Sync + 'static {
@@ -34,6 +40,14 @@ macro_rules! scopes {
                 match self { $(Self::$name => $doc,)* }
             }
         }
+
+        impl PartialSchema for Scope {
+            fn schema() -> RefOr<Schema> {
+                choice("One permission of an API key.", &[$(($text, $doc)),*])
+            }
+        }
+
+        impl ToSchema for Scope {}
 
         $(
             #[doc = concat!("Demands `", $text, "`.")]

@@ -137,7 +137,7 @@ fn finish(
         }
     }
     let headers = response.headers_mut();
-    notes.add_limit_headers(headers);
+    notes.add_headers(headers);
     // An answer is one organization's, unless it says otherwise: no cache between may keep it.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(id) {

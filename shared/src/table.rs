@@ -4,7 +4,8 @@
 //!
 //! | Item | `pk` | `sk` |
 //! |---|---|---|
-//! | API key: hash, scopes, requests by minute | `KEY#{key id}` | `KEY` |
+//! | API key: hash, scopes, requests by minute and of today | `KEY#{key id}` | `KEY` |
+//! | A key's day that is over: requests, until `deleteAt` | `KEY#{key id}#DAY` | day |
 //! | Organization: plan, number of keys, requests by month | `ORG#{org}` | `ORG` |
 //! | Key marker: the organization has the key | `ORG#{org}` | `KEY#{created}#{key id}` |
 //! | Organization marker: there is the organization | `ORGS` | org |
@@ -27,6 +28,7 @@
 //! | jobs, or a job's applications, with a status, newest first | Query of index `ByStatus` (`statusPk`, `sk`), descending |
 //! | candidates at a stage, latest arrival first | Query of index `ByStage` (`stagePk`, `stageSk`), descending |
 //! | a candidate by e-mail | Get of the marker, Get of the candidate |
+//! | a key's days, latest first | Query of the partition, descending |
 //! | an organization's keys, all organizations, oldest first | Query of the markers, `BatchGetItem` of the items |
 //!
 //! The application markers also list a candidate's applications; nothing reads them that way yet.
@@ -36,7 +38,7 @@ use crate::{
     db::{DbError, Item, string, text},
     id::{ApplicationId, CandidateId, JobId, OrgId, StageId},
     key::KeyId,
-    records::{application::ApplicationStatus, job::JobStatus},
+    records::{application::ApplicationStatus, job::JobStatus, usage::Day},
     value::Email,
 };
 
@@ -47,6 +49,9 @@ const STAGE_PK: &str = "stagePk";
 const STAGE_SK: &str = "stageSk";
 const BY_STATUS: &str = "ByStatus";
 const BY_STAGE: &str = "ByStage";
+
+/// When DynamoDB may delete an item of the Access table, in Unix seconds.
+pub(crate) const DELETE_AT: &str = "deleteAt";
 
 /// The condition that there is no item with the key.
 pub(crate) const ABSENT: &str = "attribute_not_exists(pk)";
@@ -85,6 +90,19 @@ pub(crate) fn nothing() -> Key {
 
 pub(crate) fn api_key(id: &KeyId) -> Key {
     Key::new(format!("KEY#{id}"), "KEY")
+}
+
+fn api_key_day_partition(id: &KeyId) -> String {
+    format!("KEY#{id}#DAY")
+}
+
+pub(crate) fn api_key_day(id: &KeyId, day: Day) -> Key {
+    Key::new(api_key_day_partition(id), day)
+}
+
+/// The day that an item of a key's days is of.
+pub(crate) fn day_of(item: &Item) -> Option<Day> {
+    text(item, SK)?.parse().ok()
 }
 
 fn organization_partition(org: &OrgId) -> String {
@@ -210,6 +228,8 @@ pub(crate) struct List {
 enum ListKind {
     /// Of the Access table, by creation.
     Markers,
+    /// Of the Access table, latest first.
+    Days,
     NewestFirst,
     OldestFirst,
     ByStatus,
@@ -229,6 +249,11 @@ impl List {
     /// The organization's item, and before it the markers of its keys.
     pub(crate) fn api_keys(org: &OrgId) -> Self {
         Self::of_table(ListKind::Markers, organization_partition(org))
+    }
+
+    /// The days of a key that are over.
+    pub(crate) fn api_key_days(id: &KeyId) -> Self {
+        Self::of_table(ListKind::Days, api_key_day_partition(id))
     }
 
     pub(crate) fn jobs(org: &OrgId, status: Option<JobStatus>) -> Self {
@@ -267,12 +292,12 @@ impl List {
 
     /// Whether it lies in the Access table rather than in Records.
     pub(crate) fn is_of_access(&self) -> bool {
-        self.kind == ListKind::Markers
+        matches!(self.kind, ListKind::Markers | ListKind::Days)
     }
 
     pub(crate) fn index(&self) -> Option<&'static str> {
         match self.kind {
-            ListKind::Markers | ListKind::NewestFirst | ListKind::OldestFirst => None,
+            ListKind::Markers | ListKind::Days | ListKind::NewestFirst | ListKind::OldestFirst => None,
             ListKind::ByStatus => Some(BY_STATUS),
             ListKind::ByStage => Some(BY_STAGE),
         }
@@ -280,7 +305,7 @@ impl List {
 
     pub(crate) fn partition_name(&self) -> &'static str {
         match self.kind {
-            ListKind::Markers | ListKind::NewestFirst | ListKind::OldestFirst => PK,
+            ListKind::Markers | ListKind::Days | ListKind::NewestFirst | ListKind::OldestFirst => PK,
             ListKind::ByStatus => STATUS_PK,
             ListKind::ByStage => STAGE_PK,
         }
@@ -295,9 +320,9 @@ impl List {
     }
 
     /// The stages are few, and a new organization's must all be there at once: a new candidate enters the first of them.
-    /// What an operator has just made is to be listed.
+    /// What an operator has just made is to be listed. A day's count is either here or on the key's item.
     pub(crate) fn is_read_consistently(&self) -> bool {
-        matches!(self.kind, ListKind::OldestFirst | ListKind::Markers)
+        matches!(self.kind, ListKind::OldestFirst | ListKind::Markers | ListKind::Days)
     }
 
     /// Where a row is in the list's order: its sort key.
@@ -316,7 +341,7 @@ impl List {
                 entered.parse::<Timestamp>().ok()?;
                 id
             }
-            ListKind::Markers => {
+            ListKind::Markers | ListKind::Days => {
                 let key = Key::new(self.table_partition.clone(), position);
                 return Some(key.into_item());
             }

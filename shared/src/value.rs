@@ -352,9 +352,9 @@ choices! {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({ "min": 52000, "max": 61000, "currency": "EUR", "period": "year" }))]
 pub struct Salary {
-    /// The least that is paid. One of `min` and `max` must be given.
+    /// The least that is paid, with at most two decimals. One of `min` and `max` must be given.
     min: Option<Amount>,
-    /// The most that is paid; not less than `min`.
+    /// The most that is paid, with at most two decimals; not less than `min`.
     max: Option<Amount>,
     currency: Currency,
     period: Period,
@@ -440,7 +440,7 @@ schemas! {
     Email: text_schema(1, MAX_SHORT_TEXT).format(Some(SchemaFormat::Custom("idn-email".to_owned())));
     WebUrl: text_schema(1, MAX_URL).format(Some(SchemaFormat::Custom("uri".to_owned()))).pattern(Some(WEB_URL_PATTERN));
     Count: simple(Type::Integer).minimum(Some(1)).maximum(Some(10_000));
-    Amount: simple(Type::Number).minimum(Some(0)).maximum(Some(Self::MAX)).multiple_of(Some(0.01));
+    Amount: simple(Type::Number).minimum(Some(0)).maximum(Some(Self::MAX)).description(Some("At most two decimals."));
     Currency: simple(Type::String).pattern(Some("^[A-Z]{3}$")).description(Some("An ISO 4217 currency code."));
 }
 

@@ -21,4 +21,5 @@ mod pipeline;
 mod runtime;
 mod strange;
 mod template;
+mod usage;
 mod world;

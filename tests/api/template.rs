@@ -102,7 +102,12 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
         let unused = wanted_of_each.iter().find(|ways| ways.iter().all(|way| !done.contains(way)));
         assert_eq!(unused, None, "{code_uri} may what it never does");
         let access: Vec<_> = allowed.iter().filter(|action| action.ends_with("AccessTable")).collect();
-        assert_eq!(access, ["UpdateItem on AccessTable"]);
+        // Whoever reads the keys of an organization is not who answers its records.
+        let wanted: &[&str] = match code_uri {
+            "functions/usage" => &["GetItem on AccessTable", "Query on AccessTable", "UpdateItem on AccessTable"],
+            _ => &["UpdateItem on AccessTable"],
+        };
+        assert_eq!(access, wanted);
         assert!(allowed.iter().all(|action| !action.contains('*')), "no wildcard: {allowed:?}");
     }
 }

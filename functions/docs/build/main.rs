@@ -18,15 +18,13 @@ use std::{
 use data_encoding::HEXLOWER;
 use flate2::{Compression, write::GzEncoder};
 use minijinja::{Environment, context, value::Serde};
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A chapter of the guides.
-#[derive(Serialize)]
 struct Page {
     /// Its file in `pages/`, and its last part of the path.
     name: &'static str,
@@ -115,11 +113,15 @@ fn main() -> Result<()> {
     let mut templates = Environment::new();
     templates.add_global("operations", Serde(reference::operations(&openapi)));
     templates.add_global("openapi", Serde(&openapi));
-    templates.add_global("pages", Serde(&PAGES));
+    let pages = PAGES
+        .iter()
+        .map(|page| json!({ "name": page.name, "title": page.title, "about": page.about, "path": page.path() }));
+    templates.add_global("pages", Serde(pages.collect::<Vec<_>>()));
     templates.add_global("assets", Serde(&assets));
     templates.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     templates.add_filter("cell", |text: String| text.replace('\n', " ").replace('|', "\\|"));
     templates.add_filter("thousands", thousands);
+    templates.add_filter("slug", |text: String| markdown::slug(&text));
     templates.add_template_owned("layout.html", text("site/layout.html")?)?;
     let mut whole = String::new();
 

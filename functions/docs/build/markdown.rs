@@ -27,7 +27,7 @@ pub fn to_html(markdown: &str) -> String {
     }
     let mut page = String::new();
     html::push_html(&mut page, made.into_iter());
-    page.replace("<pre>", r#"<pre tabindex="0">"#).replace("<th></th>", "<td></td>")
+    page.replace("<pre>", r#"<pre tabindex="0">"#)
 }
 
 /// The text of every heading.
@@ -53,7 +53,7 @@ fn headings(events: &[Event<'_>]) -> Vec<String> {
 }
 
 /// `Rate limits & plans` as `rate-limits-plans`.
-fn slug(text: &str) -> String {
+pub fn slug(text: &str) -> String {
     let kept = text.to_lowercase().replace(|c: char| !c.is_alphanumeric() && c != '_', "-");
     kept.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }

@@ -9,7 +9,6 @@ const HOST: &str = "https://api.example.com";
 /// An operation, as the pages show it.
 #[derive(Serialize)]
 pub struct Operation {
-    group: String,
     summary: String,
     method: String,
     path: String,
@@ -60,7 +59,9 @@ fn text(value: &Value) -> String {
 
 fn describe(openapi: &Value, path: &str, method: &str, operation: &Value) -> Operation {
     let scope = text(&operation["security"][0]["ApiKey"][0]);
-    let about = text(&operation["description"]).replace(&format!("Needs the scope `{scope}`."), "");
+    let needs =
+        if scope.is_empty() { "Any valid key will do.".to_owned() } else { format!("Needs the scope `{scope}`.") };
+    let about = text(&operation["description"]).replace(&needs, "");
     let (status, success) = members(&operation["responses"])
         .find(|(status, _)| status.starts_with('2'))
         .map_or((String::new(), &Value::Null), |(status, response)| (status.clone(), response));
@@ -71,7 +72,6 @@ fn describe(openapi: &Value, path: &str, method: &str, operation: &Value) -> Ope
     let body = &operation["requestBody"]["content"]["application/json"];
     let refusals = members(&operation["responses"]).filter(|(status, _)| !status.starts_with('2'));
     Operation {
-        group: text(&operation["tags"][0]),
         summary: text(&operation["summary"]),
         method: method.to_uppercase(),
         path: path.to_owned(),
@@ -83,9 +83,9 @@ fn describe(openapi: &Value, path: &str, method: &str, operation: &Value) -> Ope
             .flatten()
             .map(|one| parameter(openapi, one))
             .collect(),
-        body: fields(openapi, resolve(openapi, &body["schema"])),
+        body: fields(openapi, resolve(openapi, &body["schema"]), ""),
         status,
-        answer: fields(openapi, object),
+        answer: fields(openapi, object, ""),
         answer_example: format!("{:#}", content["example"]),
         is_list,
         refusals: refusals
@@ -114,32 +114,45 @@ fn parameter(openapi: &Value, parameter: &Value) -> Field {
     }
 }
 
-fn fields(openapi: &Value, schema: &Value) -> Vec<Field> {
+/// The fields of an object, and below each those of an object in it: `salary.min`.
+fn fields(openapi: &Value, schema: &Value, within: &str) -> Vec<Field> {
     let required = |name: &String| schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
-    let field = |(name, property): (&String, &Value)| Field {
-        name: name.clone(),
-        place: String::new(),
-        kind: kind(openapi, property),
-        required: required(name),
-        about: about(openapi, property),
+    let field = |(name, property): (&String, &Value)| {
+        let path = format!("{within}{name}");
+        let inner = resolve(openapi, one_way(property));
+        let rows = if inner["type"] == "array" { resolve(openapi, &inner["items"]) } else { inner };
+        let below = fields(openapi, rows, &format!("{path}{}.", if inner["type"] == "array" { "[]" } else { "" }));
+        let own = Field {
+            name: path,
+            place: String::new(),
+            kind: kind(openapi, property),
+            required: required(name),
+            about: about(openapi, property),
+        };
+        [own].into_iter().chain(below)
     };
-    members(&schema["properties"]).map(field).collect()
+    members(&schema["properties"]).flat_map(field).collect()
 }
 
-/// What a property means, or what its kind does: its first line, without the list of its values.
+/// What a property means, or what its kind does: its first paragraph, without the list of its values.
 fn about(openapi: &Value, property: &Value) -> String {
-    let one_way = property["oneOf"].get(0).unwrap_or(property);
-    let words = property.get("description").or_else(|| resolve(openapi, one_way).get("description"));
-    words.and_then(Value::as_str).and_then(|words| words.lines().next()).unwrap_or_default().to_owned()
+    let words = property.get("description").or_else(|| resolve(openapi, one_way(property)).get("description"));
+    let words = words.and_then(Value::as_str).and_then(|words| words.split("\n\n").next()).unwrap_or_default();
+    words.replace('\n', " ")
 }
 
-/// A schema in a few words: `text, 1–200 characters, or null`.
+/// What a property is when it is not `null`.
+fn one_way(property: &Value) -> &Value {
+    property["oneOf"].get(0).unwrap_or(property)
+}
+
+/// A schema in a few words: `text, 1–200 characters; or null`.
 fn kind(openapi: &Value, schema: &Value) -> String {
     let mut words = match schema["oneOf"].as_array() {
         Some(ways) => {
             let ways =
                 ways.iter().map(|way| if way["type"] == "null" { "`null`".to_owned() } else { kind(openapi, way) });
-            ways.collect::<Vec<_>>().join(", or ")
+            ways.collect::<Vec<_>>().join("; or ")
         }
         None => plain_kind(openapi, resolve(openapi, schema)),
     };
@@ -151,7 +164,7 @@ fn kind(openapi: &Value, schema: &Value) -> String {
 
 fn plain_kind(openapi: &Value, schema: &Value) -> String {
     let (types, nullable) = match &schema["type"] {
-        Value::Array(types) => (text(&types[0]), ", or `null`"),
+        Value::Array(types) => (text(&types[0]), "; or `null`"),
         one => (text(one), ""),
     };
     let range = |least: &str, most: &str| match (&schema[least], &schema[most]) {
@@ -184,10 +197,7 @@ fn plain_kind(openapi: &Value, schema: &Value) -> String {
             let most = schema["maxItems"].as_u64().map(|most| format!(", up to {most}")).unwrap_or_default();
             format!("list{most} of: {}", kind(openapi, &schema["items"]))
         }
-        _ => {
-            let inner = fields(openapi, schema).into_iter().map(|field| format!("`{}`: {}", field.name, field.kind));
-            format!("object of {}", inner.collect::<Vec<_>>().join("; "))
-        }
+        _ => "object".to_owned(),
     };
     words + nullable
 }

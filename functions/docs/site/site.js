@@ -38,6 +38,16 @@ for (const pre of document.querySelectorAll('main pre:has(code[class^="language-
   around.append(pre, copyButton(() => pre.textContent.trimEnd()));
 }
 
+// What fits needs no stop for the keyboard.
+function mindScrolling() {
+  for (const box of document.querySelectorAll("main pre, main .scroll")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+}
+mindScrolling();
+addEventListener("resize", mindScrolling);
+
 for (const heading of document.querySelectorAll("main h2[id]")) {
   const link = document.createElement("a");
   link.href = `#${heading.id}`;

@@ -6,6 +6,9 @@ const follow = () => document.documentElement.classList.toggle("dark-mode", dark
 dark.addEventListener("change", follow);
 follow();
 
+// A page that the browser kept for the way back would still have the key.
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+
 const root = document.getElementById("swagger-ui");
 
 // Swagger UI leaves some of its controls without a name, and some of its scrolling boxes out of the keyboard's reach.

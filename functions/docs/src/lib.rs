@@ -1,6 +1,6 @@
 //! `/`, `/docs…`, `/llms.txt` and `/api/v1/openapi.json`: the developer pages, for people and for programs.
 //!
-//! All of it is made when this is built (`build.rs`) of `openapi.json`, `pages/` and `site/`, and lies here compressed. It needs no
+//! All of it is made when this is built (`build/`) of `openapi.json`, `pages/` and `site/`, and lies here compressed. It needs no
 //! key, and links no handler.
 
 use std::io::Read;
@@ -47,10 +47,9 @@ const SECURITY: [(&str, &str); 6] = [
 
 /// What this function serves.
 pub fn router() -> Router {
-    ["/", "/docs", "/docs/{*page}", "/llms.txt", "/api/v1/openapi.json"]
+    ["/", "/docs", "/docs/", "/docs/{*page}", "/llms.txt", "/api/v1/openapi.json"]
         .into_iter()
         .fold(Router::new(), |router, path| router.route(path, get(serve)))
-        .route("/docs/", get(async || (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, "/docs")])))
 }
 
 /// Every file that is served.
@@ -60,6 +59,9 @@ pub fn files() -> &'static [File] {
 }
 
 async fn serve(uri: Uri, headers: HeaderMap) -> Response<Body> {
+    if let Some(file) = uri.path().strip_suffix('/').and_then(find) {
+        return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, file.path)]).into_response();
+    }
     let (file, status, caching) = match find(uri.path()) {
         Some(file) if file.path.starts_with(ASSETS) => {
             (Some(file), StatusCode::OK, "public, max-age=31536000, immutable")
@@ -68,7 +70,7 @@ async fn serve(uri: Uri, headers: HeaderMap) -> Response<Body> {
         // While a new version is rolled out, its pages ask the old one for assets, and the other way round.
         None => match renamed(uri.path()) {
             Some(file) => (Some(file), StatusCode::OK, "no-store"),
-            None => (find(NOT_FOUND), StatusCode::NOT_FOUND, "no-store"),
+            None => (FILES.iter().find(|file| file.path == NOT_FOUND), StatusCode::NOT_FOUND, "no-store"),
         },
     };
     let mut response = file.map_or_else(|| status.into_response(), |file| file.answer(status, &headers));
@@ -80,7 +82,7 @@ async fn serve(uri: Uri, headers: HeaderMap) -> Response<Body> {
 }
 
 fn find(path: &str) -> Option<&'static File> {
-    FILES.iter().find(|file| file.path == path)
+    FILES.iter().find(|file| file.path == path && path != NOT_FOUND)
 }
 
 /// The asset that has this name but for the digest.
@@ -97,7 +99,9 @@ impl File {
     fn answer(&self, status: StatusCode, asked: &HeaderMap) -> Response<Body> {
         let etag = (header::ETAG, HeaderValue::from_static(self.etag));
         if status == StatusCode::OK && self.is_known(asked) {
-            return (StatusCode::NOT_MODIFIED, [etag]).into_response();
+            // With its type, so that nobody on the way makes one up.
+            let media_type = (header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+            return (StatusCode::NOT_MODIFIED, [etag, media_type]).into_response();
         }
         let head = [(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type)), etag];
         if takes_gzip(asked) {

@@ -1,4 +1,7 @@
-//! A key's item: whose it is, what it may do, and how much it was used in this minute. The key itself is not in it.
+//! A key's item: whose it is, what it may do, when it was last used, and how often in this minute and today. The key itself is
+//! not in it.
+
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::{
     primitives::Blob,
@@ -14,7 +17,10 @@ use crate::{
     key::{ApiKey, Grant, KeyId},
     limits::{BURST_LIMIT, Minute, Standing},
     plan::Plan,
-    records::organization,
+    records::{
+        organization,
+        usage::{self, Day},
+    },
     scope::Scope,
     table::{self, List},
 };
@@ -28,6 +34,7 @@ const CREATED_AT: &str = "createdAt";
 /// Milliseconds since 1970, so that a condition can compare it.
 const EXPIRES_AT: &str = "expiresAt";
 const REVOKED_AT: &str = "revokedAt";
+const LAST_USED_AT: &str = "lastUsedAt";
 
 /// Removing old counters normally rides along with the next request. A key whose every request meets a fresh instance
 /// would gather them, so that each of its updates is charged for a larger item: at so many they are removed at once.
@@ -42,11 +49,26 @@ pub(crate) struct KeyUse {
     pub(crate) admitted: bool,
     /// Counters of minutes long over.
     pub(crate) stale: Vec<Minute>,
+    /// The key's item, as it is now.
+    item: Item,
+}
+
+impl KeyUse {
+    /// The key, as its organization sees it.
+    pub(crate) fn summary(&self) -> Result<KeySummary, DbError> {
+        KeySummary::read(&self.item)
+    }
+
+    /// Requests by day, as far as they are on the item.
+    pub(crate) fn days(&self) -> BTreeMap<Day, u64> {
+        let counted = self.item.keys().filter_map(|name| Some((Day::counted_by(name)?, integer(&self.item, name)?)));
+        counted.collect()
+    }
 }
 
 /// Counts a request on the key, in one conditional update that finds the key by its id, compares the hash of the whole
-/// key, refuses a revoked or expired one, and raises the minute's counter only below [`BURST_LIMIT`]. `stale` counters
-/// are removed on the way. `None`: the key is not valid, whatever the reason.
+/// key, refuses a revoked or expired one, and raises the minute's counter only below [`BURST_LIMIT`]; the day's counter and the
+/// last use ride along. `stale` counters are removed on the way. `None`: the key is not valid, whatever the reason.
 pub(crate) async fn count_request(
     db: &Db,
     key: &ApiKey,
@@ -58,16 +80,19 @@ pub(crate) async fn count_request(
     let stale: Vec<Minute> = stale.iter().copied().filter(|minute| minute.is_stale(now)).collect();
     let mut request = db
         .update_access(table::api_key(&key.id()))
-        .update_expression(format!("ADD #window :one{}", remove(&stale)))
+        .update_expression(format!("SET #lastUsed = :lastUsed ADD #window :one, #day :one{}", remove(&stale)))
         .condition_expression(
             "#hash = :hash AND attribute_not_exists(#revoked) \
              AND (attribute_not_exists(#expires) OR #expires > :now) \
              AND (attribute_not_exists(#window) OR #window < :limit)",
         )
         .expression_attribute_names("#window", Minute::of(now).attribute())
+        .expression_attribute_names("#day", Day::of(now).attribute())
+        .expression_attribute_names("#lastUsed", LAST_USED_AT)
         .expression_attribute_names("#hash", HASH)
         .expression_attribute_names("#revoked", REVOKED_AT)
         .expression_attribute_names("#expires", EXPIRES_AT)
+        .expression_attribute_values(":lastUsed", string(now))
         .expression_attribute_values(":one", number(1))
         .expression_attribute_values(":hash", AttributeValue::B(hash.clone()))
         .expression_attribute_values(":now", number(now.as_millis()))
@@ -89,7 +114,22 @@ pub(crate) async fn count_request(
         stale.clear();
     }
     stale.truncate(MAX_STALE_WINDOWS);
-    Ok(Some(KeyUse { grant: grant(&item)?, burst: Standing::of_burst(used, now), admitted, stale }))
+    let mut used = KeyUse { grant: grant(&item)?, burst: Standing::of_burst(used, now), admitted, stale, item };
+    if admitted {
+        file_days(db, key, &mut used, now).await;
+    }
+    Ok(Some(used))
+}
+
+/// Moves the counts of days that are over to items of their own. Once a day, since the next request finds none.
+async fn file_days(db: &Db, key: &ApiKey, used: &mut KeyUse, now: Timestamp) {
+    let over = used.days().into_iter().filter(|(day, _)| *day < Day::of(now));
+    for (day, requests) in over {
+        // The request is counted. What could not be moved now is moved by the next.
+        if usage::file(db, &key.id(), day, requests).await.is_ok() {
+            used.item.remove(&day.attribute());
+        }
+    }
 }
 
 /// Whether a refused update was refused for the burst alone.
@@ -255,13 +295,17 @@ pub struct KeySummary {
     pub created_at: Timestamp,
     /// From when on it is refused; `None`: never.
     pub expires_at: Option<Timestamp>,
+    /// When it was last used; `None`: never.
+    pub last_used_at: Option<Timestamp>,
     /// When it was revoked; `None`: it was not.
     pub revoked_at: Option<Timestamp>,
 }
 
 impl KeySummary {
     fn read(item: &Item) -> Result<Self, DbError> {
-        let Grant { scopes, expires_at, .. } = grant(item)?;
+        let Grant { mut scopes, expires_at, .. } = grant(item)?;
+        // DynamoDB sorts a set by its bytes.
+        scopes.sort_unstable();
         let whole = || {
             Some(Self {
                 id: table::api_key_of(item)?,
@@ -270,6 +314,7 @@ impl KeySummary {
                 scopes,
                 created_at: text(item, CREATED_AT)?.parse().ok()?,
                 expires_at,
+                last_used_at: text(item, LAST_USED_AT).and_then(|at| at.parse().ok()),
                 revoked_at: text(item, REVOKED_AT).and_then(|at| at.parse().ok()),
             })
         };

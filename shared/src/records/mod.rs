@@ -10,6 +10,7 @@ pub mod job;
 pub mod organization;
 pub mod position;
 pub mod stage;
+pub mod usage;
 
 use serde::de::DeserializeOwned;
 

@@ -55,11 +55,7 @@ pub(crate) async fn count_request(db: &Db, org: &OrgId, now: Timestamp) -> Resul
         return Ok(None);
     }
     let used = integer(&item, &counter).unwrap_or(0);
-    let month = match plan.monthly_requests() {
-        Allowance::Limited(limit) => Some(Standing::of_month(limit, used, now)),
-        Allowance::Unlimited => None,
-    };
-    Ok(Some(MonthUse { month, admitted }))
+    Ok(Some(MonthUse { month: Standing::of_plan(plan, used, now), admitted }))
 }
 
 /// The condition that the counter `#used` is below what the plan of the item allows, with its values:
@@ -156,6 +152,12 @@ impl Organization {
         };
         whole().ok_or(DbError::Unreadable("an organization"))
     }
+}
+
+/// The organization, which there is, since its id was found.
+pub(crate) async fn get(db: &Db, org: &OrgId, now: Timestamp) -> Result<Organization, DbError> {
+    let item = db.get_access(table::organization(org)).await?;
+    Organization::read(&item.ok_or(DbError::Unreadable("a key of no organization"))?, now)
 }
 
 /// The organization with this id, if `id` is one and it is there.

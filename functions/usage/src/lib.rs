@@ -1,0 +1,27 @@
+//! `/api/v1/usage`: what a key may do, and how much of that was done.
+
+use axum::extract::State;
+use shared::{
+    app::App,
+    auth::Holder,
+    envelope::Data,
+    error::ApiError,
+    operation::Doc,
+    records::usage::{self, Usage},
+    route::Routes,
+};
+
+/// What this function serves.
+#[must_use]
+pub fn router() -> Routes {
+    Routes::new().get(
+        "/api/v1/usage",
+        get,
+        Doc::new("getUsage", "Get a key's usage").about("Of the key that asks. It costs nothing of the month."),
+    )
+}
+
+/// `GET /api/v1/usage`: the usage of the key that asks.
+async fn get(holder: Holder, State(app): State<App>) -> Result<Data<Usage>, ApiError> {
+    Ok(Data(usage::read(&app.db, holder, app.clock.now()).await?))
+}

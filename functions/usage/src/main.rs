@@ -1,0 +1,8 @@
+//! Starts the `usage` function in the Lambda runtime.
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    shared::serve::run(usage::router()).await
+}
