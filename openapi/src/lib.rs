@@ -35,8 +35,7 @@ and a missing value is `null`, never left out. Answers may get further fields: p
 The guides are at [/docs](/docs).";
 
 /// The groups of operations, each served by a function of its own.
-#[must_use]
-pub fn groups() -> Vec<(&'static str, &'static str, Routes)> {
+fn groups() -> Vec<(&'static str, &'static str, Routes)> {
     vec![
         ("Jobs", "The jobs of your organization.", jobs::router()),
         ("Candidates", "The candidates of your organization.", candidates::router()),
@@ -114,7 +113,7 @@ pub fn document() -> Value {
         "x-error-codes": ErrorCode::ALL.iter().map(|code| json!({
             "code": code,
             "status": code.status().as_u16(),
-            "cause": code.cause(),
+            "cause": code.about(),
             "remedy": code.remedy(),
         })).collect::<Vec<_>>(),
         "x-field-problems": Problem::ALL.iter().map(|problem| json!({ "code": problem, "about": problem.about() })).collect::<Vec<_>>(),
@@ -158,11 +157,10 @@ fn describe(
         described["parameters"] = parameters.into();
     }
     if let Some((name, example)) = &operation.body {
-        let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
         described["requestBody"] = json!({
             "required": true,
             "description": format!("At most {} KiB.", MAX_BODY_BYTES / 1024),
-            "content": { "application/json": { "schema": schema, "example": example } },
+            "content": { "application/json": { "schema": schema::refer(name), "example": example } },
         });
     }
     described
@@ -177,7 +175,7 @@ fn parameters(route: &Route, operation: &Operation, schemas: &schema::Finished) 
             "in": "path",
             "required": true,
             "description": format!("The {}'s id.", object.to_lowercase()),
-            "schema": schemas.inline(&json!({ "$ref": format!("#/components/schemas/{kind}") })),
+            "schema": schemas.inline(&schema::refer(kind)),
             "example": schemas.example_id(object),
         }));
     }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use shared::{
-    clock::{Clock, Timestamp},
+    clock::Timestamp,
     error::{ApiError, Detail, ErrorCode, Problem},
+    id::Stamp,
     operation::Operation,
     scope::Scope,
 };
 
-use crate::schema::{Finished, envelope_name, object};
+use crate::schema::{self, Finished, object};
 
 const REQUEST_ID: &str = "f6Q2fhH9oAMEJ1g=";
 const ORIGIN: &str = "https://api.example.com";
@@ -25,8 +26,7 @@ pub fn all(
 ) -> Value {
     let mut responses = Map::new();
     if let Some(answer) = &operation.answer {
-        let name = envelope_name(&answer.data, answer.is_list);
-        let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
+        let schema = schema::refer(&schema::envelope_name(&answer.data, answer.is_list));
         let mut headers = vec!["X-Request-Id"];
         headers.extend(LIMITS);
         if answer.has_version {
@@ -105,14 +105,14 @@ fn failure(status: u16, codes: &[ErrorCode]) -> Value {
     let examples = codes.iter().map(|code| {
         let body = sample(*code).body(REQUEST_ID, ORIGIN);
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-        (code.as_str().to_owned(), json!({ "summary": code.cause(), "value": value }))
+        (code.as_str().to_owned(), json!({ "summary": code.about(), "value": value }))
     });
-    let about: Vec<String> = codes.iter().map(|code| format!("- `{}`: {}", code.as_str(), code.cause())).collect();
+    let about: Vec<String> = codes.iter().map(|code| format!("- `{}`: {}", code.as_str(), code.about())).collect();
     json!({
         "description": about.join("\n"),
         "headers": refer(&headers),
         "content": { "application/json": {
-            "schema": { "$ref": "#/components/schemas/ErrorResponse" },
+            "schema": schema::refer("ErrorResponse"),
             "examples": examples.collect::<Map<_, _>>(),
         } },
     })
@@ -122,10 +122,9 @@ fn failure(status: u16, codes: &[ErrorCode]) -> Value {
 pub fn error_schemas() -> [(&'static str, Value); 5] {
     let text = |about: &str| json!({ "type": "string", "description": about });
     let id = |about: &str| json!({ "type": "string", "format": "uuid", "description": about });
-    let refer = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let detail = object(&json!({
         "field": text("The field or parameter, as a path: `title`, `salary.min`, `skills[3]`; empty for the body itself."),
-        "code": refer("ProblemCode"),
+        "code": schema::refer("ProblemCode"),
         "message": text("What is wrong with it, for people."),
     }));
     // Its optional properties are left out where they say nothing: the one place where that is so.
@@ -133,11 +132,11 @@ pub fn error_schemas() -> [(&'static str, Value); 5] {
         "type": "object",
         "description": "What went wrong.",
         "properties": {
-            "code": refer("ErrorCode"),
+            "code": schema::refer("ErrorCode"),
             "message": text("What went wrong, for people. It may change."),
             "requestId": text("The request's id, as in the `X-Request-Id` header: what to tell us of."),
             "docsUrl": { "type": "string", "format": "uri-reference", "description": "Where the code is explained." },
-            "details": { "type": "array", "items": refer("ErrorDetail"), "description": "Every wrong field or parameter." },
+            "details": { "type": "array", "items": schema::refer("ErrorDetail"), "description": "Every wrong field or parameter." },
             "existingId": id("With `email_taken` and `already_applied`: what is there already."),
             "currentStageId": id("With `stage_conflict`: where the candidate is."),
         },
@@ -147,7 +146,7 @@ pub fn error_schemas() -> [(&'static str, Value); 5] {
     [
         (
             "ErrorResponse",
-            object(&json!({ "success": { "type": "boolean", "const": false }, "error": refer("Error") })),
+            object(&json!({ "success": { "type": "boolean", "const": false }, "error": schema::refer("Error") })),
         ),
         ("Error", error),
         ("ErrorDetail", detail),
@@ -166,9 +165,8 @@ pub fn error_schemas() -> [(&'static str, Value); 5] {
 fn sample(code: ErrorCode) -> ApiError {
     let detail =
         |field: &str, code, message: &str| vec![Detail { field: field.to_owned(), code, message: message.to_owned() }];
-    let noon = Clock::new(|| Timestamp::from_millis(1_795_521_600_000));
     let nobody = || "an example".into();
-    let stamp = shared::id::Stamp::seeded(noon.now(), [7; 10]);
+    let stamp = Stamp::seeded(Timestamp::from_millis(1_795_521_600_000), [7; 10]);
     match code {
         ErrorCode::BadRequest => ApiError::BadRequest("The query is not URL-encoded.".into()),
         ErrorCode::InvalidParameter => ApiError::InvalidParameter(detail(

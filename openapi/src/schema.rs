@@ -7,6 +7,11 @@ use shared::operation::Operation;
 
 const PREFIX: &str = "#/components/schemas/";
 
+/// A reference to the schema of this name.
+pub fn refer(name: &str) -> Value {
+    json!({ "$ref": format!("{PREFIX}{name}") })
+}
+
 /// What an answer's envelope is called.
 pub fn envelope_name(data: &str, is_list: bool) -> String {
     format!("{data}{}", if is_list { "List" } else { "Response" })
@@ -15,14 +20,14 @@ pub fn envelope_name(data: &str, is_list: bool) -> String {
 /// Adds the envelope that an operation answers.
 pub fn add_envelope(schemas: &mut BTreeMap<String, Value>, operation: &Operation) {
     let Some(answer) = &operation.answer else { return };
-    let data = json!({ "$ref": format!("{PREFIX}{}", answer.data) });
+    let data = refer(&answer.data);
     let success = json!({ "type": "boolean", "const": true });
     let envelope = if answer.is_list {
         schemas.entry("Pagination".to_owned()).or_insert_with(pagination);
         object(&json!({
             "success": success,
             "data": { "type": "array", "items": data },
-            "pagination": { "$ref": format!("{PREFIX}Pagination") },
+            "pagination": refer("Pagination"),
         }))
     } else {
         object(&json!({ "success": success, "data": data }))

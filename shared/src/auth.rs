@@ -3,7 +3,7 @@
 //! A handler that takes a `Caller<JobsRead>` is served only for a key that has `jobs:read` and whose limits have room.
 //! There is no other way to an organization's id, so a handler that forgets the key does not compile.
 
-use std::marker::PhantomData;
+use std::{collections::BTreeMap, marker::PhantomData};
 
 use axum::{
     extract::FromRequestParts,
@@ -16,12 +16,12 @@ use crate::{
     error::ApiError,
     exchange,
     id::OrgId,
-    key::ApiKey,
+    key::{ApiKey, Grant, KeyHash},
     limits::{BURST_LIMIT, Limits, Standing},
     records::{
-        api_key::{self, KeyUse},
-        organization::{self, MonthUse},
-        usage::Subject,
+        api_key::{self, KeySummary, KeyUse},
+        organization::{self, MonthUse, Organization},
+        usage::Day,
     },
     scope::{RequiredScope, Scope},
 };
@@ -67,13 +67,14 @@ fn presented_key(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
 /// Whoever has a valid key, whatever its scopes and its plan: to be told about the key itself. It counts for the burst, and
 /// costs nothing of the month.
 #[derive(Debug)]
-pub struct Holder(Subject);
-
-impl Holder {
-    /// The key that asks, and what is known of its usage.
-    pub(crate) fn into_subject(self) -> Subject {
-        self.0
-    }
+pub struct Holder {
+    pub(crate) key: KeySummary,
+    pub(crate) organization: Organization,
+    pub(crate) burst: Standing,
+    /// `None`: the plan is unlimited.
+    pub(crate) month: Option<Standing>,
+    /// Requests by day, as far as they are still on the key's item.
+    pub(crate) days: BTreeMap<Day, u64>,
 }
 
 impl FromRequestParts<App> for Holder {
@@ -82,11 +83,12 @@ impl FromRequestParts<App> for Holder {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let key = presented_key(&parts.headers)?;
         let now = app.clock.now();
-        let (used, mut limits) = count_burst(app, &key, now).await?;
+        let (used, mut limits) = count_burst(app, &key, key.hash(), now).await?;
         let organization = organization::get(&app.db, &used.grant.org, now).await?;
         limits.month = Standing::of_plan(organization.plan, organization.requests_this_month, now);
         exchange::note_limits(&limits);
-        Ok(Self(Subject { key: used.summary()?, organization, burst: used.burst, days: used.days() }))
+        let (burst, month) = (limits.burst, limits.month);
+        Ok(Self { key: used.summary()?, organization, burst, month, days: used.days().collect() })
     }
 }
 
@@ -99,13 +101,11 @@ async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<OrgId, ApiError>
         && app.memory.burst_refusal(&hash, now).is_none()
         && grant.scopes.contains(&scope)
     {
-        exchange::note_caller(grant.org, key.id());
-        exchange::note_expiry(grant.expires_at, now);
-        exchange::note_limits(&limits);
+        note(&grant, key, &limits);
         return Err(limits.monthly_quota_exceeded());
     }
 
-    let (KeyUse { grant, .. }, mut limits) = count_burst(app, key, now).await?;
+    let (KeyUse { grant, .. }, mut limits) = count_burst(app, key, hash, now).await?;
     if !grant.scopes.contains(&scope) {
         return Err(ApiError::InsufficientScope(scope));
     }
@@ -119,23 +119,25 @@ async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<OrgId, ApiError>
 }
 
 /// Finds the key and counts the request in its minute, or says why not.
-async fn count_burst(app: &App, key: &ApiKey, now: Timestamp) -> Result<(KeyUse, Limits), ApiError> {
-    let hash = key.hash();
+async fn count_burst(app: &App, key: &ApiKey, hash: KeyHash, now: Timestamp) -> Result<(KeyUse, Limits), ApiError> {
     if let Some(grant) = app.memory.burst_refusal(&hash, now) {
         let month = app.memory.last_month(&hash, now);
         let limits = Limits { now, burst: Standing::of_burst(BURST_LIMIT, now), month };
-        exchange::note_caller(grant.org, key.id());
-        exchange::note_expiry(grant.expires_at, now);
-        exchange::note_limits(&limits);
+        note(&grant, key, &limits);
         return Err(limits.rate_limit_exceeded());
     }
 
-    let used = api_key::count_request(&app.db, key, now, &app.memory.take_stale(&hash)).await?;
+    let used = api_key::count_request(&app.db, key, hash, now, &app.memory.take_stale(&hash)).await?;
     let mut used = used.ok_or(ApiError::InvalidApiKey)?;
     let limits = Limits { now, burst: used.burst, month: app.memory.last_month(&hash, now) };
     app.memory.note_burst(hash, &used.grant, &limits, std::mem::take(&mut used.stale));
-    exchange::note_caller(used.grant.org, key.id());
-    exchange::note_expiry(used.grant.expires_at, now);
-    exchange::note_limits(&limits);
+    note(&used.grant, key, &limits);
     if used.admitted { Ok((used, limits)) } else { Err(limits.rate_limit_exceeded()) }
+}
+
+/// Leaves for the answer and the log who asks, and how they stand.
+fn note(grant: &Grant, key: &ApiKey, limits: &Limits) {
+    exchange::note_caller(grant.org, key.id());
+    exchange::note_expiry(grant.expires_at, limits.now);
+    exchange::note_limits(limits);
 }

@@ -8,14 +8,13 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::{OffsetDateTime, PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
+use utoipa::openapi::{KnownFormat, SchemaFormat, schema::Type};
 use uuid::ContextV7;
 
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{KnownFormat, RefOr, Schema, SchemaFormat, schema::Type},
+use crate::{
+    id::Stamp,
+    operation::{schemas, simple},
 };
-
-use crate::{id::Stamp, operation::simple};
 
 /// RFC 3339 in UTC with exactly three digits of a second. Always 24 bytes long, so that it sorts as text.
 const FORMAT: &[BorrowedFormatItem<'_>] =
@@ -54,13 +53,9 @@ impl Timestamp {
     }
 }
 
-impl PartialSchema for Timestamp {
-    fn schema() -> RefOr<Schema> {
-        simple(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into()
-    }
+schemas! {
+    Timestamp: simple(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
 }
-
-impl ToSchema for Timestamp {}
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

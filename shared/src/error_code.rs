@@ -4,34 +4,21 @@
 use axum::http::StatusCode;
 use serde::Serialize;
 
+use crate::closed_set::closed_set;
+
 macro_rules! error_codes {
-    ($($(#[doc = $cause:literal])+ $name:ident = $text:literal, $status:ident, $remedy:literal;)*) => {
-        /// The stable code of an error, which clients match on.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-        pub enum ErrorCode {
-            $($(#[doc = $cause])+ #[serde(rename = $text)] $name,)*
+    ($(#[doc = $cause:literal] $name:ident = $text:literal, $status:ident, $remedy:literal;)*) => {
+        closed_set! {
+            /// The stable code of an error, which clients match on.
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+            ErrorCode { $(#[doc = $cause] $name = $text,)* }
         }
 
         impl ErrorCode {
-            /// Every code there is, by status.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// The code as it is written: `email_taken`.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
             /// The HTTP status that it comes with.
             #[must_use]
             pub const fn status(self) -> StatusCode {
                 match self { $(Self::$name => StatusCode::$status,)* }
-            }
-
-            /// Why it happens, in a sentence.
-            #[must_use]
-            pub const fn cause(self) -> &'static str {
-                match self { $(Self::$name => concat!($($cause),+).trim_ascii_start(),)* }
             }
 
             /// What to do about it, in a sentence or two.
@@ -90,54 +77,31 @@ error_codes! {
     ServiceUnavailable = "service_unavailable", SERVICE_UNAVAILABLE, "Try again after the seconds in `Retry-After`. A write may or may not have been made: read before you repeat it.";
 }
 
-macro_rules! problems {
-    ($($(#[doc = $about:literal])+ $name:ident = $text:literal,)*) => {
-        /// What can be wrong with a field or a parameter.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-        pub enum Problem {
-            $($(#[doc = $about])+ #[serde(rename = $text)] $name,)*
-        }
-
-        impl Problem {
-            /// Every problem there is.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// The problem as it is written: `too_long`.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
-            /// What it means, in a sentence.
-            #[must_use]
-            pub const fn about(self) -> &'static str {
-                match self { $(Self::$name => concat!($($about),+).trim_ascii_start(),)* }
-            }
-        }
-    };
-}
-
-problems! {
-    /// It must be given, and not be `null`.
-    Required = "required",
-    /// It has another JSON type.
-    InvalidType = "invalid_type",
-    /// It is none of the allowed values.
-    InvalidValue = "invalid_value",
-    /// It does not have the form that its kind demands.
-    InvalidFormat = "invalid_format",
-    /// It has fewer characters than allowed.
-    TooShort = "too_short",
-    /// It has more characters, or a list more entries, than allowed.
-    TooLong = "too_long",
-    /// It is a number outside its range.
-    OutOfRange = "out_of_range",
-    /// It refers to an object that is not there.
-    NotFound = "not_found",
-    /// It can't be set by this request.
-    ReadOnly = "read_only",
-    /// There is no such field or parameter.
-    Unknown = "unknown",
-    /// It is given more than once.
-    Duplicate = "duplicate",
+closed_set! {
+    /// What can be wrong with a field or a parameter.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+    Problem {
+        /// It must be given, and not be `null`.
+        Required = "required",
+        /// It has another JSON type.
+        InvalidType = "invalid_type",
+        /// It is none of the allowed values.
+        InvalidValue = "invalid_value",
+        /// It does not have the form that its kind demands.
+        InvalidFormat = "invalid_format",
+        /// It has fewer characters than allowed.
+        TooShort = "too_short",
+        /// It has more characters, or a list more entries, than allowed.
+        TooLong = "too_long",
+        /// It is a number outside its range.
+        OutOfRange = "out_of_range",
+        /// It refers to an object that is not there.
+        NotFound = "not_found",
+        /// It can't be set by this request.
+        ReadOnly = "read_only",
+        /// There is no such field or parameter.
+        Unknown = "unknown",
+        /// It is given more than once.
+        Duplicate = "duplicate",
+    }
 }

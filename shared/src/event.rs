@@ -4,7 +4,7 @@
 //! path could reach another route than the one the gateway saw. Here the path is taken as it is or not at all: whatever
 //! is strange is a 400, and nothing panics. A stage is not taken off the path: the API is served on `$default`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use axum::{
     body::Body,
@@ -56,12 +56,32 @@ pub(crate) fn request_id(event: &ApiGatewayV2httpRequest) -> Option<&str> {
     fine.then_some(id)
 }
 
-/// Where the client reached the API: `https://api.example.com`, for links. Empty where the event does not tell.
-pub(crate) fn origin(event: &ApiGatewayV2httpRequest) -> String {
-    let host = event.request_context.domain_name.as_deref().filter(|host| !host.is_empty() && is_host(host));
-    let plain =
-        event.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"http"));
-    host.map_or_else(String::new, |host| format!("{}://{host}", if plain { "http" } else { "https" }))
+/// Where the client reached the API, as the event tells it, for links: read out of every event, but put together for an error
+/// alone.
+#[derive(Debug, Default)]
+pub(crate) struct Origin {
+    host: Option<String>,
+    plain: bool,
+}
+
+impl Origin {
+    pub(crate) fn of(event: &ApiGatewayV2httpRequest) -> Self {
+        let scheme = event.headers.get("x-forwarded-proto");
+        Self {
+            host: event.request_context.domain_name.clone(),
+            plain: scheme.is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"http")),
+        }
+    }
+}
+
+/// `https://api.example.com`; empty where the event does not tell.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.as_deref().filter(|host| !host.is_empty() && is_host(host)) {
+            Some(host) => write!(f, "{}://{host}", if self.plain { "http" } else { "https" }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The request that the event stands for.

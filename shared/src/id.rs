@@ -8,14 +8,11 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::{ContextV7, Uuid};
 
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{RefOr, Schema, SchemaFormat, schema::Type},
-};
+use utoipa::openapi::{SchemaFormat, schema::Type};
 
 use crate::{
     clock::Timestamp,
-    operation::{PathId, simple},
+    operation::{PathId, schemas, simple},
 };
 
 /// One moment and one fresh identifier made in it: what a new record begins with.
@@ -86,13 +83,9 @@ macro_rules! ids {
             }
         }
 
-        impl PartialSchema for $name {
-            fn schema() -> RefOr<Schema> {
-                simple(Type::String).format(Some(SchemaFormat::Custom("uuid".to_owned()))).into()
-            }
+        schemas! {
+            $name: simple(Type::String).format(Some(SchemaFormat::Custom("uuid".to_owned())));
         }
-
-        impl ToSchema for $name {}
 
         impl PathId for $name {}
 

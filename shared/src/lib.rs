@@ -10,6 +10,7 @@ pub mod app;
 pub mod auth;
 pub mod body;
 pub mod clock;
+mod closed_set;
 pub mod db;
 pub mod envelope;
 pub mod error;

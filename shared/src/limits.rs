@@ -76,7 +76,7 @@ impl Month {
         format!("requests{self}")
     }
 
-    fn ends(self) -> Timestamp {
+    pub(crate) fn ends(self) -> Timestamp {
         let next = if self.month == 12 {
             Self { year: self.year + 1, month: 1 }
         } else {

@@ -135,6 +135,20 @@ fn to_json(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
+/// Tells each type's schema, where it is not derived of its fields.
+macro_rules! schemas {
+    ($($name:ident: $schema:expr;)+) => {$(
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                $schema.into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    )+};
+}
+pub(crate) use schemas;
+
 /// A schema of one type, to be made more precise.
 #[must_use]
 pub fn simple(kind: Type) -> ObjectBuilder {

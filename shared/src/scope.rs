@@ -3,12 +3,11 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{RefOr, Schema},
-};
 
-use crate::operation::choice;
+use crate::{
+    closed_set::closed_set,
+    operation::{choice, schemas},
+};
 
 /// A scope as a type, for `Caller<JobsRead>`: a handler's signature says what it demands.
 pub trait RequiredScope: Send + Sync + 'static {
@@ -18,36 +17,15 @@ pub trait RequiredScope: Send + Sync + 'static {
 
 macro_rules! scopes {
     ($($name:ident $text:literal $doc:literal)*) => {
-        /// One permission of an API key.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum Scope {
-            $(#[doc = $doc] #[serde(rename = $text)] $name,)*
+        closed_set! {
+            /// One permission of an API key.
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+            Scope { $(#[doc = $doc] $name = $text,)* }
         }
 
-        impl Scope {
-            /// Every scope there is.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// The scope as it is written everywhere: `jobs:read`.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
-            /// What it allows, in plain words.
-            #[must_use]
-            pub const fn about(self) -> &'static str {
-                match self { $(Self::$name => $doc,)* }
-            }
+        schemas! {
+            Scope: choice("One permission of an API key.", &[$(($text, $doc)),*]);
         }
-
-        impl PartialSchema for Scope {
-            fn schema() -> RefOr<Schema> {
-                choice("One permission of an API key.", &[$(($text, $doc)),*])
-            }
-        }
-
-        impl ToSchema for Scope {}
 
         $(
             #[doc = concat!("Demands `", $text, "`.")]

@@ -27,7 +27,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     app::App,
     error::ApiError,
-    event,
+    event::{self, Origin},
     exchange::{self, Exchange, Notes},
     log,
     route::Routes,
@@ -68,7 +68,7 @@ impl Api {
         let exchange = Arc::new(Exchange::default());
         let event = event::read(event);
         let id = event.as_ref().ok().and_then(event::request_id).unwrap_or(fallback_id).to_owned();
-        let origin = event.as_ref().map(event::origin).unwrap_or_default();
+        let origin = event.as_ref().map(Origin::of).unwrap_or_default();
         let method = event.as_ref().map_or(Method::GET, |event| event.request_context.http.method.clone());
         let request = event.and_then(event::into_request);
 
@@ -110,7 +110,7 @@ impl Api {
 struct Asked<'a> {
     method: &'a Method,
     id: &'a str,
-    origin: &'a str,
+    origin: &'a Origin,
 }
 
 /// Writes the envelope of an error, and the headers that every answer has.
@@ -121,7 +121,7 @@ fn finish(
     notes: &Notes,
 ) -> Response<Body> {
     if let Some(error) = error {
-        let body = error.body(id, origin);
+        let body = error.body(id, &origin.to_string());
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         if **method != Method::HEAD {
             *response.body_mut() = Body::from(body);

@@ -9,7 +9,7 @@ use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Value, json};
 use utoipa::{
-    PartialSchema, ToSchema,
+    ToSchema,
     openapi::{
         ObjectBuilder, RefOr, Schema, SchemaFormat,
         schema::{ArrayBuilder, Type},
@@ -19,7 +19,7 @@ use utoipa::{
 use crate::{
     body::{Field, Fields, FromFields, Problems, Reader},
     error::Problem,
-    operation::{Schemas, simple},
+    operation::{Schemas, schemas, simple},
 };
 
 /// A short text has 1 to this many characters (Unicode scalar values).
@@ -269,29 +269,14 @@ impl Field for Currency {
 /// Makes an enum that is written in kebab-case, is a [`Field`], and is a query parameter's value.
 macro_rules! choices {
     ($($(#[doc = $doc:literal])+ $name:ident { $(#[doc = $about:literal] $variant:ident = $text:literal,)* })*) => {$(
-        $(#[doc = $doc])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-        pub enum $name {
-            $(#[doc = $about] #[serde(rename = $text)] $variant,)*
+        $crate::closed_set::closed_set! {
+            $(#[doc = $doc])+
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+            $name { $(#[doc = $about] $variant = $text,)* }
         }
 
-        impl utoipa::PartialSchema for $name {
-            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-                $crate::operation::choice(concat!($($doc),+), &[$(($text, $about)),*])
-            }
-        }
-
-        impl utoipa::ToSchema for $name {}
-
-        impl $name {
-            /// Every value there is.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The value as it is written.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
+        $crate::operation::schemas! {
+            $name: $crate::operation::choice(concat!($($doc),+), &[$(($text, $about)),*]);
         }
 
         impl $crate::value::Choice for $name {
@@ -415,19 +400,6 @@ impl<T: Field> Field for Vec<T> {
     fn describe(schemas: &mut Schemas) -> RefOr<Schema> {
         ArrayBuilder::new().items(T::describe(schemas)).max_items(Some(MAX_ENTRIES)).into()
     }
-}
-
-/// How each of these values is told to OpenAPI.
-macro_rules! schemas {
-    ($($name:ident: $schema:expr;)*) => {$(
-        impl PartialSchema for $name {
-            fn schema() -> RefOr<Schema> {
-                $schema.into()
-            }
-        }
-
-        impl ToSchema for $name {}
-    )*};
 }
 
 fn text_schema(min: usize, max: usize) -> ObjectBuilder {

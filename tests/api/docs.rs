@@ -20,7 +20,7 @@ use shared::{
 
 use crate::{
     every_route::ROUTES,
-    world::{TEMPLATE, World},
+    world::{TEMPLATE, World, unused_app},
 };
 
 struct Page {
@@ -45,12 +45,7 @@ async fn get(path: &str, headers: &[(&str, &str)]) -> Page {
 }
 
 async fn ask(method: &str, path: &str, headers: &[(&str, &str)]) -> Page {
-    let app = || {
-        let config = local::database::config("http://127.0.0.1:1");
-        let db = shared::db::Db::with(config, local::database::Embedded::tables());
-        shared::app::App::new(db, shared::clock::Clock::system())
-    };
-    let gateway = local::gateway::Gateway::new(&TEMPLATE, app).unwrap();
+    let gateway = local::gateway::Gateway::new(&TEMPLATE, unused_app).unwrap();
     let mut request = Request::builder().method(method).uri(path).header("host", "api.example.com");
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -10,7 +10,7 @@ use serde_json::{Value, value::RawValue};
 use shared::app::App;
 
 use crate::{
-    every_route::ROUTES,
+    every_route::{ROUTES, matches},
     world::{START, TEMPLATE, TestClock, gateway},
 };
 
@@ -90,12 +90,9 @@ fn there_is_a_fixture_for_every_route() {
         .map(|entry| serde_json::from_str(&fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap())
         .collect();
     for row in ROUTES {
-        let pattern: Vec<&str> = row.path.split('/').collect();
         let found = fixtures.iter().any(|event| {
-            let path: Vec<&str> = event["rawPath"].as_str().unwrap().split('/').collect();
-            let same = path.len() == pattern.len()
-                && pattern.iter().zip(path).all(|(wanted, given)| wanted.starts_with('{') || *wanted == given);
-            same && event["requestContext"]["http"]["method"] == row.method
+            matches(row.path, event["rawPath"].as_str().unwrap())
+                && event["requestContext"]["http"]["method"] == row.method
         });
         assert!(found, "{} {}", row.method, row.path);
     }

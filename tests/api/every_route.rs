@@ -44,6 +44,13 @@ pub const ROUTES: &[Row] = &[
     Row { method: "GET", path: "/api/v1/usage", scope: None, function: "functions/usage", status: 200 },
 ];
 
+/// Whether a path is one of a pattern such as `/api/v1/jobs/{id}`.
+pub fn matches(pattern: &str, path: &str) -> bool {
+    let (wanted, given): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
+    wanted.len() == given.len()
+        && wanted.iter().zip(given).all(|(wanted, given)| wanted.starts_with('{') || *wanted == given)
+}
+
 /// An organization's objects, for the ids in paths and bodies.
 pub struct Objects {
     job: String,

@@ -12,7 +12,7 @@ use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    every_route::{Objects, ROUTES},
+    every_route::{Objects, ROUTES, matches},
     world::{Answer, World},
 };
 
@@ -39,12 +39,7 @@ fn resolved(value: &'static Value) -> &'static Value {
 
 /// The operation that answers a request, if it is one.
 fn operation(method: &Method, path: &str) -> Option<&'static Value> {
-    let matches = |pattern: &str| {
-        let (wanted, given): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
-        wanted.len() == given.len()
-            && wanted.iter().zip(given).all(|(wanted, given)| wanted.starts_with('{') || *wanted == given)
-    };
-    let (_, methods) = DOCUMENT["paths"].as_object().unwrap().iter().find(|(pattern, _)| matches(pattern))?;
+    let (_, methods) = DOCUMENT["paths"].as_object().unwrap().iter().find(|(pattern, _)| matches(pattern, path))?;
     methods.get(method.as_str().to_lowercase())
 }
 

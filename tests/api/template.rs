@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     every_route::{Objects, ROUTES},
-    world::{TEMPLATE, World},
+    world::{TEMPLATE, World, unused_app},
 };
 
 static DOCUMENT: LazyLock<Value> =
@@ -46,11 +46,6 @@ fn every_route_of_the_template_is_one_that_the_table_of_routes_uses() {
         )
         .collect();
     assert_eq!(used, there);
-}
-
-fn unused_app() -> shared::app::App {
-    let db = shared::db::Db::with(local::database::config("http://127.0.0.1:1"), local::database::Embedded::tables());
-    shared::app::App::new(db, shared::clock::Clock::system())
 }
 
 #[tokio::test]

@@ -223,6 +223,11 @@ pub fn gateway(db: &Db, clock: &TestClock) -> Gateway {
     Gateway::new(&TEMPLATE, || App::new(db.clone(), clock.clock())).unwrap()
 }
 
+/// The state of a function that asks no database.
+pub fn unused_app() -> App {
+    App::new(Db::with(config("http://127.0.0.1:1"), Embedded::tables()), Clock::system())
+}
+
 pub fn request(method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> Request<Body> {
     let mut request = Request::builder().method(method).uri(path).header("host", "api.example.com");
     if let Some(key) = key {

@@ -59,9 +59,8 @@ fn text(value: &Value) -> String {
 
 fn describe(openapi: &Value, path: &str, method: &str, operation: &Value) -> Operation {
     let scope = text(&operation["security"][0]["ApiKey"][0]);
-    let needs =
-        if scope.is_empty() { "Any valid key will do.".to_owned() } else { format!("Needs the scope `{scope}`.") };
-    let about = text(&operation["description"]).replace(&needs, "");
+    // The last paragraph tells the scope, which the page tells in a place of its own.
+    let about = operation["description"].as_str().and_then(|about| about.rsplit_once("\n\n"));
     let (status, success) = members(&operation["responses"])
         .find(|(status, _)| status.starts_with('2'))
         .map_or((String::new(), &Value::Null), |(status, response)| (status.clone(), response));
@@ -75,7 +74,7 @@ fn describe(openapi: &Value, path: &str, method: &str, operation: &Value) -> Ope
         summary: text(&operation["summary"]),
         method: method.to_uppercase(),
         path: path.to_owned(),
-        about: about.trim().to_owned(),
+        about: about.map(|(about, _)| about.to_owned()).unwrap_or_default(),
         scope,
         parameters: operation["parameters"]
             .as_array()

@@ -97,13 +97,14 @@ fn renamed(path: &str) -> Option<&'static File> {
 
 impl File {
     fn answer(&self, status: StatusCode, asked: &HeaderMap) -> Response<Body> {
-        let etag = (header::ETAG, HeaderValue::from_static(self.etag));
+        let head = [
+            (header::CONTENT_TYPE, HeaderValue::from_static(self.media_type)),
+            (header::ETAG, HeaderValue::from_static(self.etag)),
+        ];
         if status == StatusCode::OK && self.is_known(asked) {
             // With its type, so that nobody on the way makes one up.
-            let media_type = (header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
-            return (StatusCode::NOT_MODIFIED, [etag, media_type]).into_response();
+            return (StatusCode::NOT_MODIFIED, head).into_response();
         }
-        let head = [(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type)), etag];
         if takes_gzip(asked) {
             let coding = [(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
             return (status, head, coding, self.gzip).into_response();
@@ -112,8 +113,7 @@ impl File {
     }
 
     /// What it holds.
-    #[must_use]
-    pub fn text(&self) -> Vec<u8> {
+    fn text(&self) -> Vec<u8> {
         let mut text = Vec::new();
         // It was compressed by the build.
         let _ = GzDecoder::new(self.gzip).read_to_end(&mut text);

@@ -1,8 +1,6 @@
 //! A key's item: whose it is, what it may do, when it was last used, and how often in this minute and today. The key itself is
 //! not in it.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_dynamodb::{
     primitives::Blob,
     types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update},
@@ -14,7 +12,7 @@ use crate::{
     clock::Timestamp,
     db::{self, Conditional, Db, DbError, Item, built, integer, number, string, text},
     id::OrgId,
-    key::{ApiKey, Grant, KeyId},
+    key::{ApiKey, Grant, KeyHash, KeyId},
     limits::{BURST_LIMIT, Minute, Standing},
     plan::Plan,
     records::{
@@ -60,9 +58,8 @@ impl KeyUse {
     }
 
     /// Requests by day, as far as they are on the item.
-    pub(crate) fn days(&self) -> BTreeMap<Day, u64> {
-        let counted = self.item.keys().filter_map(|name| Some((Day::counted_by(name)?, integer(&self.item, name)?)));
-        counted.collect()
+    pub(crate) fn days(&self) -> impl Iterator<Item = (Day, u64)> {
+        self.item.keys().filter_map(|name| Some((Day::counted_by(name)?, integer(&self.item, name)?)))
     }
 }
 
@@ -72,10 +69,11 @@ impl KeyUse {
 pub(crate) async fn count_request(
     db: &Db,
     key: &ApiKey,
+    hash: KeyHash,
     now: Timestamp,
     stale: &[Minute],
 ) -> Result<Option<KeyUse>, DbError> {
-    let hash = Blob::new(key.hash().as_bytes());
+    let hash = Blob::new(hash.as_bytes());
     // Asked again, because a clock can step back: a counter that is removed must be of no minute that still counts.
     let stale: Vec<Minute> = stale.iter().copied().filter(|minute| minute.is_stale(now)).collect();
     let mut request = db
@@ -123,7 +121,9 @@ pub(crate) async fn count_request(
 
 /// Moves the counts of days that are over to items of their own. Once a day, since the next request finds none.
 async fn file_days(db: &Db, key: &ApiKey, used: &mut KeyUse, now: Timestamp) {
-    let over = used.days().into_iter().filter(|(day, _)| *day < Day::of(now));
+    let today = Day::of(now);
+    // As a rule none, and then there is nothing to gather.
+    let over: Vec<(Day, u64)> = used.days().filter(|(day, _)| *day < today).collect();
     for (day, requests) in over {
         // The request is counted. What could not be moved now is moved by the next.
         if usage::file(db, &key.id(), day, requests).await.is_ok() {

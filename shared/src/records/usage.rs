@@ -3,16 +3,13 @@
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{
-        RefOr, Schema,
-        schema::{KnownFormat, SchemaFormat, Type},
-    },
+    ToSchema,
+    openapi::schema::{KnownFormat, SchemaFormat, Type},
 };
 
-use super::{api_key::KeySummary, organization::Organization};
+use super::api_key::KeySummary;
 use crate::{
     auth::Holder,
     clock::Timestamp,
@@ -20,8 +17,8 @@ use crate::{
     envelope::Object,
     error::ApiError,
     key::KeyId,
-    limits::Standing,
-    operation::simple,
+    limits::{Month, Standing},
+    operation::{schemas, simple},
     plan::Plan,
     scope::Scope,
     table::{self, List},
@@ -81,13 +78,9 @@ impl Serialize for Day {
     }
 }
 
-impl PartialSchema for Day {
-    fn schema() -> RefOr<Schema> {
-        simple(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))).into()
-    }
+schemas! {
+    Day: simple(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)));
 }
-
-impl ToSchema for Day {}
 
 /// Moves the count of a day that is over from the key's item to the day's own. Nothing is lost or counted twice: the two are one
 /// transaction, under the condition that the count is still there. An instance whose clock is late may begin it anew, and then it
@@ -192,40 +185,23 @@ struct DayUse {
     requests: u64,
 }
 
-/// Whose usage is read: what the update that authenticated the request has shown.
-#[derive(Debug)]
-pub(crate) struct Subject {
-    pub(crate) key: KeySummary,
-    pub(crate) organization: Organization,
-    pub(crate) burst: Standing,
-    /// Requests by day, as far as they are still on the key's item.
-    pub(crate) days: BTreeMap<Day, u64>,
-}
-
 /// The usage of the key that asks.
 pub async fn read(db: &Db, holder: Holder, now: Timestamp) -> Result<Usage, ApiError> {
-    let Subject { key, organization, burst, mut days } = holder.into_subject();
+    let Holder { key, organization, burst, month, mut days } = holder;
     let (filed, _) = db.query(&List::api_key_days(&key.id), None, DAYS).await?;
     for item in &filed {
         let day = table::day_of(item).ok_or(DbError::Unreadable("a day of a key"))?;
         *days.entry(day).or_default() += integer(item, REQUESTS).unwrap_or(0);
     }
     let KeySummary { id, name, scopes, created_at, expires_at, .. } = key;
-    let month = Standing::of_plan(organization.plan, organization.requests_this_month, now);
+    let used = organization.requests_this_month;
+    let unlimited = Window { limit: None, used, remaining: None, resets_at: Month::of(now).ends() };
     let today = Day::of(now);
     Ok(Usage {
         key: UsedKey { id: id.to_string(), name, scopes, created_at, expires_at },
         plan: organization.plan,
         burst: burst.into(),
-        month: month.map_or_else(
-            || Window {
-                limit: None,
-                used: organization.requests_this_month,
-                remaining: None,
-                resets_at: Standing::of_month(0, 0, now).resets_at,
-            },
-            Window::from,
-        ),
+        month: month.map_or(unlimited, Window::from),
         days: (0..DAYS)
             .map(|back| today.back(back))
             .map(|date| DayUse { date, requests: days.get(&date).copied().unwrap_or(0) })
