@@ -31,11 +31,13 @@ def send(base, method, path, key=KEY, body=None):
 
 def same(method, path, expected, **options):
     ours, theirs = (send(base, method, path, **options) for base in (local, containers))
-    for status, body, headers in (ours, theirs):
+    for base, (status, body, headers) in ((local, ours), (containers, theirs)):
         assert status == expected, (path, status, body)
         assert headers["X-Request-Id"], path
-        for own in ("requestId", "docsUrl"):
-            body.get("error", {}).pop(own, None)
+        if "error" in body:
+            del body["error"]["requestId"]
+            docs = body["error"].pop("docsUrl")
+            assert docs.startswith(base + "/docs/errors#"), docs
     assert ours[1] == theirs[1], (path, ours[1], theirs[1])
     return theirs[1]
 

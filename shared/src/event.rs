@@ -66,10 +66,13 @@ pub(crate) struct Origin {
 
 impl Origin {
     pub(crate) fn of(event: &ApiGatewayV2httpRequest) -> Self {
-        let scheme = event.headers.get("x-forwarded-proto");
+        let header = |name: &str| event.headers.get(name).and_then(|value| value.to_str().ok());
+        // `sam local` calls itself so, without its port: there the client knows better.
+        let domain = event.request_context.domain_name.as_deref();
+        let host = if domain == Some("localhost") { header("host") } else { domain };
         Self {
-            host: event.request_context.domain_name.clone(),
-            plain: scheme.is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"http")),
+            host: host.map(str::to_owned),
+            plain: header("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("http")),
         }
     }
 }

@@ -138,3 +138,23 @@ fn whatever_stands_in_an_event_it_is_answered_in_our_envelope() {
     });
     outcome.unwrap();
 }
+
+#[tokio::test]
+async fn a_docs_url_begins_with_the_host_that_the_gateway_names_and_with_no_other() {
+    let world = World::new().await;
+    let told = async |domain: Value, scheme: &str| {
+        let mut event = good(&world);
+        event["rawPath"] = "/nowhere".into();
+        event["headers"]["host"] = "127.0.0.1:3001".into();
+        event["headers"]["x-forwarded-proto"] = scheme.into();
+        event["requestContext"]["domainName"] = domain;
+        let (_, body) = answer(&world, &event).await;
+        body["error"]["docsUrl"].as_str().unwrap().strip_suffix("/docs/errors#not_found").unwrap().to_owned()
+    };
+    assert_eq!(told("api.example.com".into(), "https").await, "https://api.example.com");
+    assert_eq!(told("api.example.com".into(), "HTTP").await, "http://api.example.com");
+    assert_eq!(told("localhost".into(), "http").await, "http://127.0.0.1:3001", "as `sam local` has it");
+    for none in [Value::Null, "".into(), "evil.example/x".into(), "a b".into(), "user@host".into()] {
+        assert_eq!(told(none.clone(), "https").await, "", "{none}");
+    }
+}
