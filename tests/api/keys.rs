@@ -1,18 +1,20 @@
 //! Keys: how they are presented, and how they are made, replaced and revoked.
 
 use futures::future::join_all;
+use local::database::{Embedded, config};
 use shared::{
     clock::Timestamp,
+    db::Db,
     key::ApiKey,
     plan::Plan,
     records::{
-        api_key::{self, CreateKeyError, NewKey},
+        api_key::{self, CreateKeyError, KeySummary, NewKey, Rotated, Rotation},
         organization,
     },
     scope::Scope,
 };
 
-use crate::world::{World, request, send};
+use crate::world::{ENDPOINT, World, request, send};
 
 fn new() -> NewKey {
     NewKey { name: "test".to_owned(), scopes: Scope::ALL.to_vec(), expires_at: None }
@@ -84,12 +86,117 @@ async fn a_forged_secret_counts_nothing_on_the_key_it_imitates() {
     assert_eq!(answer.header("x-ratelimit-remaining"), Some("59"));
 }
 
+/// Another key with the same id.
+fn successor(key: &str) -> ApiKey {
+    ApiKey::with_id(&ApiKey::parse(key).unwrap().id()).unwrap()
+}
+
+async fn rotate(world: &World, key: &ApiKey, rotation: Rotation) -> Rotated {
+    api_key::rotate(&world.db, &world.org, world.clock.now(), key, rotation).await.unwrap()
+}
+
+/// The world's key, past the tally, which knows no such call.
+async fn summary(world: &World) -> KeySummary {
+    let db = Db::with(config(&ENDPOINT), Embedded::tables());
+    api_key::list(&db, &world.org, None).await.unwrap().0.swap_remove(0)
+}
+
+#[tokio::test]
+async fn while_a_rotated_secret_is_kept_both_count_on_one_burst_and_one_month() {
+    let world = World::frozen(Plan::Starter).await;
+    world.get("/api/v1/jobs").await.ok(200);
+    let new = successor(&world.key);
+    let until = "2026-11-24T13:00:00.000Z";
+    let kept = Rotation { seen: Some(0), keep_until: Some(until.parse().unwrap()) };
+    assert_eq!(rotate(&world, &new, kept).await, Rotated::Done);
+    for left in (0..59).rev() {
+        let key = if left % 2 == 0 { new.reveal() } else { &world.key };
+        let answer = world.call("GET", "/api/v1/jobs", Some(key), None).await;
+        answer.ok(200);
+        assert_eq!(answer.header("x-ratelimit-remaining"), Some(left.to_string().as_str()));
+        // Who still has the old one is told how long it lasts.
+        assert_eq!(answer.header("x-api-key-expires-at"), (left % 2 != 0).then_some(until));
+    }
+    for key in [new.reveal(), &world.key] {
+        let answer = world.call("GET", "/api/v1/jobs", Some(key), None).await;
+        answer.error(429, "rate_limit_exceeded");
+        // What was last seen with this secret.
+        assert!(answer.header("ratelimit").unwrap().contains("\"month\";r=94"));
+    }
+    let key = summary(&world).await;
+    let previous = key.previous.unwrap();
+    assert_eq!((key.rotations, key.rotated_at, previous.uses), (1, Some(world.clock.now()), 29));
+    assert_eq!((previous.last_four.as_str(), key.last_four.as_str()), (&world.key[52..], new.last_four()));
+}
+
+#[tokio::test]
+async fn a_kept_secret_ends_with_its_time_also_where_an_instance_remembers_it() {
+    let world = World::frozen(Plan::Enterprise).await;
+    let new = successor(&world.key);
+    let kept = Rotation { seen: None, keep_until: Some("2026-11-24T12:00:30.000Z".parse().unwrap()) };
+    assert_eq!(rotate(&world, &new, kept).await, Rotated::Done);
+    for _ in 0..60 {
+        world.get("/api/v1/jobs").await.ok(200);
+    }
+    world.clock.set("2026-11-24T12:00:29.999Z");
+    world.get("/api/v1/jobs").await.error(429, "rate_limit_exceeded");
+    world.clock.set("2026-11-24T12:00:30.000Z");
+    world.get("/api/v1/jobs").await.error(401, "invalid_api_key");
+    world.call("GET", "/api/v1/jobs", Some(new.reveal()), None).await.error(429, "rate_limit_exceeded");
+    world.clock.set("2026-11-24T12:01:00.000Z");
+    world.get("/api/v1/jobs").await.error(401, "invalid_api_key");
+    world.call("GET", "/api/v1/jobs", Some(new.reveal()), None).await.ok(200);
+}
+
+#[tokio::test]
+async fn a_second_rotation_ends_the_secret_that_the_first_has_kept() {
+    let world = World::frozen(Plan::Enterprise).await;
+    let (second, third) = (successor(&world.key), successor(&world.key));
+    let keep = |seen| Rotation { seen: Some(seen), keep_until: Some("2026-12-01T12:00:00.000Z".parse().unwrap()) };
+    assert_eq!(rotate(&world, &second, keep(0)).await, Rotated::Done);
+    world.get("/api/v1/jobs").await.ok(200);
+    assert_eq!(rotate(&world, &third, keep(1)).await, Rotated::Done);
+    world.get("/api/v1/jobs").await.error(401, "invalid_api_key");
+    for key in [&second, &third] {
+        world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.ok(200);
+    }
+    assert_eq!(summary(&world).await.previous.unwrap().uses, 1);
+    assert!(api_key::revoke(&world.db, &world.org, &third.id(), world.clock.now()).await.unwrap());
+    for key in [&second, &third] {
+        world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.error(401, "invalid_api_key");
+    }
+    assert_eq!(rotate(&world, &successor(&world.key), Rotation::default()).await, Rotated::Unknown);
+}
+
+#[tokio::test]
+async fn of_rotations_at_once_exactly_one_is_done() {
+    let world = World::frozen(Plan::Enterprise).await;
+    let candidates: Vec<ApiKey> = (0..20).map(|_| successor(&world.key)).collect();
+    let seen = Rotation { seen: Some(0), keep_until: None };
+    let came = join_all(candidates.iter().map(|key| rotate(&world, key, seen))).await;
+    assert_eq!(came.iter().filter(|came| **came == Rotated::Done).count(), 1);
+    assert!(came.iter().all(|came| *came != Rotated::Unknown));
+    for (key, came) in candidates.iter().zip(came) {
+        let status = world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.status.as_u16();
+        assert_eq!(status, if came == Rotated::Done { 200 } else { 401 });
+    }
+    assert_eq!(rotate(&world, &successor(&world.key), seen).await, Rotated::Overtaken);
+}
+
+#[tokio::test]
+async fn a_plan_whose_keys_are_used_up_is_not_in_the_way_of_a_rotation() {
+    let world = World::frozen(Plan::Starter).await;
+    let kept = Rotation { seen: None, keep_until: Some("2026-11-25T12:00:00.000Z".parse().unwrap()) };
+    assert_eq!(rotate(&world, &successor(&world.key), kept).await, Rotated::Done);
+    world.get("/api/v1/jobs").await.ok(200);
+}
+
 #[tokio::test]
 async fn a_rotated_key_keeps_its_burst_and_the_old_secret_is_refused() {
     let world = World::frozen(Plan::Enterprise).await;
     world.get("/api/v1/jobs").await.ok(200);
     let rotated = ApiKey::with_id(&ApiKey::parse(&world.key).unwrap().id()).unwrap();
-    assert!(api_key::rotate(&world.db, &world.org, &rotated).await.unwrap());
+    assert_eq!(rotate(&world, &rotated, Rotation::default()).await, Rotated::Done);
     world.get("/api/v1/jobs").await.error(401, "invalid_api_key");
     let answer = world.call("GET", "/api/v1/jobs", Some(rotated.reveal()), None).await;
     assert_eq!((answer.status.as_u16(), answer.header("x-ratelimit-remaining")), (200, Some("58")));
@@ -100,7 +207,8 @@ async fn another_organization_can_neither_revoke_nor_rotate_a_key() {
     let (world, stranger) = (World::new().await, World::new().await);
     let id = ApiKey::parse(&world.key).unwrap().id();
     assert!(!api_key::revoke(&world.db, &stranger.org, &id, world.clock.now()).await.unwrap());
-    assert!(!api_key::rotate(&world.db, &stranger.org, &ApiKey::with_id(&id).unwrap()).await.unwrap());
+    assert_eq!(rotate(&stranger, &ApiKey::with_id(&id).unwrap(), Rotation::default()).await, Rotated::Unknown);
+    assert_eq!(rotate(&world, &ApiKey::generate().unwrap(), Rotation::default()).await, Rotated::Unknown);
     world.get("/api/v1/jobs").await.ok(200);
 }
 

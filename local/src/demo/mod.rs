@@ -20,7 +20,7 @@ use shared::{
     key::{ApiKey, KeyId},
     plan::Plan,
     records::{
-        api_key::{self, CreateKeyError, NewKey},
+        api_key::{self, CreateKeyError, NewKey, Rotated, Rotation},
         application, candidate, job, organization,
     },
     scope::Scope,
@@ -120,7 +120,8 @@ impl Demo {
     /// The keys are made last: with all of them, all is there. Each gets its fresh secret on the way.
     async fn has_keys(&self, db: &Db, org: &OrgId, keys: &[(DemoKey, ApiKey)]) -> Result<bool, StartError> {
         for (_, key) in keys {
-            if !api_key::rotate(db, org, key).await? {
+            // Any moment will do: who starts a server knows when.
+            if api_key::rotate(db, org, at(BEGIN), key, Rotation::default()).await? != Rotated::Done {
                 return Ok(false);
             }
         }
@@ -172,7 +173,7 @@ impl Demo {
             match api_key::create(db, &org, at(BEGIN), key, new).await {
                 Ok(()) => {}
                 Err(CreateKeyError::IdTaken | CreateKeyError::PlanLimit(_)) => {
-                    api_key::rotate(db, &org, key).await?;
+                    api_key::rotate(db, &org, at(BEGIN), key, Rotation::default()).await?;
                 }
                 Err(error) => return Err(StartError::Demo(error.to_string())),
             }

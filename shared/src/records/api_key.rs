@@ -6,11 +6,12 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update},
 };
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 
 use crate::{
     clock::Timestamp,
-    db::{self, Conditional, Db, DbError, Item, built, integer, number, string, text},
+    db::{self, Db, DbError, Item, built, integer, number, string, text},
     id::OrgId,
     key::{ApiKey, Grant, KeyHash, KeyId},
     limits::{BURST_LIMIT, Minute, Standing},
@@ -33,6 +34,14 @@ const CREATED_AT: &str = "createdAt";
 const EXPIRES_AT: &str = "expiresAt";
 const REVOKED_AT: &str = "revokedAt";
 const LAST_USED_AT: &str = "lastUsedAt";
+const ROTATIONS: &str = "rotations";
+const ROTATED_AT: &str = "rotatedAt";
+const PREVIOUS_HASH: &str = "previousHash";
+const PREVIOUS_LAST_FOUR: &str = "previousLastFour";
+/// Milliseconds since 1970, so that a condition can compare it.
+const PREVIOUS_UNTIL: &str = "previousUntil";
+/// Uses of the previous secret from before it was rotated.
+const PREVIOUS_USES_BEFORE: &str = "previousUsesBefore";
 
 /// Removing old counters normally rides along with the next request. A key whose every request meets a fresh instance
 /// would gather them, so that each of its updates is charged for a larger item: at so many they are removed at once.
@@ -64,8 +73,9 @@ impl KeyUse {
 }
 
 /// Counts a request on the key, in one conditional update that finds the key by its id, compares the hash of the whole
-/// key, refuses a revoked or expired one, and raises the minute's counter only below [`BURST_LIMIT`]; the day's counter and the
-/// last use ride along. `stale` counters are removed on the way. `None`: the key is not valid, whatever the reason.
+/// key (or of the secret before a rotation, while that is kept), refuses a revoked or expired one, and raises the minute's
+/// counter only below [`BURST_LIMIT`]; the day's counter, the secret's and the last use ride along. `stale` counters are
+/// removed on the way. `None`: the key is not valid, whatever the reason.
 pub(crate) async fn count_request(
     db: &Db,
     key: &ApiKey,
@@ -78,15 +88,21 @@ pub(crate) async fn count_request(
     let stale: Vec<Minute> = stale.iter().copied().filter(|minute| minute.is_stale(now)).collect();
     let mut request = db
         .update_access(table::api_key(&key.id()))
-        .update_expression(format!("SET #lastUsed = :lastUsed ADD #window :one, #day :one{}", remove(&stale)))
+        .update_expression(format!(
+            "SET #lastUsed = :lastUsed ADD #window :one, #day :one, #uses :one{}",
+            remove(&stale)
+        ))
         .condition_expression(
-            "#hash = :hash AND attribute_not_exists(#revoked) \
+            "(#hash = :hash OR (#previous = :hash AND #until > :now)) AND attribute_not_exists(#revoked) \
              AND (attribute_not_exists(#expires) OR #expires > :now) \
              AND (attribute_not_exists(#window) OR #window < :limit)",
         )
         .expression_attribute_names("#window", Minute::of(now).attribute())
         .expression_attribute_names("#day", Day::of(now).attribute())
         .expression_attribute_names("#lastUsed", LAST_USED_AT)
+        .expression_attribute_names("#uses", uses_attribute(hash.as_ref()))
+        .expression_attribute_names("#previous", PREVIOUS_HASH)
+        .expression_attribute_names("#until", PREVIOUS_UNTIL)
         .expression_attribute_names("#hash", HASH)
         .expression_attribute_names("#revoked", REVOKED_AT)
         .expression_attribute_names("#expires", EXPIRES_AT)
@@ -112,7 +128,13 @@ pub(crate) async fn count_request(
         stale.clear();
     }
     stale.truncate(MAX_STALE_WINDOWS);
-    let mut used = KeyUse { grant: grant(&item)?, burst: Standing::of_burst(used, now), admitted, stale, item };
+    let mut grant = grant(&item)?;
+    if !has_hash(&item, HASH, &hash) {
+        // The secret from before a rotation ends before the key does.
+        let until = integer(&item, PREVIOUS_UNTIL).map(Timestamp::from_millis);
+        grant.expires_at = grant.expires_at.into_iter().chain(until).min();
+    }
+    let mut used = KeyUse { grant, burst: Standing::of_burst(used, now), admitted, stale, item };
     if admitted {
         file_days(db, key, &mut used, now).await;
     }
@@ -134,9 +156,9 @@ async fn file_days(db: &Db, key: &ApiKey, used: &mut KeyUse, now: Timestamp) {
 
 /// Whether a refused update was refused for the burst alone.
 fn is_valid(item: &Item, hash: &Blob, now: Timestamp) -> bool {
-    let same = item.get(HASH).and_then(|value| value.as_b().ok()) == Some(hash);
-    let expired = integer(item, EXPIRES_AT).is_some_and(|expires| Timestamp::from_millis(expires) <= now);
-    same && !expired && !item.contains_key(REVOKED_AT)
+    let is_over = |name| integer(item, name).is_some_and(|at| Timestamp::from_millis(at) <= now);
+    let same = has_hash(item, HASH, hash) || (has_hash(item, PREVIOUS_HASH, hash) && !is_over(PREVIOUS_UNTIL));
+    same && !is_over(EXPIRES_AT) && !item.contains_key(REVOKED_AT)
 }
 
 fn grant(item: &Item) -> Result<Grant, DbError> {
@@ -242,22 +264,102 @@ pub async fn create(db: &Db, org: &OrgId, now: Timestamp, key: &ApiKey, new: New
     }
 }
 
-/// Gives the key's id a new secret: that of `key`. The old one is refused from the next request on. `false`: the
-/// organization has no such key that is not revoked.
-pub async fn rotate(db: &Db, org: &OrgId, key: &ApiKey) -> Result<bool, DbError> {
-    let request = db
-        .update_access(table::api_key(&key.id()))
-        .update_expression("SET #hash = :hash, #lastFour = :lastFour")
-        .condition_expression("#org = :org AND attribute_not_exists(#revoked)")
+/// How a key is rotated.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rotation {
+    /// How often the key had been rotated when this was decided on: a rotation since then stands in the way of this one. `None`:
+    /// none does.
+    pub seen: Option<u64>,
+    /// Until when the secret there was so far stays valid; `None`: it is refused from the next request on.
+    pub keep_until: Option<Timestamp>,
+}
+
+/// What came of a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotated {
+    /// The key has the new secret.
+    Done,
+    /// Somebody else was quicker: the key has the secret that they were shown.
+    Overtaken,
+    /// The organization has no such key that is not revoked.
+    Unknown,
+}
+
+/// Gives the key's id a new secret: that of `key`. The key stays one item, so that both secrets, while there are two, count on
+/// one burst and one month, and the plan's number of keys is not in the way. Of two rotations at once, one is done.
+pub async fn rotate(
+    db: &Db,
+    org: &OrgId,
+    now: Timestamp,
+    key: &ApiKey,
+    rotation: Rotation,
+) -> Result<Rotated, DbError> {
+    let Rotation { seen, keep_until } = rotation;
+    let Some(item) = db.get_access(table::api_key(&key.id())).await? else { return Ok(Rotated::Unknown) };
+    let old =
+        item.get(HASH).and_then(|value| value.as_b().ok()).ok_or(DbError::Unreadable("a key without its hash"))?;
+    if grant(&item)?.org != *org || item.contains_key(REVOKED_AT) {
+        return Ok(Rotated::Unknown);
+    }
+    let rotations = integer(&item, ROTATIONS).unwrap_or(0);
+    if seen.is_some_and(|seen| seen != rotations) {
+        return Ok(Rotated::Overtaken);
+    }
+
+    let mut request = db.update_access(table::api_key(&key.id()));
+    let mut set = "SET #hash = :hash, #lastFour = :lastFour, #rotations = :rotations, #rotatedAt = :now".to_owned();
+    let mut remove: Vec<String> = Vec::new();
+    if let Some(until) = keep_until {
+        set +=
+            ", #previous = #hash, #previousFour = #lastFour, #until = :until, #before = if_not_exists(#oldUses, :zero)";
+        request = request
+            .expression_attribute_names("#before", PREVIOUS_USES_BEFORE)
+            .expression_attribute_values(":until", number(until.as_millis()))
+            .expression_attribute_values(":zero", number(0));
+    } else {
+        remove.extend(["#previous", "#previousFour", "#until", "#oldUses"].map(str::to_owned));
+    }
+    // The secret before the last one has had its time.
+    if let Some(older) = item.get(PREVIOUS_HASH).and_then(|value| value.as_b().ok()).filter(|older| *older != old) {
+        remove.push("#olderUses".to_owned());
+        request = request.expression_attribute_names("#olderUses", uses_attribute(older.as_ref()));
+    }
+    let remove = if remove.is_empty() { String::new() } else { format!(" REMOVE {}", remove.join(", ")) };
+    let request = request
+        .update_expression(set + &remove)
+        .condition_expression("#org = :org AND attribute_not_exists(#revoked) AND #hash = :old")
         .expression_attribute_names("#hash", HASH)
         .expression_attribute_names("#lastFour", LAST_FOUR)
+        .expression_attribute_names("#rotations", ROTATIONS)
+        .expression_attribute_names("#rotatedAt", ROTATED_AT)
+        .expression_attribute_names("#previous", PREVIOUS_HASH)
+        .expression_attribute_names("#previousFour", PREVIOUS_LAST_FOUR)
+        .expression_attribute_names("#until", PREVIOUS_UNTIL)
+        .expression_attribute_names("#oldUses", uses_attribute(old.as_ref()))
         .expression_attribute_names("#org", ORGANIZATION)
         .expression_attribute_names("#revoked", REVOKED_AT)
         .expression_attribute_values(":hash", AttributeValue::B(Blob::new(key.hash().as_bytes())))
         .expression_attribute_values(":lastFour", string(key.last_four()))
+        .expression_attribute_values(":rotations", number(rotations + 1))
+        .expression_attribute_values(":now", string(now))
+        .expression_attribute_values(":old", AttributeValue::B(old.clone()))
         .expression_attribute_values(":org", string(org));
-    let changed: Conditional = db::update(request, ReturnValue::None).await?;
-    Ok(changed.is_ok())
+    match db::update(request, ReturnValue::None).await? {
+        Ok(_) => Ok(Rotated::Done),
+        // After a lost answer, the second attempt finds what the first has written.
+        Err(Some(item)) if has_hash(&item, HASH, &Blob::new(key.hash().as_bytes())) => Ok(Rotated::Done),
+        Err(Some(item)) if !item.contains_key(REVOKED_AT) => Ok(Rotated::Overtaken),
+        Err(_) => Ok(Rotated::Unknown),
+    }
+}
+
+fn has_hash(item: &Item, name: &str, hash: &Blob) -> bool {
+    item.get(name).and_then(|value| value.as_b().ok()) == Some(hash)
+}
+
+/// The attribute that counts the uses of one secret, by which is told how often a rotated one is still used.
+fn uses_attribute(hash: &[u8]) -> String {
+    format!("s{}", HEXLOWER.encode(&hash[..hash.len().min(4)]))
 }
 
 /// Refuses the key from the next request on, for good, and gives its place in the plan free. `false`: the organization
@@ -297,8 +399,38 @@ pub struct KeySummary {
     pub expires_at: Option<Timestamp>,
     /// When it was last used; `None`: never.
     pub last_used_at: Option<Timestamp>,
+    /// How often its secret was changed.
+    pub rotations: u64,
+    /// When that was last done; `None`: never.
+    pub rotated_at: Option<Timestamp>,
+    /// The secret from before, if it was kept, also when its time is over.
+    pub previous: Option<PreviousSecret>,
     /// When it was revoked; `None`: it was not.
     pub revoked_at: Option<Timestamp>,
+}
+
+/// The secret that a key had before it was rotated.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviousSecret {
+    /// The last four characters of the whole key.
+    pub last_four: String,
+    /// From when on it is refused.
+    pub until: Timestamp,
+    /// How often it was used since the rotation.
+    pub uses: u64,
+}
+
+impl PreviousSecret {
+    fn read(item: &Item) -> Option<Self> {
+        let hash = item.get(PREVIOUS_HASH)?.as_b().ok()?;
+        let uses: u64 = integer(item, &uses_attribute(hash.as_ref())).unwrap_or(0);
+        Some(Self {
+            last_four: text(item, PREVIOUS_LAST_FOUR)?.to_owned(),
+            until: Timestamp::from_millis(integer(item, PREVIOUS_UNTIL)?),
+            uses: uses.saturating_sub(integer(item, PREVIOUS_USES_BEFORE).unwrap_or(0)),
+        })
+    }
 }
 
 impl KeySummary {
@@ -315,6 +447,9 @@ impl KeySummary {
                 created_at: text(item, CREATED_AT)?.parse().ok()?,
                 expires_at,
                 last_used_at: text(item, LAST_USED_AT).and_then(|at| at.parse().ok()),
+                rotations: integer(item, ROTATIONS).unwrap_or(0),
+                rotated_at: text(item, ROTATED_AT).and_then(|at| at.parse().ok()),
+                previous: PreviousSecret::read(item),
                 revoked_at: text(item, REVOKED_AT).and_then(|at| at.parse().ok()),
             })
         };
