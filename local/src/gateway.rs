@@ -121,6 +121,11 @@ impl Gateway {
         if !body.is_empty() {
             event["body"] = text.map_or_else(|| BASE64.encode(body), str::to_owned).into();
         }
+        let cookies: Vec<&str> =
+            parts.headers.get_all(header::COOKIE).iter().filter_map(|all| all.to_str().ok()).collect();
+        if !cookies.is_empty() {
+            event["cookies"] = cookies.iter().flat_map(|all| all.split("; ")).collect();
+        }
         if !parameters.is_empty() {
             event["pathParameters"] = json!(parameters);
         }
@@ -140,7 +145,8 @@ pub async fn serve(
 /// Header names in lower case, repeated values joined with a comma, as the HTTP API has them.
 fn joined(headers: &HeaderMap) -> HashMap<&str, String> {
     let mut joined: HashMap<&str, String> = HashMap::new();
-    for (name, value) in headers {
+    // Cookies go apart.
+    for (name, value) in headers.iter().filter(|(name, _)| *name != header::COOKIE) {
         let value = String::from_utf8_lossy(value.as_bytes());
         joined.entry(name.as_str()).and_modify(|all| *all = format!("{all},{value}")).or_insert(value.into_owned());
     }

@@ -28,6 +28,7 @@ use shared::{
     key::ApiKey,
     plan::Plan,
     records::{
+        activity::Actor,
         api_key::{self, NewKey},
         job, organization,
     },
@@ -114,7 +115,7 @@ async fn fill(db: &Db) -> Result<(Vec<String>, String)> {
     for _ in 0..REQUESTS / REQUESTS_PER_KEY {
         let key = ApiKey::generate()?;
         let new = NewKey { name: "measured".to_owned(), scopes: Scope::ALL.to_vec(), expires_at: None };
-        api_key::create(db, &org, clock.now(), &key, new).await?;
+        api_key::create(db, &org, clock.now(), &key, new, &Actor::operator()).await?;
         keys.push(key.reveal().to_owned());
     }
     Ok((keys, last))

@@ -10,10 +10,13 @@ use shared::{
     key::{ApiKey, KeyId, NoRandomness},
     plan::{Allowance, Plan, UnknownPlan},
     records::{
+        activity::Actor,
         api_key::{self, CreateKeyError, KeySummary, NewKey},
+        member::{self, AddMemberError, Member, Role},
         organization::{self, Organization},
     },
     scope::Scope,
+    value::Email,
 };
 
 use crate::output::{Output, Row};
@@ -28,6 +31,9 @@ pub(crate) enum Command {
     /// An organization's keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// People who may sign in to an organization's settings.
+    #[command(subcommand)]
+    Member(MemberCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,6 +92,32 @@ pub(crate) enum KeyCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum MemberCommand {
+    /// Let a person sign in to the organization's settings.
+    Add {
+        /// The organization's id.
+        organization: String,
+        /// The e-mail, as the issuer of the sign-in has verified it.
+        email: String,
+        /// admin: makes, rotates and revokes keys; member: looks.
+        #[arg(long)]
+        role: String,
+    },
+    /// List an organization's members by e-mail.
+    List {
+        /// The organization's id.
+        organization: String,
+    },
+    /// Take a person's access away, with all sessions, from the next request on.
+    Remove {
+        /// The organization's id.
+        organization: String,
+        /// The e-mail.
+        email: String,
+    },
+}
+
 /// Why nothing was done, in a sentence.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -97,6 +129,14 @@ pub(crate) enum Refusal {
     UnknownScope(String),
     #[error("The organization has no key {0} that is not revoked.")]
     UnknownKey(String),
+    #[error("There is no role {0}: it is one of admin, member.")]
+    UnknownRole(String),
+    #[error("{0} is not an e-mail address.")]
+    NotAnEmail(String),
+    #[error("{0} is a member of an organization already; a person belongs to one.")]
+    MemberTaken(String),
+    #[error("The organization has no member {0}.")]
+    UnknownMember(String),
     #[error("A name has 1 to 200 characters and is not blank.")]
     Name,
     #[error("A key can expire in 1 day at the earliest.")]
@@ -122,6 +162,7 @@ impl Command {
         match self {
             Self::Organization(command) => command.run(db, clock, &mut output).await,
             Self::Key(command) => command.run(db, clock, &mut output).await,
+            Self::Member(command) => command.run(db, clock, &mut output).await,
         }
     }
 }
@@ -179,7 +220,7 @@ impl KeyCommand {
             Self::Revoke { organization, key } => {
                 let organization = find(db, clock, &organization).await?;
                 let id = KeyId::parse(&key).ok_or_else(|| Refusal::UnknownKey(key.clone()))?;
-                if !api_key::revoke(db, &organization.id, &id, clock.now()).await? {
+                if !api_key::revoke(db, &organization.id, &id, clock.now(), &Actor::operator()).await? {
                     return Err(Refusal::UnknownKey(key));
                 }
                 if output.is_json() {
@@ -207,7 +248,7 @@ async fn create_key(
         scopes: new.scopes.clone(),
         expires_at: new.expires_at,
     };
-    match api_key::create(db, &organization.id, clock.now(), &key, new).await {
+    match api_key::create(db, &organization.id, clock.now(), &key, new, &Actor::operator()).await {
         Ok(()) => {}
         Err(CreateKeyError::PlanLimit(plan)) => return Err(Refusal::PlanLimit(plan, allowed_keys(plan))),
         Err(CreateKeyError::Db(error)) => return Err(error.into()),
@@ -234,7 +275,7 @@ async fn list_keys(db: &Db, clock: &Clock, organization: &Organization, output: 
     loop {
         let (page, more) = api_key::list(db, &organization.id, last.as_ref()).await?;
         for key in &page {
-            output.row(&ListedKey { state: state(key, clock.now()), key: key.clone() })?;
+            output.row(&ListedKey { state: key.state(clock.now()).as_str(), key: key.clone() })?;
         }
         last = page.into_iter().next_back();
         if !more || last.is_none() {
@@ -243,14 +284,61 @@ async fn list_keys(db: &Db, clock: &Clock, organization: &Organization, output: 
     }
 }
 
-fn state(key: &KeySummary, now: Timestamp) -> &'static str {
-    if key.revoked_at.is_some() {
-        "revoked"
-    } else if key.expires_at.is_some_and(|expires_at| expires_at <= now) {
-        "expired"
-    } else {
-        "active"
+impl MemberCommand {
+    async fn run(self, db: &Db, clock: &Clock, output: &mut Output) -> Result<(), Refusal> {
+        match self {
+            Self::Add { organization, email, role } => {
+                let (email, role) = (parsed_email(&email)?, Role::named(&role).ok_or(Refusal::UnknownRole(role))?);
+                let organization = find(db, clock, &organization).await?;
+                match member::add(db, &organization.id, clock.now(), &email, role).await {
+                    Ok(()) => {}
+                    Err(AddMemberError::Taken) => return Err(Refusal::MemberTaken(email.as_str().to_owned())),
+                    Err(AddMemberError::UnknownOrganization) => {
+                        return Err(Refusal::UnknownOrganization(organization.id.to_string()));
+                    }
+                    Err(AddMemberError::Db(error)) => return Err(error.into()),
+                }
+                let told = format!("{} may sign in to the settings of {}.", email.as_str(), organization.name);
+                if output.is_json() {
+                    return Ok(output.json(&serde_json::json!({ "email": email.as_str(), "role": role }))?);
+                }
+                Ok(output.text(&told)?)
+            }
+            Self::List { organization } => {
+                let organization = find(db, clock, &organization).await?;
+                list_members(db, &organization, output).await
+            }
+            Self::Remove { organization, email: text } => {
+                let email = parsed_email(&text)?;
+                let organization = find(db, clock, &organization).await?;
+                if !member::remove(db, &organization.id, &email).await? {
+                    return Err(Refusal::UnknownMember(text));
+                }
+                if output.is_json() {
+                    return Ok(output.json(&serde_json::json!({ "email": text, "removed": true }))?);
+                }
+                Ok(output.text(&format!("{text} is signed out, and may not sign in again."))?)
+            }
+        }
     }
+}
+
+async fn list_members(db: &Db, organization: &Organization, output: &mut Output) -> Result<(), Refusal> {
+    let mut last = None;
+    loop {
+        let (page, more) = member::list(db, &organization.id, last.as_ref()).await?;
+        for member in &page {
+            output.row(member)?;
+        }
+        last = page.into_iter().next_back();
+        if !more || last.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn parsed_email(text: &str) -> Result<Email, Refusal> {
+    Email::new(text).ok_or_else(|| Refusal::NotAnEmail(text.to_owned()))
 }
 
 async fn find(db: &Db, clock: &Clock, id: &str) -> Result<Organization, Refusal> {
@@ -301,6 +389,20 @@ impl Row for Organization {
             of(self.keys, self.plan.keys()),
             of(self.requests_this_month, self.plan.monthly_requests()),
             self.created_at.to_string(),
+        ]
+    }
+}
+
+impl Row for Member {
+    const COLUMNS: &'static [(&'static str, usize)] =
+        &[("E-mail", 40), ("Role", 6), ("Added", 24), ("Last sign-in", 24)];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.email.clone(),
+            self.role.as_str().to_owned(),
+            self.added_at.to_string(),
+            self.signed_in_at.map_or("never".to_owned(), |at| at.to_string()),
         ]
     }
 }

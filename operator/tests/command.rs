@@ -225,7 +225,16 @@ fn long_lists_are_paged_through() {
                 expires_at: None,
             };
             let key = shared::key::ApiKey::generate().unwrap();
-            shared::records::api_key::create(&db, &found.id, clock.now(), &key, new).await.unwrap();
+            shared::records::api_key::create(
+                &db,
+                &found.id,
+                clock.now(),
+                &key,
+                new,
+                &shared::records::activity::Actor::operator(),
+            )
+            .await
+            .unwrap();
         }
     });
     let organizations = operator.json(&["organization", "list"]);

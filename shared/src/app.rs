@@ -68,11 +68,14 @@ impl App {
     }
 }
 
-fn optional(name: &str) -> Option<String> {
+/// A variable of the environment, if it is set and not empty.
+#[must_use]
+pub fn optional(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn required(name: &'static str) -> Result<String, SettingError> {
+/// A variable of the environment that must be set.
+pub fn required(name: &'static str) -> Result<String, SettingError> {
     optional(name).ok_or(SettingError::Missing(name))
 }

@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt};
 
 use axum::{
     body::Body,
-    http::{Request, Response, StatusCode, Uri, header, uri::PathAndQuery},
+    http::{HeaderValue, Request, Response, StatusCode, Uri, header, uri::PathAndQuery},
 };
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
@@ -58,8 +58,8 @@ pub(crate) fn request_id(event: &ApiGatewayV2httpRequest) -> Option<&str> {
 
 /// Where the client reached the API, as the event tells it, for links: read out of every event, but put together for an error
 /// alone.
-#[derive(Debug, Default)]
-pub(crate) struct Origin {
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
     host: Option<String>,
     plain: bool,
 }
@@ -87,6 +87,10 @@ impl fmt::Display for Origin {
     }
 }
 
+/// The network address that the gateway saw the request come from: an extension of the request.
+#[derive(Clone, Debug)]
+pub struct SourceAddress(pub String);
+
 /// The request that the event stands for.
 pub(crate) fn into_request(event: ApiGatewayV2httpRequest) -> Result<Request<Body>, ApiError> {
     check_proxy_headers(&event.headers)?;
@@ -103,6 +107,14 @@ pub(crate) fn into_request(event: ApiGatewayV2httpRequest) -> Result<Request<Bod
     *request.method_mut() = event.request_context.http.method;
     *request.uri_mut() = Uri::from(target);
     *request.headers_mut() = event.headers;
+    if let Some(address) = event.request_context.http.source_ip {
+        request.extensions_mut().insert(SourceAddress(address));
+    }
+    // Payload format 2.0 has cookies apart.
+    if let Some(cookies) = event.cookies.filter(|cookies| !cookies.is_empty()) {
+        let cookies = HeaderValue::from_str(&cookies.join("; ")).map_err(|_| bad("A cookie is not one."))?;
+        request.headers_mut().insert(header::COOKIE, cookies);
+    }
     Ok(request)
 }
 

@@ -42,7 +42,7 @@ pub struct KeyHash([u8; 32]);
 /// The operating system gave no random bytes.
 #[derive(Debug, thiserror::Error)]
 #[error("no random bytes from the operating system: {0}")]
-pub struct NoRandomness(getrandom::Error);
+pub struct NoRandomness(pub(crate) getrandom::Error);
 
 impl ApiKey {
     /// Makes a key with a fresh id.
@@ -117,6 +117,15 @@ impl KeyId {
         let well_formed = text.len() == ID_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         well_formed.then(|| Self(text.to_owned()))
     }
+
+    /// The id that belongs to a digest: 59 of its bits.
+    pub(crate) fn of_digest(digest: &[u8; 32]) -> Self {
+        let digits = digest.chunks(3).take(ID_LEN);
+        // Three bytes for a digit, so that no digit is noticeably likelier than another.
+        let digit =
+            |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number * 256 + usize::from(*byte)) % BASE62.len();
+        Self(digits.map(|bytes| char::from(BASE62[digit(bytes)])).collect())
+    }
 }
 
 impl fmt::Display for KeyId {
@@ -137,7 +146,7 @@ impl fmt::Debug for KeyHash {
     }
 }
 
-fn random_base62(len: usize) -> Result<String, NoRandomness> {
+pub(crate) fn random_base62(len: usize) -> Result<String, NoRandomness> {
     let mut text = String::with_capacity(len);
     let mut bytes = [0; 64];
     while text.len() < len {

@@ -52,6 +52,11 @@ impl Cursor {
         let position = std::str::from_utf8(position).ok()?;
         (*version == VERSION && told == digest(list, position)).then(|| position.to_owned())
     }
+
+    /// The key to go on after. `InvalidCursor` if it is not a cursor of `list`.
+    fn start(&self, list: &List) -> Result<Item, ApiError> {
+        self.position(list).and_then(|position| list.start_key(&position)).ok_or(ApiError::InvalidCursor)
+    }
 }
 
 fn digest(list: &List, position: &str) -> [u8; DIGEST_BYTES] {
@@ -113,13 +118,6 @@ impl PageRequest {
     pub(crate) fn is_first(&self) -> bool {
         self.cursor.is_none()
     }
-
-    /// The key to go on after. `InvalidCursor` if the cursor is not one of `list`.
-    fn start(&self, list: &List) -> Result<Option<Item>, ApiError> {
-        let Some(cursor) = &self.cursor else { return Ok(None) };
-        let key = cursor.position(list).and_then(|position| list.start_key(&position));
-        key.map(Some).ok_or(ApiError::InvalidCursor)
-    }
 }
 
 /// A list without filters takes just the page.
@@ -135,12 +133,25 @@ pub(crate) async fn read<T: DeserializeOwned>(
     list: &List,
     request: &PageRequest,
 ) -> Result<Rows<T>, ApiError> {
-    let (items, has_more) = db.query(list, request.start(list)?, request.limit.into()).await?;
+    let (items, next) = items(db, list, request.cursor.as_ref(), None, request.limit).await?;
+    Ok(Rows { rows: items.into_iter().map(db::read).collect::<Result<_, _>>()?, next })
+}
+
+/// Reads up to `limit` items of `list` after `cursor`, or without one after `first`, and where the next page goes on.
+pub(crate) async fn items(
+    db: &Db,
+    list: &List,
+    cursor: Option<&Cursor>,
+    first: Option<Item>,
+    limit: u8,
+) -> Result<(Vec<Item>, Option<Cursor>), ApiError> {
+    let start = cursor.map(|cursor| cursor.start(list)).transpose()?.or(first);
+    let (items, has_more) = db.query(list, start, limit.into()).await?;
     let next = match items.last() {
         Some(row) if has_more => Some(Cursor::after(list, list.position(row)?)),
         _ => None,
     };
-    Ok(Rows { rows: items.into_iter().map(db::read).collect::<Result<_, _>>()?, next })
+    Ok((items, next))
 }
 
 /// The rows of a page as they were read.
@@ -211,12 +222,8 @@ mod tests {
         OrgId::new(Clock::system().stamp())
     }
 
-    fn request(cursor: &str) -> Result<PageRequest, ApiError> {
-        Ok(PageRequest::new(20, Some(cursor.parse()?), String::new()))
-    }
-
-    fn start(cursor: &str, list: &List) -> Result<Option<String>, ApiError> {
-        Ok(request(cursor)?.start(list)?.map(|key| list.position(&key)).transpose()?)
+    fn start(cursor: &str, list: &List) -> Result<String, ApiError> {
+        Ok(list.position(&cursor.parse::<Cursor>()?.start(list)?)?)
     }
 
     proptest! {
@@ -226,7 +233,7 @@ mod tests {
             let position = JobId::from(Clock::new(move || Timestamp::from_millis(millis)).stamp()).to_string();
             let cursor = Cursor::after(&list, position.clone()).to_string();
             prop_assert!(cursor.len() <= MAX_CURSOR_BYTES);
-            prop_assert_eq!(start(&cursor, &list).unwrap(), Some(position));
+            prop_assert_eq!(start(&cursor, &list).unwrap(), position);
         }
 
         #[test]

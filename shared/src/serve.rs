@@ -73,7 +73,10 @@ impl Api {
         let request = event.and_then(event::into_request);
 
         let response = match request {
-            Ok(request) => exchange.scope(self.respond(request)).await,
+            Ok(mut request) => {
+                request.extensions_mut().insert(origin.clone());
+                exchange.scope(self.respond(request)).await
+            }
             Err(error) => error.into_response(),
         };
         let error = response.extensions().get::<Arc<ApiError>>().cloned();
@@ -106,6 +109,10 @@ impl Api {
     }
 }
 
+/// An extension of a response that tells of its error in its own words, such as a page: the envelope is not written over them.
+#[derive(Clone, Copy, Debug)]
+pub struct Told;
+
 /// What an answer repeats of its request.
 struct Asked<'a> {
     method: &'a Method,
@@ -120,7 +127,8 @@ fn finish(
     Asked { method, id, origin }: &Asked<'_>,
     notes: &Notes,
 ) -> Response<Body> {
-    if let Some(error) = error {
+    let is_told = response.extensions().get::<Told>().is_some();
+    if let Some(error) = error.filter(|_| !is_told) {
         let body = error.body(id, &origin.to_string());
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         if **method != Method::HEAD {

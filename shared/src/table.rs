@@ -9,6 +9,10 @@
 //! | Organization: plan, number of keys, requests by month | `ORG#{org}` | `ORG` |
 //! | Key marker: the organization has the key | `ORG#{org}` | `KEY#{created}#{key id}` |
 //! | Organization marker: there is the organization | `ORGS` | org |
+//! | Member: organization, role, who it is for the issuer | `MEMBER#{e-mail in lower case}` | `MEMBER` |
+//! | Member marker: the organization has the member | `ORG#{org}#MEMBER` | e-mail in lower case |
+//! | Session: whose, until when | `SESSION#{hash of its id}` | `SESSION` |
+//! | Activity: who did what to which key, until `deleteAt` | `ORG#{org}#ACTIVITY` | `{moment}#{random}` |
 //!
 //! **Records**: each partition begins with the organization, each sort key is an id that sorts by time.
 //!
@@ -29,7 +33,9 @@
 //! | candidates at a stage, latest arrival first | Query of index `ByStage` (`stagePk`, `stageSk`), descending |
 //! | a candidate by e-mail | Get of the marker, Get of the candidate |
 //! | a key's days, latest first | Query of the partition, descending |
-//! | an organization's keys, all organizations, oldest first | Query of the markers, `BatchGetItem` of the items |
+//! | an organization's keys, all organizations, its members, in either order | Query of the markers, `BatchGetItem` of the items |
+//! | an organization's activity, latest first | Query of the partition, descending |
+//! | who is signed in | Update of the session, Get of the member |
 //!
 //! The application markers also list a candidate's applications; nothing reads them that way yet.
 
@@ -133,6 +139,41 @@ pub(crate) fn marked_key(marker: &Item) -> Option<KeyId> {
     text(marker, SK)?.strip_prefix("KEY#")?.split('#').nth(1).and_then(KeyId::parse)
 }
 
+pub(crate) fn member(email: &str) -> Key {
+    Key::new(format!("MEMBER#{email}"), "MEMBER")
+}
+
+fn member_partition(org: &OrgId) -> String {
+    format!("{}#MEMBER", organization_partition(org))
+}
+
+/// Lists the organization's members by e-mail.
+pub(crate) fn member_marker(org: &OrgId, email: &str) -> Key {
+    Key::new(member_partition(org), email)
+}
+
+/// The e-mail of the member that a marker is of, in lower case.
+pub(crate) fn marked_member(marker: &Item) -> Option<&str> {
+    text(marker, SK)
+}
+
+pub(crate) fn session(hash: &str) -> Key {
+    Key::new(format!("SESSION#{hash}"), "SESSION")
+}
+
+fn activity_partition(org: &OrgId) -> String {
+    format!("{}#ACTIVITY", organization_partition(org))
+}
+
+pub(crate) fn activity(org: &OrgId, at: Timestamp, unique: &str) -> Key {
+    Key::new(activity_partition(org), format!("{at}#{unique}"))
+}
+
+/// When what an activity tells of was done.
+pub(crate) fn activity_moment(item: &Item) -> Option<Timestamp> {
+    text(item, SK)?.split_once('#')?.0.parse().ok()
+}
+
 fn organizations_partition() -> String {
     "ORGS".to_owned()
 }
@@ -229,7 +270,7 @@ enum ListKind {
     /// Of the Access table, by creation.
     Markers,
     /// Of the Access table, latest first.
-    Days,
+    Latest,
     NewestFirst,
     OldestFirst,
     ByStatus,
@@ -251,9 +292,22 @@ impl List {
         Self::of_table(ListKind::Markers, organization_partition(org))
     }
 
+    /// The markers of the organization's keys, latest first, and before them the organization's item.
+    pub(crate) fn latest_api_keys(org: &OrgId) -> Self {
+        Self::of_table(ListKind::Latest, organization_partition(org))
+    }
+
+    pub(crate) fn members(org: &OrgId) -> Self {
+        Self::of_table(ListKind::Markers, member_partition(org))
+    }
+
+    pub(crate) fn activities(org: &OrgId) -> Self {
+        Self::of_table(ListKind::Latest, activity_partition(org))
+    }
+
     /// The days of a key that are over.
     pub(crate) fn api_key_days(id: &KeyId) -> Self {
-        Self::of_table(ListKind::Days, api_key_day_partition(id))
+        Self::of_table(ListKind::Latest, api_key_day_partition(id))
     }
 
     pub(crate) fn jobs(org: &OrgId, status: Option<JobStatus>) -> Self {
@@ -292,12 +346,12 @@ impl List {
 
     /// Whether it lies in the Access table rather than in Records.
     pub(crate) fn is_of_access(&self) -> bool {
-        matches!(self.kind, ListKind::Markers | ListKind::Days)
+        matches!(self.kind, ListKind::Markers | ListKind::Latest)
     }
 
     pub(crate) fn index(&self) -> Option<&'static str> {
         match self.kind {
-            ListKind::Markers | ListKind::Days | ListKind::NewestFirst | ListKind::OldestFirst => None,
+            ListKind::Markers | ListKind::Latest | ListKind::NewestFirst | ListKind::OldestFirst => None,
             ListKind::ByStatus => Some(BY_STATUS),
             ListKind::ByStage => Some(BY_STAGE),
         }
@@ -305,7 +359,7 @@ impl List {
 
     pub(crate) fn partition_name(&self) -> &'static str {
         match self.kind {
-            ListKind::Markers | ListKind::Days | ListKind::NewestFirst | ListKind::OldestFirst => PK,
+            ListKind::Markers | ListKind::Latest | ListKind::NewestFirst | ListKind::OldestFirst => PK,
             ListKind::ByStatus => STATUS_PK,
             ListKind::ByStage => STAGE_PK,
         }
@@ -322,7 +376,7 @@ impl List {
     /// The stages are few, and a new organization's must all be there at once: a new candidate enters the first of them.
     /// What an operator has just made is to be listed. A day's count is either here or on the key's item.
     pub(crate) fn is_read_consistently(&self) -> bool {
-        matches!(self.kind, ListKind::OldestFirst | ListKind::Markers | ListKind::Days)
+        matches!(self.kind, ListKind::OldestFirst | ListKind::Markers | ListKind::Latest)
     }
 
     /// Where a row is in the list's order: its sort key.
@@ -341,7 +395,7 @@ impl List {
                 entered.parse::<Timestamp>().ok()?;
                 id
             }
-            ListKind::Markers | ListKind::Days => {
+            ListKind::Markers | ListKind::Latest => {
                 let key = Key::new(self.table_partition.clone(), position);
                 return Some(key.into_item());
             }

@@ -45,7 +45,15 @@ async fn a_refusal_costs_no_more_than_it_takes_to_know() {
     let world = World::new().await;
     let jobs_only = world.new_key(&[shared::scope::Scope::JobsRead]).await;
     let revoked = world.new_key(&[shared::scope::Scope::JobsRead]).await;
-    api_key::revoke(&world.db, &world.org, &revoked.id(), world.clock.now()).await.unwrap();
+    api_key::revoke(
+        &world.db,
+        &world.org,
+        &revoked.id(),
+        world.clock.now(),
+        &shared::records::activity::Actor::operator(),
+    )
+    .await
+    .unwrap();
     let mut mistyped = world.key.clone();
     mistyped.replace_range(20..21, if mistyped.as_bytes()[20] == b'a' { "b" } else { "a" });
     let unknown = ApiKey::generate().unwrap();

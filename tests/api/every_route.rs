@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shared::{
     key::ApiKey,
     plan::Plan,
-    records::{api_key, organization},
+    records::{activity::Actor, api_key, organization},
     scope::Scope,
 };
 
@@ -142,7 +142,9 @@ async fn without_a_valid_key_it_is_401_and_all_invalid_keys_read_the_same() {
     let world = World::new().await;
     let objects = Objects::of(&world).await;
     let revoked = world.new_key(Scope::ALL).await;
-    assert!(api_key::revoke(&world.db, &world.org, &revoked.id(), world.clock.now()).await.unwrap());
+    assert!(
+        api_key::revoke(&world.db, &world.org, &revoked.id(), world.clock.now(), &Actor::operator()).await.unwrap()
+    );
     let unknown = ApiKey::generate().unwrap();
     // Has a key's id that is there, and a secret that is not its.
     let forged = ApiKey::with_id(&ApiKey::parse(&world.key).unwrap().id()).unwrap();

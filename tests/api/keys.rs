@@ -8,6 +8,7 @@ use shared::{
     key::ApiKey,
     plan::Plan,
     records::{
+        activity::Actor,
         api_key::{self, CreateKeyError, KeySummary, NewKey, Rotated, Rotation},
         organization,
     },
@@ -25,9 +26,9 @@ async fn a_revoked_key_is_refused_from_the_very_next_request() {
     let world = World::frozen(Plan::Enterprise).await;
     world.get("/api/v1/jobs").await.ok(200);
     let id = ApiKey::parse(&world.key).unwrap().id();
-    assert!(api_key::revoke(&world.db, &world.org, &id, world.clock.now()).await.unwrap());
+    assert!(api_key::revoke(&world.db, &world.org, &id, world.clock.now(), &Actor::operator()).await.unwrap());
     world.get("/api/v1/jobs").await.error(401, "invalid_api_key");
-    assert!(!api_key::revoke(&world.db, &world.org, &id, world.clock.now()).await.unwrap());
+    assert!(!api_key::revoke(&world.db, &world.org, &id, world.clock.now(), &Actor::operator()).await.unwrap());
 }
 
 #[tokio::test]
@@ -36,7 +37,7 @@ async fn a_key_is_refused_from_the_moment_it_expires() {
     let key = ApiKey::generate().unwrap();
     let expires_at = Timestamp::from_millis(world.clock.now().as_millis() + 1_000);
     let new = NewKey { expires_at: Some(expires_at), ..new() };
-    api_key::create(&world.db, &world.org, world.clock.now(), &key, new).await.unwrap();
+    api_key::create(&world.db, &world.org, world.clock.now(), &key, new, &Actor::operator()).await.unwrap();
     world.clock.advance(999);
     world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.ok(200);
     world.clock.advance(1);
@@ -50,7 +51,7 @@ async fn a_revoked_key_reads_like_an_unknown_one_also_when_its_burst_is_used_up(
         world.get("/api/v1/jobs").await.ok(200);
     }
     let id = ApiKey::parse(&world.key).unwrap().id();
-    api_key::revoke(&world.db, &world.org, &id, world.clock.now()).await.unwrap();
+    api_key::revoke(&world.db, &world.org, &id, world.clock.now(), &Actor::operator()).await.unwrap();
     let answer = send(&world.fresh_gateway(), request("GET", "/api/v1/jobs", Some(&world.key), None)).await;
     answer.error(401, "invalid_api_key");
     // An instance that knows the minute to be used up does not ask until it is over. It serves nothing either.
@@ -65,7 +66,7 @@ async fn a_key_that_expires_while_its_burst_is_used_up_is_refused_for_that_at_on
     let key = ApiKey::generate().unwrap();
     let expires_at = Timestamp::from_millis(world.clock.now().as_millis() + 1_000);
     let new = NewKey { expires_at: Some(expires_at), ..new() };
-    api_key::create(&world.db, &world.org, world.clock.now(), &key, new).await.unwrap();
+    api_key::create(&world.db, &world.org, world.clock.now(), &key, new, &Actor::operator()).await.unwrap();
     let call = async || world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await;
     for _ in 0..60 {
         call().await.ok(200);
@@ -92,7 +93,7 @@ fn successor(key: &str) -> ApiKey {
 }
 
 async fn rotate(world: &World, key: &ApiKey, rotation: Rotation) -> Rotated {
-    api_key::rotate(&world.db, &world.org, world.clock.now(), key, rotation).await.unwrap()
+    api_key::rotate(&world.db, &world.org, world.clock.now(), key, rotation, &Actor::operator()).await.unwrap()
 }
 
 /// The world's key, past the tally, which knows no such call.
@@ -161,7 +162,7 @@ async fn a_second_rotation_ends_the_secret_that_the_first_has_kept() {
         world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.ok(200);
     }
     assert_eq!(summary(&world).await.previous.unwrap().uses, 1);
-    assert!(api_key::revoke(&world.db, &world.org, &third.id(), world.clock.now()).await.unwrap());
+    assert!(api_key::revoke(&world.db, &world.org, &third.id(), world.clock.now(), &Actor::operator()).await.unwrap());
     for key in [&second, &third] {
         world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.error(401, "invalid_api_key");
     }
@@ -206,7 +207,7 @@ async fn a_rotated_key_keeps_its_burst_and_the_old_secret_is_refused() {
 async fn another_organization_can_neither_revoke_nor_rotate_a_key() {
     let (world, stranger) = (World::new().await, World::new().await);
     let id = ApiKey::parse(&world.key).unwrap().id();
-    assert!(!api_key::revoke(&world.db, &stranger.org, &id, world.clock.now()).await.unwrap());
+    assert!(!api_key::revoke(&world.db, &stranger.org, &id, world.clock.now(), &Actor::operator()).await.unwrap());
     assert_eq!(rotate(&stranger, &ApiKey::with_id(&id).unwrap(), Rotation::default()).await, Rotated::Unknown);
     assert_eq!(rotate(&world, &ApiKey::generate().unwrap(), Rotation::default()).await, Rotated::Unknown);
     world.get("/api/v1/jobs").await.ok(200);
@@ -235,15 +236,16 @@ async fn a_plan_allows_as_many_keys_as_its_table_says_and_a_revoked_one_makes_ro
         last = Some(world.new_key(Scope::ALL).await);
     }
     let sixth = ApiKey::generate().unwrap();
-    let create = async || api_key::create(&world.db, &world.org, world.clock.now(), &sixth, new()).await;
+    let create =
+        async || api_key::create(&world.db, &world.org, world.clock.now(), &sixth, new(), &Actor::operator()).await;
     let refused = create().await.unwrap_err();
     assert_eq!(refused.to_string(), "the plan professional allows no further key");
     world.call("GET", "/api/v1/jobs", Some(sixth.reveal()), None).await.error(401, "invalid_api_key");
-    api_key::revoke(&world.db, &world.org, &last.unwrap().id(), world.clock.now()).await.unwrap();
+    api_key::revoke(&world.db, &world.org, &last.unwrap().id(), world.clock.now(), &Actor::operator()).await.unwrap();
     create().await.unwrap();
     organization::set_plan(&world.db, &world.org, Plan::Free).await.unwrap();
     let another = ApiKey::generate().unwrap();
-    let refused = api_key::create(&world.db, &world.org, world.clock.now(), &another, new()).await;
+    let refused = api_key::create(&world.db, &world.org, world.clock.now(), &another, new(), &Actor::operator()).await;
     assert!(matches!(refused, Err(CreateKeyError::PlanLimit(Plan::Free))));
 }
 
@@ -251,10 +253,10 @@ async fn a_plan_allows_as_many_keys_as_its_table_says_and_a_revoked_one_makes_ro
 async fn of_50_concurrent_creations_on_starter_one_makes_a_key() {
     let world = World::on(Plan::Starter).await;
     let id = ApiKey::parse(&world.key).unwrap().id();
-    api_key::revoke(&world.db, &world.org, &id, world.clock.now()).await.unwrap();
+    api_key::revoke(&world.db, &world.org, &id, world.clock.now(), &Actor::operator()).await.unwrap();
     let creations = (0..50).map(|_| async {
         let key = ApiKey::generate().unwrap();
-        api_key::create(&world.db, &world.org, world.clock.now(), &key, new()).await
+        api_key::create(&world.db, &world.org, world.clock.now(), &key, new(), &Actor::operator()).await
     });
     let outcomes = join_all(creations).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
@@ -266,10 +268,10 @@ async fn a_key_is_made_with_a_scope_and_for_an_organization_that_is_there() {
     let world = World::new().await;
     let key = ApiKey::generate().unwrap();
     let none = NewKey { scopes: Vec::new(), ..new() };
-    let refused = api_key::create(&world.db, &world.org, world.clock.now(), &key, none).await;
+    let refused = api_key::create(&world.db, &world.org, world.clock.now(), &key, none, &Actor::operator()).await;
     assert!(matches!(refused, Err(CreateKeyError::NoScope)));
     let taken = ApiKey::with_id(&ApiKey::parse(&world.key).unwrap().id()).unwrap();
-    let refused = api_key::create(&world.db, &world.org, world.clock.now(), &taken, new()).await;
+    let refused = api_key::create(&world.db, &world.org, world.clock.now(), &taken, new(), &Actor::operator()).await;
     assert!(matches!(refused, Err(CreateKeyError::IdTaken)));
     world.get("/api/v1/jobs").await.ok(200);
 }

@@ -9,6 +9,7 @@ use shared::{
     key::ApiKey,
     plan::Plan,
     records::{
+        activity::Actor,
         api_key::{self, NewKey},
         organization,
     },
@@ -200,7 +201,7 @@ async fn a_key_in_its_last_14_days_is_told_when_it_expires_with_every_answer() {
         scopes: vec![Scope::JobsRead],
         expires_at: Some(expires.parse::<Timestamp>().unwrap()),
     };
-    api_key::create(&world.db, &world.org, world.clock.now(), &key, new).await.unwrap();
+    api_key::create(&world.db, &world.org, world.clock.now(), &key, new, &Actor::operator()).await.unwrap();
     let told = async |path: &str| {
         let answer = world.call("GET", path, Some(key.reveal()), None).await;
         (answer.status.as_u16(), answer.header("x-api-key-expires-at").map(str::to_owned))

@@ -51,6 +51,7 @@ use shared::{
     key::ApiKey,
     plan::Plan,
     records::{
+        activity::Actor,
         api_key::{self, NewKey},
         organization,
     },
@@ -165,7 +166,7 @@ impl World {
     pub async fn new_key(&self, scopes: &[Scope]) -> ApiKey {
         let key = ApiKey::generate().unwrap();
         let new = NewKey { name: "test".to_owned(), scopes: scopes.to_vec(), expires_at: None };
-        api_key::create(&self.db, &self.org, self.clock.now(), &key, new).await.unwrap();
+        api_key::create(&self.db, &self.org, self.clock.now(), &key, new, &Actor::operator()).await.unwrap();
         key
     }
 

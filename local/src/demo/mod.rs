@@ -20,6 +20,7 @@ use shared::{
     key::{ApiKey, KeyId},
     plan::Plan,
     records::{
+        activity::Actor,
         api_key::{self, CreateKeyError, NewKey, Rotated, Rotation},
         application, candidate, job, organization,
     },
@@ -121,7 +122,8 @@ impl Demo {
     async fn has_keys(&self, db: &Db, org: &OrgId, keys: &[(DemoKey, ApiKey)]) -> Result<bool, StartError> {
         for (_, key) in keys {
             // Any moment will do: who starts a server knows when.
-            if api_key::rotate(db, org, at(BEGIN), key, Rotation::default()).await? != Rotated::Done {
+            if api_key::rotate(db, org, at(BEGIN), key, Rotation::default(), &Actor::operator()).await? != Rotated::Done
+            {
                 return Ok(false);
             }
         }
@@ -170,10 +172,10 @@ impl Demo {
         each(applications, |new| async move { new.write(db, &org).await }).await?;
         for (demo, key) in keys {
             let new = NewKey { name: demo.label.clone(), scopes: demo.scopes.clone(), expires_at: None };
-            match api_key::create(db, &org, at(BEGIN), key, new).await {
+            match api_key::create(db, &org, at(BEGIN), key, new, &Actor::operator()).await {
                 Ok(()) => {}
                 Err(CreateKeyError::IdTaken | CreateKeyError::PlanLimit(_)) => {
-                    api_key::rotate(db, &org, at(BEGIN), key, Rotation::default()).await?;
+                    api_key::rotate(db, &org, at(BEGIN), key, Rotation::default(), &Actor::operator()).await?;
                 }
                 Err(error) => return Err(StartError::Demo(error.to_string())),
             }

@@ -3,7 +3,7 @@
 
 use aws_sdk_dynamodb::{
     primitives::Blob,
-    types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update},
+    types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
 };
 
 use data_encoding::HEXLOWER;
@@ -12,11 +12,14 @@ use serde::Serialize;
 use crate::{
     clock::Timestamp,
     db::{self, Db, DbError, Item, built, integer, number, string, text},
+    error::ApiError,
     id::OrgId,
     key::{ApiKey, Grant, KeyHash, KeyId},
     limits::{BURST_LIMIT, Minute, Standing},
+    page::{self, Cursor},
     plan::Plan,
     records::{
+        activity::{self, Act, Actor},
         organization,
         usage::{self, Day},
     },
@@ -30,6 +33,7 @@ const SCOPES: &str = "scopes";
 const NAME: &str = "name";
 const LAST_FOUR: &str = "lastFour";
 const CREATED_AT: &str = "createdAt";
+const CREATED_BY: &str = "createdBy";
 /// Milliseconds since 1970, so that a condition can compare it.
 const EXPIRES_AT: &str = "expiresAt";
 const REVOKED_AT: &str = "revokedAt";
@@ -226,7 +230,14 @@ pub enum CreateKeyError {
 }
 
 /// Makes `key` a key of the organization. Its plan's number of keys is exact, also when two are made at once.
-pub async fn create(db: &Db, org: &OrgId, now: Timestamp, key: &ApiKey, new: NewKey) -> Result<(), CreateKeyError> {
+pub async fn create(
+    db: &Db,
+    org: &OrgId,
+    now: Timestamp,
+    key: &ApiKey,
+    new: NewKey,
+    actor: &Actor,
+) -> Result<(), CreateKeyError> {
     let NewKey { name, scopes, expires_at } = new;
     if scopes.is_empty() {
         return Err(CreateKeyError::NoScope);
@@ -235,9 +246,10 @@ pub async fn create(db: &Db, org: &OrgId, now: Timestamp, key: &ApiKey, new: New
         (HASH.to_owned(), AttributeValue::B(Blob::new(key.hash().as_bytes()))),
         (ORGANIZATION.to_owned(), string(org)),
         (SCOPES.to_owned(), AttributeValue::Ss(scopes.iter().map(ToString::to_string).collect())),
-        (NAME.to_owned(), string(name)),
+        (NAME.to_owned(), string(&name)),
         (LAST_FOUR.to_owned(), string(key.last_four())),
         (CREATED_AT.to_owned(), string(now)),
+        (CREATED_BY.to_owned(), string(actor.name())),
     ]);
     if let Some(expires_at) = expires_at {
         item.insert(EXPIRES_AT.to_owned(), number(expires_at.as_millis()));
@@ -252,6 +264,7 @@ pub async fn create(db: &Db, org: &OrgId, now: Timestamp, key: &ApiKey, new: New
         TransactWriteItem::builder().update(organization::count_key(db, org)?).build(),
         TransactWriteItem::builder().put(built(put.build())?).build(),
         TransactWriteItem::builder().put(built(listed.build())?).build(),
+        activity::written(db, org, now, Act::Made, activity::of_new(&key.id(), &name, key), actor)?,
     ];
     let Err(refused) = db.transact(writes).await? else { return Ok(()) };
     match refused.write(0) {
@@ -293,6 +306,7 @@ pub async fn rotate(
     now: Timestamp,
     key: &ApiKey,
     rotation: Rotation,
+    actor: &Actor,
 ) -> Result<Rotated, DbError> {
     let Rotation { seen, keep_until } = rotation;
     let Some(item) = db.get_access(table::api_key(&key.id())).await? else { return Ok(Rotated::Unknown) };
@@ -306,7 +320,7 @@ pub async fn rotate(
         return Ok(Rotated::Overtaken);
     }
 
-    let mut request = db.update_access(table::api_key(&key.id()));
+    let mut request = Update::builder().table_name(db.access()).set_key(Some(table::api_key(&key.id()).into_item()));
     let mut set = "SET #hash = :hash, #lastFour = :lastFour, #rotations = :rotations, #rotatedAt = :now".to_owned();
     let mut remove: Vec<String> = Vec::new();
     if let Some(until) = keep_until {
@@ -344,12 +358,16 @@ pub async fn rotate(
         .expression_attribute_values(":now", string(now))
         .expression_attribute_values(":old", AttributeValue::B(old.clone()))
         .expression_attribute_values(":org", string(org));
-    match db::update(request, ReturnValue::None).await? {
-        Ok(_) => Ok(Rotated::Done),
-        // After a lost answer, the second attempt finds what the first has written.
-        Err(Some(item)) if has_hash(&item, HASH, &Blob::new(key.hash().as_bytes())) => Ok(Rotated::Done),
-        Err(Some(item)) if !item.contains_key(REVOKED_AT) => Ok(Rotated::Overtaken),
-        Err(_) => Ok(Rotated::Unknown),
+    let request = request.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    let name = text(&item, NAME).unwrap_or_default();
+    let writes = vec![
+        TransactWriteItem::builder().update(built(request.build())?).build(),
+        activity::written(db, org, now, Act::Rotated, activity::of_new(&key.id(), name, key), actor)?,
+    ];
+    let Err(refused) = db.transact(writes).await? else { return Ok(Rotated::Done) };
+    match refused.write(0) {
+        Some(Some(item)) if !item.contains_key(REVOKED_AT) => Ok(Rotated::Overtaken),
+        _ => Ok(Rotated::Unknown),
     }
 }
 
@@ -364,7 +382,8 @@ fn uses_attribute(hash: &[u8]) -> String {
 
 /// Refuses the key from the next request on, for good, and gives its place in the plan free. `false`: the organization
 /// has no such key that is not revoked.
-pub async fn revoke(db: &Db, org: &OrgId, id: &KeyId, now: Timestamp) -> Result<bool, DbError> {
+pub async fn revoke(db: &Db, org: &OrgId, id: &KeyId, now: Timestamp, actor: &Actor) -> Result<bool, DbError> {
+    let Some(key) = find(db, org, id).await?.filter(|key| key.revoked_at.is_none()) else { return Ok(false) };
     let revoke = Update::builder()
         .table_name(db.access())
         .set_key(Some(table::api_key(id).into_item()))
@@ -377,6 +396,7 @@ pub async fn revoke(db: &Db, org: &OrgId, id: &KeyId, now: Timestamp) -> Result<
     let writes = vec![
         TransactWriteItem::builder().update(built(revoke.build())?).build(),
         TransactWriteItem::builder().update(organization::release_key(db, org)?).build(),
+        activity::written(db, org, now, Act::Revoked, activity::of(&key), actor)?,
     ];
     Ok(db.transact(writes).await?.is_ok())
 }
@@ -395,6 +415,8 @@ pub struct KeySummary {
     pub scopes: Vec<Scope>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// By whom: a member's e-mail, or `operator`.
+    pub created_by: String,
     /// From when on it is refused; `None`: never.
     pub expires_at: Option<Timestamp>,
     /// When it was last used; `None`: never.
@@ -445,6 +467,7 @@ impl KeySummary {
                 last_four: text(item, LAST_FOUR)?.to_owned(),
                 scopes,
                 created_at: text(item, CREATED_AT)?.parse().ok()?,
+                created_by: text(item, CREATED_BY)?.to_owned(),
                 expires_at,
                 last_used_at: text(item, LAST_USED_AT).and_then(|at| at.parse().ok()),
                 rotations: integer(item, ROTATIONS).unwrap_or(0),
@@ -455,15 +478,92 @@ impl KeySummary {
         };
         whole().ok_or(DbError::Unreadable("a key"))
     }
+
+    /// What has become of it by `now`.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> KeyState {
+        let is_over = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        if self.revoked_at.is_some() {
+            KeyState::Revoked
+        } else if is_over(self.expires_at) {
+            KeyState::Expired
+        } else {
+            match &self.previous {
+                Some(previous) if previous.until > now => KeyState::Rotating { until: previous.until },
+                _ => KeyState::Active,
+            }
+        }
+    }
+}
+
+/// What has become of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// It is served.
+    Active,
+    /// It is served, and so is the secret from before its rotation, for a while.
+    Rotating {
+        /// From when on the secret from before is refused.
+        until: Timestamp,
+    },
+    /// Its time is over.
+    Expired,
+    /// It was revoked.
+    Revoked,
+}
+
+impl KeyState {
+    /// The state in one word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Rotating { .. } => "rotating",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Whether it is served at all.
+    #[must_use]
+    pub const fn is_served(self) -> bool {
+        matches!(self, Self::Active | Self::Rotating { .. })
+    }
+}
+
+/// The organization's key with this id. Another organization's reads like one that is not there.
+pub async fn find(db: &Db, org: &OrgId, id: &KeyId) -> Result<Option<KeySummary>, DbError> {
+    let Some(item) = db.get_access(table::api_key(id)).await? else { return Ok(None) };
+    if grant(&item)?.org == *org { KeySummary::read(&item).map(Some) } else { Ok(None) }
+}
+
+/// A page of the organization's keys, newest first.
+pub async fn page(
+    db: &Db,
+    org: &OrgId,
+    cursor: Option<&Cursor>,
+    limit: u8,
+) -> Result<(Vec<KeySummary>, Option<Cursor>), ApiError> {
+    // Read backwards, the organization's own item is first in its partition.
+    let first = table::organization(org).into_item();
+    let (markers, next) = page::items(db, &List::latest_api_keys(org), cursor, Some(first), limit).await?;
+    let mut keys = of_markers(db, &markers).await?;
+    keys.reverse();
+    Ok((keys, next))
+}
+
+/// The keys that the markers are of, oldest first.
+async fn of_markers(db: &Db, markers: &[Item]) -> Result<Vec<KeySummary>, DbError> {
+    let ids = markers.iter().filter_map(table::marked_key);
+    let items = db.get_all_access(ids.map(|id| table::api_key(&id)).collect()).await?;
+    let mut keys: Vec<KeySummary> = items.iter().map(KeySummary::read).collect::<Result<_, _>>()?;
+    keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    Ok(keys)
 }
 
 /// Up to 100 keys of the organization, oldest first, after the one that is given; and whether there are more.
 pub async fn list(db: &Db, org: &OrgId, after: Option<&KeySummary>) -> Result<(Vec<KeySummary>, bool), DbError> {
     let start = after.map(|key| table::api_key_marker(org, key.created_at, &key.id).into_item());
     let (markers, more) = db.query(&List::api_keys(org), start, 100).await?;
-    let ids: Vec<KeyId> = markers.iter().filter_map(table::marked_key).collect();
-    let items = db.get_all_access(ids.iter().map(table::api_key).collect()).await?;
-    let mut keys: Vec<KeySummary> = items.iter().map(KeySummary::read).collect::<Result<_, _>>()?;
-    keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-    Ok((keys, more))
+    Ok((of_markers(db, &markers).await?, more))
 }

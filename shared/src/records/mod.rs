@@ -3,12 +3,15 @@
 //! Every function on a tenant's records takes the [`OrgId`] whose they are. Absence is an `Option`; a handler decides that
 //! it is an error.
 
+pub mod activity;
 pub mod api_key;
 pub mod application;
 pub mod candidate;
 pub mod job;
+pub mod member;
 pub mod organization;
 pub mod position;
+pub mod session;
 pub mod stage;
 pub mod usage;
 

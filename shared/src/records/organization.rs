@@ -155,7 +155,7 @@ impl Organization {
 }
 
 /// The organization, which there is, since its id was found.
-pub(crate) async fn get(db: &Db, org: &OrgId, now: Timestamp) -> Result<Organization, DbError> {
+pub async fn get(db: &Db, org: &OrgId, now: Timestamp) -> Result<Organization, DbError> {
     let item = db.get_access(table::organization(org)).await?;
     Organization::read(&item.ok_or(DbError::Unreadable("a key of no organization"))?, now)
 }
