@@ -29,9 +29,10 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Serves the template's routes. `app` makes the state of each function: every Lambda function has its own.
-    pub fn new(template: &Template, app: impl Fn() -> App) -> Result<Self, StartError> {
-        let functions = apis(&app);
+    /// Serves the template's routes. `app` makes the state of each function: every Lambda function has its own. `issuer` tells who
+    /// signs in to the settings.
+    pub fn new(template: &Template, app: impl Fn() -> App, issuer: settings::Issuer) -> Result<Self, StartError> {
+        let functions = apis(&app, issuer);
         let missing = template.routes.iter().find(|route| !functions.contains_key(route.function.as_str()));
         if let Some(route) = missing {
             return Err(StartError::Template(format!("there is no function {}", route.function)));

@@ -7,6 +7,7 @@
 pub mod database;
 pub mod demo;
 pub mod gateway;
+pub mod issuer;
 pub mod template;
 
 use std::{collections::HashMap, io, path::PathBuf};
@@ -25,10 +26,15 @@ pub fn functions() -> Vec<(&'static str, Routes)> {
     ]
 }
 
-/// Every function as it is served, with a state of its own, as every Lambda function has.
-pub fn apis(app: impl Fn() -> App) -> HashMap<&'static str, Api> {
+/// Every function as it is served, with a state of its own, as every Lambda function has. `issuer` tells who signs in to the
+/// settings.
+pub fn apis(app: impl Fn() -> App, issuer: settings::Issuer) -> HashMap<&'static str, Api> {
     let keyed = functions().into_iter().map(|(code_uri, routes)| (code_uri, Api::new(routes, app())));
-    keyed.chain([("functions/docs", Api::open(docs::router()))]).collect()
+    let open = [
+        ("functions/docs", Api::open(docs::router())),
+        ("functions/settings", Api::open(settings::router(app(), issuer))),
+    ];
+    keyed.chain(open).collect()
 }
 
 /// Why it can't start, in a sentence.
@@ -49,6 +55,9 @@ pub enum StartError {
     /// The keys can't be written.
     #[error("The keys file {0} can't be written: {1}.")]
     KeysFile(PathBuf, io::Error),
+    /// The development issuer can't sign.
+    #[error("The development issuer can't start: {0}.")]
+    Issuer(&'static str),
     /// The demo data can't be written.
     #[error("The demo data can't be written: {0}.")]
     Demo(String),

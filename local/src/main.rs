@@ -16,6 +16,7 @@ use local::{
     database::Embedded,
     demo::{self, DemoKey},
     gateway::{self, Gateway},
+    issuer,
     template::{REPOSITORY_TEMPLATE, Template},
 };
 use shared::{app::App, clock::Clock, log, plan::Plan};
@@ -65,7 +66,10 @@ async fn run(options: &Options) -> Result<(), StartError> {
     let dynamodb = (options.dynamodb_host, options.dynamodb_port.unwrap_or(0));
     let database = Embedded::start(options.data.as_deref(), dynamodb, &template).await?;
     let db = database.db();
-    let gateway = Gateway::new(&template, || App::new(db.clone(), Clock::system()))?;
+    let origin = format!("http://{address}");
+    let issuer = Arc::new(issuer::Issuer::new(&origin, callbacks(address), demo::people(), Clock::system())?);
+    let app = || App::new(db.clone(), Clock::system());
+    let gateway = Gateway::new(&template, app, settings::Issuer::new(issuer.url(), issuer::CLIENT_ID, None))?;
     let keys = demo::seed(&db).await?;
     if let Some(path) = &options.keys_file {
         write_keys(path, &keys).map_err(|error| StartError::KeysFile(path.clone(), error))?;
@@ -73,11 +77,19 @@ async fn run(options: &Options) -> Result<(), StartError> {
     // Whoever reads the output may have gone; that is no reason to stop serving.
     let _ = greet(&mut io::stdout(), options, &database, address, &keys);
 
-    let service = Router::new().fallback(any(gateway::serve)).with_state(Arc::new(gateway));
+    let service =
+        Router::new().fallback(any(gateway::serve)).with_state(Arc::new(gateway)).merge(issuer::router(issuer));
     axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(ended())
         .await
         .map_err(taken)
+}
+
+/// Under both names that browsers have for this machine.
+fn callbacks(address: SocketAddr) -> Vec<String> {
+    [address.to_string(), format!("localhost:{}", address.port())]
+        .map(|host| format!("http://{host}{}", settings::CALLBACK))
+        .to_vec()
 }
 
 fn write_keys(path: &Path, keys: &[DemoKey]) -> io::Result<()> {
@@ -113,6 +125,7 @@ fn greet(
         writeln!(out, "\nFor the README's examples:\n\n  export HH_KEY={}\n", key.key)?;
     }
     writeln!(out, "The guides, and Swagger UI to try it in a browser: http://{address}/docs\n")?;
+    writeln!(out, "Settings, to make and mind keys (sign in as one of the demo people): http://{address}/settings\n")?;
     writeln!(out, "listening on http://{address}")?;
     out.flush()
 }

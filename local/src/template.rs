@@ -108,10 +108,11 @@ mod tests {
     #[test]
     fn the_repositorys_template_has_a_route_for_every_path() {
         let template = Template::read(Path::new(REPOSITORY_TEMPLATE)).unwrap();
-        let known = crate::apis(|| {
+        let app = || {
             let db = Db::with(database::config("http://127.0.0.1:1"), Embedded::tables());
             App::new(db, Clock::system())
-        });
+        };
+        let known = crate::apis(app, settings::Issuer::new("http://127.0.0.1:1", "settings", None));
         assert!(template.routes.iter().all(|route| known.contains_key(route.function.as_str())));
         assert_eq!(template.routes.iter().filter(|route| route.path == "$default").count(), 1);
         assert_eq!(template.tables.len(), 2);

@@ -16,7 +16,7 @@ use shared::{
         organization::{self, Organization},
     },
     scope::Scope,
-    value::Email,
+    value::{Email, ShortText},
 };
 
 use crate::output::{Output, Row};
@@ -347,8 +347,7 @@ async fn find(db: &Db, clock: &Clock, id: &str) -> Result<Organization, Refusal>
 }
 
 fn checked_name(name: String) -> Result<String, Refusal> {
-    let fine = !name.trim().is_empty() && name.chars().count() <= 200 && !name.chars().any(char::is_control);
-    if fine { Ok(name) } else { Err(Refusal::Name) }
+    if ShortText::new(&name, "The name").is_ok() { Ok(name) } else { Err(Refusal::Name) }
 }
 
 fn parsed_plan(plan: &str) -> Result<Plan, Refusal> {

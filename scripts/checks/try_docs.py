@@ -2,64 +2,24 @@
 copy button; Swagger UI with a wrong key and with a right one. Fails on an error in the console, on whatever the
 Content-Security-Policy refuses, and on whatever axe-core finds.
 
-Usage: try_docs.py ORIGIN KEYS_FILE AXE_FILE SCREENSHOTS_FOLDER
+Usage: try_docs.py ORIGIN KEYS_FILE
 """
 
 import json
-import pathlib
-import shutil
 import sys
 
-from playwright.sync_api import expect, sync_playwright
+from browser import SHOTS, Window, launched
+from playwright.sync_api import expect
 
-ORIGIN, KEYS, AXE, SHOTS = sys.argv[1], json.load(open(sys.argv[2])), open(sys.argv[3]).read(), pathlib.Path(sys.argv[4])
+ORIGIN, KEYS = sys.argv[1], json.load(open(sys.argv[2]))
 KEY = next(key["key"] for key in KEYS if key["plan"] == "professional" and key["label"] == "all")
 PAGES = ["", "authentication", "pagination", "reference", "examples", "rate-limits", "errors", "changelog", "swagger", "nowhere"]
 WIDTHS = [360, 1280]
 
-SHOTS.mkdir(parents=True, exist_ok=True)
-
-
-class Page:
-    """A page that remembers everything that went wrong on it."""
-
-    def __init__(self, browser, **options):
-        self.context = browser.new_context(**options)
-        self.page = self.context.new_page()
-        self.wrong = []
-        self.allowed = []
-        self.page.on("console", lambda message: message.type in ("error", "warning") and self.note(message.text))
-        self.page.on("pageerror", lambda error: self.note(str(error)))
-        self.page.on("request", lambda request: self.check_host(request.url))
-
-    def note(self, text):
-        if not any(allowed in text for allowed in self.allowed):
-            self.wrong.append(text)
-
-    def check_host(self, url):
-        if not url.startswith((ORIGIN, "data:")):
-            self.wrong.append(f"asks another host: {url}")
-
-    def check(self, what):
-        """axe-core's findings, and that nothing went wrong."""
-        # Evaluated by the browser's own protocol: the page's policy would not let it in.
-        self.page.evaluate(AXE)
-        found = self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-        for violation in found:
-            nodes = [f"{node['target']} {node['html'][:150]}" for node in violation["nodes"][:6]]
-            self.wrong.append(f"{violation['id']} ({len(violation['nodes'])}): {violation['help']}: " + "\n    ".join(nodes))
-        wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if wide > 0:
-            self.wrong.append(f"{wide} pixels wider than the window")
-        if self.wrong:
-            raise SystemExit(f"{what}:\n  " + "\n  ".join(self.wrong))
-        print(f"fine: {what}")
-
-
 def every_page(browser):
     for width in WIDTHS:
         for scheme in ["light", "dark"]:
-            seen = Page(browser, viewport={"width": width, "height": 800}, color_scheme=scheme)
+            seen = Window(browser, viewport={"width": width, "height": 800}, color_scheme=scheme)
             for name in PAGES:
                 # A page that is not there is told so by the browser too.
                 seen.allowed = ["404 (Not Found)"] if name == "nowhere" else []
@@ -73,7 +33,7 @@ def every_page(browser):
 
 
 def without_scripts(browser):
-    plain = Page(browser, java_script_enabled=False)
+    plain = Window(browser, java_script_enabled=False)
     plain.page.goto(ORIGIN)
     expect(plain.page.get_by_role("heading", name="1. Create a key")).to_be_visible()
     plain.page.get_by_role("link", name="Errors").click()
@@ -83,7 +43,7 @@ def without_scripts(browser):
 
 
 def copy_button(browser):
-    start = Page(browser)
+    start = Window(browser)
     start.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=ORIGIN)
     start.page.goto(ORIGIN)
     start.page.keyboard.press("Tab")
@@ -99,7 +59,7 @@ def copy_button(browser):
 def swagger(browser):
     # From the start page, as somebody who has read nothing.
     for width in WIDTHS:
-        ui = Page(browser, viewport={"width": width, "height": 900})
+        ui = Window(browser, viewport={"width": width, "height": 900})
         page = ui.page
         page.goto(ORIGIN)
         page.get_by_role("link", name="Try it", exact=False).first.click()
@@ -140,10 +100,8 @@ def swagger(browser):
         ui.context.close()
 
 
-with sync_playwright() as playwright:
-    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+with launched() as browser:
     every_page(browser)
     without_scripts(browser)
     copy_button(browser)
     swagger(browser)
-    browser.close()

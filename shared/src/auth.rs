@@ -3,7 +3,7 @@
 //! A handler that takes a `Caller<JobsRead>` is served only for a key that has `jobs:read` and whose limits have room.
 //! There is no other way to an organization's id, so a handler that forgets the key does not compile.
 
-use std::{collections::BTreeMap, marker::PhantomData};
+use std::marker::PhantomData;
 
 use axum::{
     extract::FromRequestParts,
@@ -21,7 +21,7 @@ use crate::{
     records::{
         api_key::{self, KeySummary, KeyUse},
         organization::{self, MonthUse, Organization},
-        usage::Day,
+        usage::Refusal,
     },
     scope::{RequiredScope, Scope},
 };
@@ -73,8 +73,6 @@ pub struct Holder {
     pub(crate) burst: Standing,
     /// `None`: the plan is unlimited.
     pub(crate) month: Option<Standing>,
-    /// Requests by day, as far as they are still on the key's item.
-    pub(crate) days: BTreeMap<Day, u64>,
 }
 
 impl FromRequestParts<App> for Holder {
@@ -88,7 +86,7 @@ impl FromRequestParts<App> for Holder {
         limits.month = Standing::of_plan(organization.plan, organization.requests_this_month, now);
         exchange::note_limits(&limits);
         let (burst, month) = (limits.burst, limits.month);
-        Ok(Self { key: used.summary()?, organization, burst, month, days: used.days().collect() })
+        Ok(Self { key: used.summary()?, organization, burst, month })
     }
 }
 
@@ -102,20 +100,28 @@ async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<OrgId, ApiError>
         && grant.scopes.contains(&scope)
     {
         note(&grant, key, &limits);
+        app.memory.note_refusal(hash, now, Refusal::Month);
         return Err(limits.monthly_quota_exceeded());
     }
 
     let (KeyUse { grant, .. }, mut limits) = count_burst(app, key, hash, now).await?;
     if !grant.scopes.contains(&scope) {
+        app.memory.note_refusal(hash, now, Refusal::Scope);
         return Err(ApiError::InsufficientScope(scope));
     }
 
-    let MonthUse { month, admitted } =
-        organization::count_request(&app.db, &grant.org, now).await?.ok_or(ApiError::PlanNoApiAccess)?;
+    let Some(MonthUse { month, admitted }) = organization::count_request(&app.db, &grant.org, now).await? else {
+        app.memory.note_refusal(hash, now, Refusal::Plan);
+        return Err(ApiError::PlanNoApiAccess);
+    };
     limits.month = month;
     app.memory.note_month(hash, &grant, &limits);
     exchange::note_limits(&limits);
-    if admitted { Ok(grant.org) } else { Err(limits.monthly_quota_exceeded()) }
+    if !admitted {
+        app.memory.note_refusal(hash, now, Refusal::Month);
+        return Err(limits.monthly_quota_exceeded());
+    }
+    Ok(grant.org)
 }
 
 /// Finds the key and counts the request in its minute, or says why not.
@@ -124,15 +130,23 @@ async fn count_burst(app: &App, key: &ApiKey, hash: KeyHash, now: Timestamp) -> 
         let month = app.memory.last_month(&hash, now);
         let limits = Limits { now, burst: Standing::of_burst(BURST_LIMIT, now), month };
         note(&grant, key, &limits);
+        app.memory.note_refusal(hash, now, Refusal::Burst);
         return Err(limits.rate_limit_exceeded());
     }
 
-    let used = api_key::count_request(&app.db, key, hash, now, &app.memory.take_stale(&hash)).await?;
+    let riding = app.memory.take_riding(&hash);
+    let used = api_key::count_request(&app.db, key, hash, now, &riding).await?;
     let mut used = used.ok_or(ApiError::InvalidApiKey)?;
     let limits = Limits { now, burst: used.burst, month: app.memory.last_month(&hash, now) };
     app.memory.note_burst(hash, &used.grant, &limits, std::mem::take(&mut used.stale));
     note(&used.grant, key, &limits);
-    if used.admitted { Ok((used, limits)) } else { Err(limits.rate_limit_exceeded()) }
+    if !used.admitted {
+        // Nothing was written: what was to ride along waits for the next.
+        app.memory.give_back(hash, riding);
+        app.memory.note_refusal(hash, now, Refusal::Burst);
+        return Err(limits.rate_limit_exceeded());
+    }
+    Ok((used, limits))
 }
 
 /// Leaves for the answer and the log who asks, and how they stand.

@@ -9,6 +9,7 @@
 pub mod app;
 pub mod auth;
 pub mod body;
+pub mod browser;
 pub mod clock;
 mod closed_set;
 pub mod db;

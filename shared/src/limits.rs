@@ -5,7 +5,7 @@
 //! and [`records::organization`](crate::records::organization) for the updates.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, PoisonError},
 };
 
@@ -16,6 +16,7 @@ use crate::{
     error::ApiError,
     key::{Grant, KeyHash},
     plan::{Allowance, Plan},
+    records::usage::{Day, Refusal},
 };
 
 /// Requests a key may make in one minute of the clock.
@@ -171,7 +172,8 @@ impl Limits {
     }
 }
 
-/// What this instance knows of keys it has served: which windows are used up, and which old counters are to be removed.
+/// What this instance knows of keys it has served: which windows are used up, which old counters are to be removed, and which
+/// refusals are to be counted.
 ///
 /// A burst's refusal is exact: a count never falls inside its window. A month's may be out of date for
 /// [`MONTH_REFUSAL_MILLIS`], since the plan can change. A key revoked meanwhile is still refused, but hears of its limit
@@ -181,10 +183,17 @@ pub(crate) struct Memory(Mutex<HashMap<KeyHash, Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
-    stale: Vec<Minute>,
+    riding: Riding,
     burst: Option<(Minute, Grant)>,
     month: Option<MonthRefusal>,
     last_month: Option<Standing>,
+}
+
+/// What rides along with a key's next update, so that it costs nothing: counters to remove, and refusals to count.
+#[derive(Debug, Default)]
+pub(crate) struct Riding {
+    pub(crate) stale: Vec<Minute>,
+    pub(crate) refusals: BTreeMap<(Day, Refusal), u64>,
 }
 
 #[derive(Debug)]
@@ -237,16 +246,32 @@ impl Memory {
         self.with(|known| known.get(key)?.last_month.filter(|month| now < month.resets_at))
     }
 
-    /// The old counters to remove with the key's next update.
-    pub(crate) fn take_stale(&self, key: &KeyHash) -> Vec<Minute> {
-        self.with(|known| known.get_mut(key).map(|known| std::mem::take(&mut known.stale)).unwrap_or_default())
+    /// What rides along with the key's next update.
+    pub(crate) fn take_riding(&self, key: &KeyHash) -> Riding {
+        self.with(|known| known.get_mut(key).map(|known| std::mem::take(&mut known.riding)).unwrap_or_default())
+    }
+
+    /// Keeps for the next update the refusals that this one did not write.
+    pub(crate) fn give_back(&self, key: KeyHash, riding: Riding) {
+        if !riding.refusals.is_empty() {
+            self.change(key, |known| {
+                for (refusal, count) in riding.refusals {
+                    *known.riding.refusals.entry(refusal).or_default() += count;
+                }
+            });
+        }
+    }
+
+    /// Remembers that a request of the key was refused.
+    pub(crate) fn note_refusal(&self, key: KeyHash, now: Timestamp, refusal: Refusal) {
+        self.change(key, |known| *known.riding.refusals.entry((Day::of(now), refusal)).or_default() += 1);
     }
 
     /// Remembers what the key's update showed.
     pub(crate) fn note_burst(&self, key: KeyHash, grant: &Grant, limits: &Limits, stale: Vec<Minute>) {
         if !stale.is_empty() || limits.burst.is_exhausted() {
             self.change(key, |known| {
-                known.stale = stale;
+                known.riding.stale = stale;
                 if limits.burst.is_exhausted() {
                     known.burst = Some((Minute::of(limits.now), grant.clone()));
                 }

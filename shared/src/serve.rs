@@ -25,7 +25,7 @@ use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    app::App,
+    app::{App, SettingError},
     error::ApiError,
     event::{self, Origin},
     exchange::{self, Exchange, Notes},
@@ -164,16 +164,22 @@ async fn note_route(request: Request, next: Next) -> Response<Body> {
 /// Runs a function in Lambda: reads the environment, opens the connection to DynamoDB while the start still has the full
 /// processor, then serves events until the runtime ends it. What keeps it from starting is one line of the log.
 pub async fn run(routes: Routes) -> ExitCode {
+    run_with(|app| Ok(Api::new(routes, app))).await
+}
+
+/// As [`run`], for a function that makes more of its state than [`App`].
+pub async fn run_with(make: impl FnOnce(App) -> Result<Api, SettingError>) -> ExitCode {
     log::start();
-    let app = match App::from_env() {
-        Ok(app) => app,
+    let made = App::from_env().and_then(|app| Ok((app.db.clone(), make(app)?)));
+    let (db, api) = match made {
+        Ok(made) => made,
         Err(error) => {
             tracing::error!(%error, "the function can't start");
             return ExitCode::FAILURE;
         }
     };
-    app.db.open_connection().await;
-    serve(Api::new(routes, app)).await
+    db.open_connection().await;
+    serve(api).await
 }
 
 /// Runs a function in Lambda that needs no key, no table and nothing of the environment.

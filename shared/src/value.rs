@@ -81,6 +81,15 @@ fn text(value: &Value, min: usize, max: usize, at: &str, problems: &mut Problems
     Some(text.clone())
 }
 
+impl ShortText {
+    /// Takes a text that is one; otherwise tells what is wrong with it in a sentence about `subject`.
+    pub fn new(text: &str, subject: &str) -> Result<Self, String> {
+        let mut problems = Problems::default();
+        let taken = Self::parse(&Value::from(text), subject, &mut problems);
+        taken.ok_or_else(|| problems.into_details().into_iter().map(|detail| detail.message).collect())
+    }
+}
+
 impl Field for ShortText {
     fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self> {
         let text = text(value, 1, MAX_SHORT_TEXT, at, problems)?;

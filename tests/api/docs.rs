@@ -20,7 +20,7 @@ use shared::{
 
 use crate::{
     every_route::ROUTES,
-    world::{TEMPLATE, World, unused_app},
+    world::{TEMPLATE, World, no_issuer, unused_app},
 };
 
 struct Page {
@@ -45,7 +45,7 @@ async fn get(path: &str, headers: &[(&str, &str)]) -> Page {
 }
 
 async fn ask(method: &str, path: &str, headers: &[(&str, &str)]) -> Page {
-    let gateway = local::gateway::Gateway::new(&TEMPLATE, unused_app).unwrap();
+    let gateway = local::gateway::Gateway::new(&TEMPLATE, unused_app, no_issuer()).unwrap();
     let mut request = Request::builder().method(method).uri(path).header("host", "api.example.com");
     for (name, value) in headers {
         request = request.header(*name, *value);

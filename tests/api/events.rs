@@ -11,7 +11,7 @@ use shared::app::App;
 
 use crate::{
     every_route::{ROUTES, matches},
-    world::{START, TEMPLATE, TestClock, gateway},
+    world::{START, TEMPLATE, TestClock, gateway, no_issuer},
 };
 
 /// Demo data in a file, to be copied for each fixture.
@@ -56,7 +56,7 @@ async fn answer(data: &Path, fixture: &str) -> String {
     let (function, route_key, _) =
         gateway.route(event["requestContext"]["http"]["method"].as_str().unwrap(), path).unwrap();
     assert_eq!(event["routeKey"], route_key, "the fixture is one that API Gateway would send");
-    let apis = local::apis(|| App::new(db.clone(), clock.clock()));
+    let apis = local::apis(|| App::new(db.clone(), clock.clock()), no_issuer());
     let raw: Box<RawValue> = serde_json::from_str(&text).unwrap();
     shown(&apis[function].answer(&raw, "lambda-request-id").await)
 }

@@ -33,7 +33,7 @@ use tokio::{
 
 use crate::{
     strange::strange_events,
-    world::{TEMPLATE, database},
+    world::{TEMPLATE, database, no_issuer},
 };
 
 /// The part of Lambda's Runtime API that a function uses: next, response, error.
@@ -198,8 +198,8 @@ fn made_at(id: &str) -> Option<Timestamp> {
 async fn each_binary_answers_every_fixture_as_the_code_in_process_does_and_survives_strange_events() {
     let ((remote, _, remote_keys), (_, db, keys)) = (seeded().await, seeded().await);
     let clock = Clock::system();
-    let gateway = Gateway::new(&TEMPLATE, || App::new(db.clone(), clock.clone())).unwrap();
-    let apis = local::apis(|| App::new(db.clone(), clock.clone()));
+    let gateway = Gateway::new(&TEMPLATE, || App::new(db.clone(), clock.clone()), no_issuer()).unwrap();
+    let apis = local::apis(|| App::new(db.clone(), clock.clone()), no_issuer());
     let mut functions = HashMap::new();
     for code_uri in apis.keys() {
         functions.insert(*code_uri, Function::start(code_uri, remote.endpoint()).await);

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     every_route::{Objects, ROUTES},
-    world::{TEMPLATE, World, unused_app},
+    world::{TEMPLATE, World, no_issuer, unused_app},
 };
 
 static DOCUMENT: LazyLock<Value> =
@@ -28,7 +28,7 @@ fn texts(value: &Value) -> Vec<&str> {
 
 #[test]
 fn every_route_of_the_template_is_one_that_the_table_of_routes_uses() {
-    let gateway = local::gateway::Gateway::new(&TEMPLATE, unused_app).unwrap();
+    let gateway = local::gateway::Gateway::new(&TEMPLATE, unused_app, no_issuer()).unwrap();
     let id = "01900000-0000-7000-8000-000000000000";
     let used: BTreeSet<String> = ROUTES
         .iter()
@@ -117,7 +117,7 @@ fn every_function_is_built_for_lambda_published_and_given_up_on_before_lambda_do
     let variables: Vec<_> = globals["Environment"]["Variables"].as_object().unwrap().keys().collect();
     assert_eq!(variables, ["ACCESS_TABLE", "RECORDS_TABLE", "AWS_ENDPOINT_URL_DYNAMODB"]);
     let functions = resources("AWS::Serverless::Function");
-    assert_eq!(functions.len(), local::apis(unused_app).len());
+    assert_eq!(functions.len(), local::apis(unused_app, no_issuer()).len());
     for (name, function) in functions {
         assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{name}");
         let deployment = &function["Properties"]["DeploymentPreference"];

@@ -111,6 +111,11 @@ impl TestClock {
     }
 }
 
+/// For whoever signs nobody in.
+pub fn no_issuer() -> settings::Issuer {
+    settings::Issuer::new("http://127.0.0.1:1", "settings", None)
+}
+
 pub struct World {
     pub gateway: Arc<Gateway>,
     pub clock: TestClock,
@@ -221,7 +226,7 @@ impl World {
 }
 
 pub fn gateway(db: &Db, clock: &TestClock) -> Gateway {
-    Gateway::new(&TEMPLATE, || App::new(db.clone(), clock.clock())).unwrap()
+    Gateway::new(&TEMPLATE, || App::new(db.clone(), clock.clock()), no_issuer()).unwrap()
 }
 
 /// The state of a function that asks no database.

@@ -13,6 +13,7 @@ use axum::{
     routing::get,
 };
 use flate2::read::GzDecoder;
+use shared::browser::{self, Forms};
 
 /// One file, as it was made.
 #[derive(Debug)]
@@ -30,20 +31,6 @@ include!(concat!(env!("OUT_DIR"), "/files.rs"));
 /// Assets: their names have a digest of what they hold, so that they can be kept for ever.
 const ASSETS: &str = "/docs/assets/";
 const NOT_FOUND: &str = "/docs/404";
-
-/// What every answer is told to the browser: nothing from elsewhere, no inline script or style, in nobody's frame.
-const SECURITY: [(&str, &str); 6] = [
-    (
-        "content-security-policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "DENY"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("strict-transport-security", "max-age=31536000"),
-];
 
 /// What this function serves.
 pub fn router() -> Router {
@@ -74,10 +61,10 @@ async fn serve(uri: Uri, headers: HeaderMap) -> Response<Body> {
         },
     };
     let mut response = file.map_or_else(|| status.into_response(), |file| file.answer(status, &headers));
-    let common = SECURITY.into_iter().chain([("cache-control", caching), ("vary", "accept-encoding")]);
-    response
-        .headers_mut()
-        .extend(common.map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value))));
+    let headers = response.headers_mut();
+    browser::protect(headers, Forms::Nowhere);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     response
 }
 

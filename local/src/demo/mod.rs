@@ -22,12 +22,15 @@ use shared::{
     records::{
         activity::Actor,
         api_key::{self, CreateKeyError, NewKey, Rotated, Rotation},
-        application, candidate, job, organization,
+        application, candidate, job,
+        member::{self, AddMemberError, Role},
+        organization,
     },
     scope::Scope,
+    value::Email,
 };
 
-use crate::StartError;
+use crate::{StartError, issuer::Person};
 
 const JOBS: u64 = 60;
 const CANDIDATES: u64 = 250;
@@ -60,14 +63,16 @@ pub struct DemoKey {
 struct Demo {
     name: &'static str,
     plan: Plan,
+    /// Of its people's e-mail addresses: at one that is reserved for examples (RFC 2606).
+    domain: &'static str,
     seed: u64,
 }
 
 const ORGANIZATIONS: [Demo; 4] = [
-    Demo { name: "Birch Lane Recruiting", plan: Plan::Free, seed: 1 },
-    Demo { name: "Harbour Talent Partners", plan: Plan::Starter, seed: 2 },
-    Demo { name: "Northfield Search Group", plan: Plan::Professional, seed: 3 },
-    Demo { name: "Meridian Workforce International", plan: Plan::Enterprise, seed: 4 },
+    Demo { name: "Birch Lane Recruiting", domain: "birch-lane.example", plan: Plan::Free, seed: 1 },
+    Demo { name: "Harbour Talent Partners", domain: "harbour-talent.example", plan: Plan::Starter, seed: 2 },
+    Demo { name: "Northfield Search Group", domain: "northfield.example", plan: Plan::Professional, seed: 3 },
+    Demo { name: "Meridian Workforce International", domain: "meridian.example", plan: Plan::Enterprise, seed: 4 },
 ];
 
 /// Writes what is not there yet, and answers fresh keys. Data that was kept and changed is left as it is; keys of an
@@ -75,6 +80,15 @@ const ORGANIZATIONS: [Demo; 4] = [
 pub async fn seed(db: &Db) -> Result<Vec<DemoKey>, StartError> {
     let keys = try_join_all(ORGANIZATIONS.iter().map(|demo| demo.seed(db))).await?;
     Ok(keys.into_iter().flatten().collect())
+}
+
+/// The people who can sign in to the settings: an admin and a member of each organization.
+#[must_use]
+pub fn people() -> Vec<Person> {
+    let of = |demo: &Demo| {
+        demo.members().map(|(email, role)| Person { title: format!("{}, {}", demo.name, role.as_str()), email })
+    };
+    ORGANIZATIONS.iter().flat_map(of).collect()
 }
 
 /// The keys of each plan: label, public id, scopes.
@@ -106,6 +120,10 @@ impl Demo {
         // The keys were counted while the plan had room; a Free organization's key is from before its downgrade.
         organization::set_plan(db, &org, self.plan).await?;
         Ok(made.into_iter().map(|(key, _)| key).collect())
+    }
+
+    fn members(&self) -> [(String, Role); 2] {
+        [Role::Admin, Role::Member].map(|role| (format!("{}@{}", role.as_str(), self.domain), role))
     }
 
     fn fresh_keys(&self) -> Result<Vec<(DemoKey, ApiKey)>, StartError> {
@@ -170,6 +188,13 @@ impl Demo {
         })
         .await?;
         each(applications, |new| async move { new.write(db, &org).await }).await?;
+        for (email, role) in self.members() {
+            let email = Email::new(&email).ok_or_else(|| StartError::Demo(format!("{email} is no e-mail")))?;
+            match member::add(db, &org, at(BEGIN), &email, role).await {
+                Ok(()) | Err(AddMemberError::Taken) => {}
+                Err(error) => return Err(StartError::Demo(error.to_string())),
+            }
+        }
         for (demo, key) in keys {
             let new = NewKey { name: demo.label.clone(), scopes: demo.scopes.clone(), expires_at: None };
             match api_key::create(db, &org, at(BEGIN), key, new, &Actor::operator()).await {

@@ -6,6 +6,8 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
 };
 
+use std::collections::BTreeMap;
+
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 
@@ -15,13 +17,13 @@ use crate::{
     error::ApiError,
     id::OrgId,
     key::{ApiKey, Grant, KeyHash, KeyId},
-    limits::{BURST_LIMIT, Minute, Standing},
+    limits::{BURST_LIMIT, Minute, Riding, Standing},
     page::{self, Cursor},
     plan::Plan,
     records::{
         activity::{self, Act, Actor},
         organization,
-        usage::{self, Day},
+        usage::{self, Counts, Day},
     },
     scope::Scope,
     table::{self, List},
@@ -69,31 +71,27 @@ impl KeyUse {
     pub(crate) fn summary(&self) -> Result<KeySummary, DbError> {
         KeySummary::read(&self.item)
     }
-
-    /// Requests by day, as far as they are on the item.
-    pub(crate) fn days(&self) -> impl Iterator<Item = (Day, u64)> {
-        self.item.keys().filter_map(|name| Some((Day::counted_by(name)?, integer(&self.item, name)?)))
-    }
 }
 
 /// Counts a request on the key, in one conditional update that finds the key by its id, compares the hash of the whole
 /// key (or of the secret before a rotation, while that is kept), refuses a revoked or expired one, and raises the minute's
-/// counter only below [`BURST_LIMIT`]; the day's counter, the secret's and the last use ride along. `stale` counters are
-/// removed on the way. `None`: the key is not valid, whatever the reason.
+/// counter only below [`BURST_LIMIT`]; the day's counter, the secret's, the last use and what else is `riding` go along.
+/// `None`: the key is not valid, whatever the reason.
 pub(crate) async fn count_request(
     db: &Db,
     key: &ApiKey,
     hash: KeyHash,
     now: Timestamp,
-    stale: &[Minute],
+    riding: &Riding,
 ) -> Result<Option<KeyUse>, DbError> {
     let hash = Blob::new(hash.as_bytes());
     // Asked again, because a clock can step back: a counter that is removed must be of no minute that still counts.
-    let stale: Vec<Minute> = stale.iter().copied().filter(|minute| minute.is_stale(now)).collect();
+    let stale: Vec<Minute> = riding.stale.iter().copied().filter(|minute| minute.is_stale(now)).collect();
+    let refusals: String = (0..riding.refusals.len()).map(|i| format!(", #r{i} :r{i}")).collect();
     let mut request = db
         .update_access(table::api_key(&key.id()))
         .update_expression(format!(
-            "SET #lastUsed = :lastUsed ADD #window :one, #day :one, #uses :one{}",
+            "SET #lastUsed = :lastUsed ADD #window :one, #day :one, #uses :one{refusals}{}",
             remove(&stale)
         ))
         .condition_expression(
@@ -117,6 +115,11 @@ pub(crate) async fn count_request(
         .expression_attribute_values(":limit", number(BURST_LIMIT));
     for (i, minute) in stale.iter().enumerate() {
         request = request.expression_attribute_names(format!("#s{i}"), minute.attribute());
+    }
+    for (i, ((day, refusal), count)) in riding.refusals.iter().enumerate() {
+        request = request
+            .expression_attribute_names(format!("#r{i}"), refusal.attribute(*day))
+            .expression_attribute_values(format!(":r{i}"), number(count));
     }
 
     let (item, admitted) = match db::update(request, ReturnValue::AllNew).await? {
@@ -148,12 +151,10 @@ pub(crate) async fn count_request(
 /// Moves the counts of days that are over to items of their own. Once a day, since the next request finds none.
 async fn file_days(db: &Db, key: &ApiKey, used: &mut KeyUse, now: Timestamp) {
     let today = Day::of(now);
-    // As a rule none, and then there is nothing to gather.
-    let over: Vec<(Day, u64)> = used.days().filter(|(day, _)| *day < today).collect();
-    for (day, requests) in over {
+    for (day, counts) in usage::counted(&used.item).into_iter().filter(|(day, _)| *day < today) {
         // The request is counted. What could not be moved now is moved by the next.
-        if usage::file(db, &key.id(), day, requests).await.is_ok() {
-            used.item.remove(&day.attribute());
+        for attribute in usage::file(db, &key.id(), day, &counts).await.unwrap_or_default() {
+            used.item.remove(&attribute);
         }
     }
 }
@@ -429,6 +430,9 @@ pub struct KeySummary {
     pub previous: Option<PreviousSecret>,
     /// When it was revoked; `None`: it was not.
     pub revoked_at: Option<Timestamp>,
+    /// What happened on the days that are still on the item.
+    #[serde(skip)]
+    pub(crate) days: BTreeMap<Day, Counts>,
 }
 
 /// The secret that a key had before it was rotated.
@@ -474,6 +478,7 @@ impl KeySummary {
                 rotated_at: text(item, ROTATED_AT).and_then(|at| at.parse().ok()),
                 previous: PreviousSecret::read(item),
                 revoked_at: text(item, REVOKED_AT).and_then(|at| at.parse().ok()),
+                days: usage::counted(item),
             })
         };
         whole().ok_or(DbError::Unreadable("a key"))

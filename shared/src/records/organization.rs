@@ -187,6 +187,12 @@ pub async fn created_with(db: &Db, stamp: Stamp) -> Result<Option<OrgId>, DbErro
     Ok(item.map(|_| org))
 }
 
+/// When the month that `now` is in is over, and requests are counted anew.
+#[must_use]
+pub fn month_ends(now: Timestamp) -> Timestamp {
+    Month::of(now).ends()
+}
+
 /// Counts one more key, if the plan has room for it: part of the transaction that makes the key.
 pub(crate) fn count_key(db: &Db, org: &OrgId) -> Result<Update, DbError> {
     let (condition, values) = has_room(Plan::keys);

@@ -1,9 +1,12 @@
-//! How much a key is used, by day. Today's count rides on the key's item, in the update that authenticates; when the day is
-//! over, it moves to an item of its own, once.
+//! How much a key is used, by day. Today's counts ride on the key's item, in the update that authenticates; when the day is
+//! over, they move to an item of their own, once.
+//!
+//! A refusal writes nothing: the instance that refused remembers it, and it rides on the key's next update there. So what is told of
+//! refusals is what happened at the least.
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::Serialize;
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 use utoipa::{
     ToSchema,
     openapi::schema::{KnownFormat, SchemaFormat, Type},
@@ -13,9 +16,9 @@ use super::api_key::KeySummary;
 use crate::{
     auth::Holder,
     clock::Timestamp,
-    db::{Db, DbError, built, integer, number},
+    db::{Db, DbError, Item, built, integer, number},
     envelope::Object,
-    error::ApiError,
+    error::{ApiError, ErrorCode},
     key::KeyId,
     limits::{Month, Standing},
     operation::{schemas, simple},
@@ -34,7 +37,7 @@ const REQUESTS: &str = "requests";
 
 /// A calendar day in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Day(i64);
+pub struct Day(i64);
 
 impl Day {
     const PREFIX: &str = "d";
@@ -82,28 +85,144 @@ schemas! {
     Day: simple(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)));
 }
 
-/// Moves the count of a day that is over from the key's item to the day's own. Nothing is lost or counted twice: the two are one
-/// transaction, under the condition that the count is still there. An instance whose clock is late may begin it anew, and then it
-/// is moved again.
-pub(crate) async fn file(db: &Db, key: &KeyId, day: Day, requests: u64) -> Result<(), DbError> {
-    let take = Update::builder()
-        .table_name(db.access())
-        .set_key(Some(table::api_key(key).into_item()))
-        .update_expression("REMOVE #day")
-        .condition_expression("#day = :requests")
-        .expression_attribute_names("#day", day.attribute())
-        .expression_attribute_values(":requests", number(requests));
-    let put = Update::builder()
+/// Why a request with a valid key was refused, as far as that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Refusal {
+    /// The minute's requests were used up.
+    Burst,
+    /// The month's requests were used up.
+    Month,
+    /// The key lacks the scope.
+    Scope,
+    /// The plan has no API access.
+    Plan,
+}
+
+impl Refusal {
+    /// Every reason there is.
+    pub const ALL: [Self; 4] = [Self::Burst, Self::Month, Self::Scope, Self::Plan];
+    const PREFIX: &str = "r";
+
+    /// The error that the request was answered with.
+    #[must_use]
+    pub const fn code(self) -> ErrorCode {
+        match self {
+            Self::Burst => ErrorCode::RateLimitExceeded,
+            Self::Month => ErrorCode::MonthlyQuotaExceeded,
+            Self::Scope => ErrorCode::InsufficientScope,
+            Self::Plan => ErrorCode::PlanNoApiAccess,
+        }
+    }
+
+    /// Short, because a key's item is charged for every byte with every request.
+    const fn letter(self) -> &'static str {
+        match self {
+            Self::Burst => "b",
+            Self::Month => "m",
+            Self::Scope => "s",
+            Self::Plan => "p",
+        }
+    }
+
+    /// The attribute of a key's item that counts it on a day.
+    pub(crate) fn attribute(self, day: Day) -> String {
+        format!("{}{day}{}", Self::PREFIX, self.letter())
+    }
+
+    /// The day and the reason that an attribute counts, if it counts one.
+    fn counted_by(attribute: &str) -> Option<(Day, Self)> {
+        let rest = attribute.strip_prefix(Self::PREFIX)?;
+        let reason = Self::ALL.into_iter().find(|reason| rest.ends_with(reason.letter()))?;
+        Some((rest.strip_suffix(reason.letter())?.parse().ok()?, reason))
+    }
+}
+
+/// What happened on a day, or is to be added to what did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) requests: u64,
+    pub(crate) refusals: BTreeMap<Refusal, u64>,
+}
+
+/// The days that a key's item counts: today, and those that were not moved yet.
+pub(crate) fn counted(item: &Item) -> BTreeMap<Day, Counts> {
+    let mut days: BTreeMap<Day, Counts> = BTreeMap::new();
+    for name in item.keys() {
+        if let Some(day) = Day::counted_by(name) {
+            days.entry(day).or_default().requests = integer(item, name).unwrap_or(0);
+        } else if let Some((day, reason)) = Refusal::counted_by(name) {
+            days.entry(day).or_default().refusals.insert(reason, integer(item, name).unwrap_or(0));
+        }
+    }
+    days
+}
+
+/// Moves the counts of a day that is over from the key's item to the day's own. Nothing is lost or counted twice: the two are one
+/// transaction, under the condition that the counts are still those. An instance whose clock is late may begin them anew, and then
+/// they are moved again. Answers the attributes that are gone.
+pub(crate) async fn file(db: &Db, key: &KeyId, day: Day, counts: &Counts) -> Result<Vec<String>, DbError> {
+    let counted = [(day.attribute(), REQUESTS, counts.requests)].into_iter().filter(|(.., count)| *count > 0);
+    let refused = counts.refusals.iter().map(|(reason, count)| (reason.attribute(day), reason.code().as_str(), *count));
+    let counted: Vec<(String, &str, u64)> = counted.chain(refused).collect();
+    let (mut removed, mut conditions, mut added) = (Vec::new(), Vec::new(), Vec::new());
+    let mut take = Update::builder().table_name(db.access()).set_key(Some(table::api_key(key).into_item()));
+    let mut put = Update::builder()
         .table_name(db.access())
         .set_key(Some(table::api_key_day(key, day).into_item()))
-        .update_expression("ADD #requests :requests SET #deleteAt = :deleteAt")
-        .expression_attribute_names("#requests", REQUESTS)
         .expression_attribute_names("#deleteAt", table::DELETE_AT)
-        .expression_attribute_values(":requests", number(requests))
         .expression_attribute_values(":deleteAt", number((day.0 + KEPT_DAYS) * DAY_MILLIS / 1_000));
+    for (i, (attribute, kept, count)) in counted.iter().enumerate() {
+        removed.push(format!("#c{i}"));
+        conditions.push(format!("#c{i} = :c{i}"));
+        added.push(format!("#c{i} :c{i}"));
+        take = take
+            .expression_attribute_names(format!("#c{i}"), attribute)
+            .expression_attribute_values(format!(":c{i}"), number(count));
+        put = put
+            .expression_attribute_names(format!("#c{i}"), *kept)
+            .expression_attribute_values(format!(":c{i}"), number(count));
+    }
+    let take =
+        take.update_expression(format!("REMOVE {}", removed.join(", "))).condition_expression(conditions.join(" AND "));
+    let put = put.update_expression(format!("ADD {} SET #deleteAt = :deleteAt", added.join(", ")));
     let writes = [take, put].map(|update| Ok(TransactWriteItem::builder().update(built(update.build())?).build()));
     // Refused: another instance was quicker.
-    db.transact(writes.into_iter().collect::<Result<_, DbError>>()?).await.map(drop)
+    db.transact(writes.into_iter().collect::<Result<_, DbError>>()?).await.map(drop)?;
+    Ok(counted.into_iter().map(|(attribute, ..)| attribute).collect())
+}
+
+/// What happened on a day with a key.
+#[derive(Debug)]
+pub struct KeyDay {
+    /// The day, in UTC.
+    pub date: Day,
+    /// Requests that had room in their minute.
+    pub requests: u64,
+    /// Requests that were refused, at the least.
+    pub refusals: BTreeMap<Refusal, u64>,
+}
+
+/// The last 30 days of a key (UTC), today first.
+pub async fn history(db: &Db, key: &KeySummary, now: Timestamp) -> Result<Vec<KeyDay>, DbError> {
+    let mut days = key.days.clone();
+    let (filed, _) = db.query(&List::api_key_days(&key.id), None, DAYS).await?;
+    for item in &filed {
+        let day = days.entry(table::day_of(item).ok_or(DbError::Unreadable("a day of a key"))?).or_default();
+        day.requests += integer(item, REQUESTS).unwrap_or(0);
+        for reason in Refusal::ALL {
+            if let Some(count) = integer::<u64>(item, reason.code().as_str()) {
+                *day.refusals.entry(reason).or_default() += count;
+            }
+        }
+    }
+    let today = Day::of(now);
+    let dates = (0..DAYS).map(|back| today.back(back));
+    Ok(dates
+        .map(|date| {
+            let Counts { requests, refusals } = days.remove(&date).unwrap_or_default();
+            KeyDay { date, requests, refusals }
+        })
+        .collect())
 }
 
 /// What a key may do, and how much of that was done.
@@ -187,24 +306,16 @@ struct DayUse {
 
 /// The usage of the key that asks.
 pub async fn read(db: &Db, holder: Holder, now: Timestamp) -> Result<Usage, ApiError> {
-    let Holder { key, organization, burst, month, mut days } = holder;
-    let (filed, _) = db.query(&List::api_key_days(&key.id), None, DAYS).await?;
-    for item in &filed {
-        let day = table::day_of(item).ok_or(DbError::Unreadable("a day of a key"))?;
-        *days.entry(day).or_default() += integer(item, REQUESTS).unwrap_or(0);
-    }
+    let Holder { key, organization, burst, month } = holder;
+    let days = history(db, &key, now).await?;
     let KeySummary { id, name, scopes, created_at, expires_at, .. } = key;
     let used = organization.requests_this_month;
     let unlimited = Window { limit: None, used, remaining: None, resets_at: Month::of(now).ends() };
-    let today = Day::of(now);
     Ok(Usage {
         key: UsedKey { id: id.to_string(), name, scopes, created_at, expires_at },
         plan: organization.plan,
         burst: burst.into(),
         month: month.map_or(unlimited, Window::from),
-        days: (0..DAYS)
-            .map(|back| today.back(back))
-            .map(|date| DayUse { date, requests: days.get(&date).copied().unwrap_or(0) })
-            .collect(),
+        days: days.into_iter().map(|KeyDay { date, requests, .. }| DayUse { date, requests }).collect(),
     })
 }

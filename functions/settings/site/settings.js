@@ -1,0 +1,33 @@
+
+// What makes the settings better where scripts run: presets that keep the name, and a warning before a key is lost.
+{
+  const boxes = document.querySelectorAll('input[name="scope"]');
+  for (const preset of document.querySelectorAll(".presets a")) {
+    preset.setAttribute("role", "button");
+    preset.addEventListener("click", (event) => {
+      event.preventDefault();
+      const scopes = preset.dataset.scopes.split(" ");
+      for (const box of boxes) box.checked = scopes.includes(box.value);
+      status.textContent = `${scopes.length} scopes are ticked`;
+    });
+    preset.addEventListener("keydown", (event) => {
+      if (event.key === " ") {
+        event.preventDefault();
+        preset.click();
+      }
+    });
+  }
+
+  const secret = document.querySelector(".secret");
+  if (secret) {
+    let saved = false;
+    const save = () => {
+      saved = true;
+    };
+    secret.addEventListener("copy", save);
+    for (const button of secret.querySelectorAll("button")) button.addEventListener("click", save);
+    addEventListener("beforeunload", (event) => {
+      if (!saved) event.preventDefault();
+    });
+  }
+}

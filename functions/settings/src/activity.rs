@@ -1,0 +1,56 @@
+//! Who made, rotated and revoked what.
+
+use axum::extract::State;
+use maud::{Markup, html};
+use shared::records::{activity, organization};
+
+use crate::{
+    Settings,
+    keys::cursor,
+    page::{self, Section, moment},
+    refusal::Refusal,
+    visitor::{Fields, Visitor},
+};
+
+/// Entries of a page.
+const LIMIT: u8 = 50;
+
+/// `GET /settings/activity`
+pub(crate) async fn list(
+    visitor: Visitor,
+    State(Settings { app, .. }): State<Settings>,
+    query: Fields,
+) -> Result<Markup, Refusal> {
+    let now = app.clock.now();
+    let cursor = cursor(&query)?;
+    let organization = organization::get(&app.db, visitor.org(), now).await?;
+    let (entries, next) = activity::page(&app.db, visitor.org(), cursor.as_ref(), LIMIT, now).await?;
+    let content = html! {
+        h1 { "Activity" }
+        p { "What was done to your organization's keys, latest first. It is kept for 400 days." }
+        @if entries.is_empty() {
+            div class="empty" { h2 { "Nothing yet" } p { "Making the first " a href=(crate::HOME) { "key" } " will be the first entry." } }
+        } @else {
+            div class="scroll" role="region" aria-label="Activity" {
+                table {
+                    thead { tr {
+                        th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "Did" } th scope="col" { "Key" } th scope="col" { "From" }
+                    } }
+                    tbody {
+                        @for entry in &entries {
+                            tr {
+                                td { (moment(entry.at)) }
+                                td { (entry.actor.name()) }
+                                td { (entry.act.as_str()) }
+                                td { (entry.key_name) " " code { (format!("hh_live_{}…{}", entry.key, entry.last_four)) } }
+                                td { (entry.address().unwrap_or("—")) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        (page::pages("/settings/activity", cursor.is_none(), next.as_ref()))
+    };
+    Ok(page::within(&visitor, Section::Activity, "Activity", &organization.name, &content))
+}

@@ -1,0 +1,192 @@
+//! What all pages are made of: the frame around them, their assets, and how moments and keys are written.
+
+use std::sync::LazyLock;
+
+use axum::{
+    extract::Request,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use data_encoding::HEXLOWER;
+use maud::{DOCTYPE, Markup, html};
+use sha2::{Digest, Sha256};
+use shared::{clock::Timestamp, records::api_key::KeySummary};
+
+use crate::{refusal::Refusal, visitor::Visitor};
+
+/// A file that pages refer to, under a name with a digest of what it holds, so that it can be kept for ever.
+struct Asset {
+    name: String,
+    media_type: &'static str,
+    text: &'static str,
+}
+
+impl Asset {
+    fn new(stem: &str, kind: &str, media_type: &'static str, text: &'static str) -> Self {
+        let digest = HEXLOWER.encode(&Sha256::digest(text)[..5]);
+        Self { name: format!("{stem}.{digest}.{kind}"), media_type, text }
+    }
+
+    fn path(&self) -> String {
+        format!("/settings/assets/{}", self.name)
+    }
+}
+
+/// The look is that of the developer pages, and so are the copy buttons.
+static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    let text = concat!(include_str!("../../docs/site/site.css"), include_str!("../site/settings.css"));
+    Asset::new("settings", "css", "text/css; charset=utf-8", text)
+});
+static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    let text = concat!(include_str!("../../docs/site/site.js"), include_str!("../site/settings.js"));
+    Asset::new("settings", "js", "text/javascript; charset=utf-8", text)
+});
+static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../../docs/site/icon.svg")));
+
+/// `GET /settings/assets/{name}`
+pub(crate) async fn asset(request: Request) -> Result<Response, Refusal> {
+    let all: [&LazyLock<Asset>; 3] = [&STYLE, &SCRIPT, &ICON];
+    let path = request.uri().path();
+    let plain = |path: &str| path.split('.').next().map(str::to_owned);
+    // While a new version is rolled out, its pages ask the old one for assets, and the other way round.
+    let asset = all.iter().find(|asset| asset.path() == path);
+    let (asset, caching) = match asset {
+        Some(asset) => (asset, "public, max-age=31536000, immutable"),
+        None => {
+            let kind = path.rsplit('.').next();
+            let same = |asset: &&&LazyLock<Asset>| {
+                plain(&asset.path()) == plain(path) && asset.name.rsplit('.').next() == kind
+            };
+            (all.iter().find(same).ok_or(Refusal::Unknown)?, "no-store")
+        }
+    };
+    let mut response = asset.text.into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.media_type));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    Ok(response)
+}
+
+/// The pages that the navigation leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Keys,
+    Usage,
+    Activity,
+    Plan,
+}
+
+impl Section {
+    const ALL: [Self; 4] = [Self::Keys, Self::Usage, Self::Activity, Self::Plan];
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Keys => "/settings/keys",
+            Self::Usage => "/settings/usage",
+            Self::Activity => "/settings/activity",
+            Self::Plan => "/settings/plan",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Keys => "API keys",
+            Self::Usage => "Usage",
+            Self::Activity => "Activity",
+            Self::Plan => "Plan",
+        }
+    }
+}
+
+/// A page for somebody who is signed in.
+pub(crate) fn within(visitor: &Visitor, section: Section, title: &str, organization: &str, content: &Markup) -> Markup {
+    let header = html! {
+        p class="where" { "Settings › Developer" }
+        nav aria-label="Settings" {
+            ul {
+                @for of in Section::ALL {
+                    li { a href=(of.path()) aria-current=[(of == section).then_some("page")] { (of.title()) } }
+                }
+                li { a href="/docs" { "Developer guides" } }
+            }
+        }
+        form class="who" method="post" action="/settings/sign-out" {
+            (token(visitor))
+            p { strong { (organization) } br; (visitor.member.email) br; (visitor.member.role.as_str()) }
+            button type="submit" { "Sign out" }
+        }
+    };
+    frame(title, &header, content)
+}
+
+/// A page for anybody.
+pub(crate) fn alone(title: &str, content: &Markup) -> Markup {
+    let header = html! {
+        p class="where" { "Settings › Developer" }
+        nav aria-label="Settings" { ul { li { a href="/docs" { "Developer guides" } } } }
+    };
+    frame(title, &header, content)
+}
+
+fn frame(title: &str, header: &Markup, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " · Head Honta settings" }
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                link rel="icon" href=(ICON.path()) type="image/svg+xml";
+                link rel="stylesheet" href=(STYLE.path());
+                script src=(SCRIPT.path()) defer {}
+            }
+            body {
+                a class="skip" href="#content" { "Skip to the content" }
+                header {
+                    a class="brand" href="/settings" { img src=(ICON.path()) alt="" width="28" height="28"; "Head Honta" }
+                    (header)
+                }
+                main id="content" { (content) }
+                p class="sr" id="status" role="status" {}
+            }
+        }
+    }
+}
+
+/// The field without which no form of this session is taken.
+pub(crate) fn token(visitor: &Visitor) -> Markup {
+    html! { input type="hidden" name="token" value=(visitor.form_token()); }
+}
+
+/// `2026-11-24 12:00 UTC`
+pub(crate) fn moment(at: Timestamp) -> Markup {
+    let text = at.to_string();
+    html! { time datetime=(text) { (text[..10]) " " (text[11..16]) " UTC" } }
+}
+
+/// The display form, which is all that is left of a key.
+pub(crate) fn display_form(key: &KeySummary) -> Markup {
+    html! { code { (format!("hh_live_{}…{}", key.id, key.last_four)) } }
+}
+
+/// 10,000
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+/// The link to the next page, and back to the first.
+pub(crate) fn pages(path: &str, is_first: bool, next: Option<&impl ToString>) -> Markup {
+    html! {
+        @if !is_first || next.is_some() {
+            p class="pages" {
+                @if !is_first { a href=(path) { "First page" } " " }
+                @if let Some(next) = next { a href=(format!("{path}?cursor={}", next.to_string())) rel="next" { "Next page" } }
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Why a page is not shown or a change not made, each as a page of its own.
+
+use std::sync::Arc;
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use form_urlencoded::byte_serialize;
+use maud::{Markup, html};
+use shared::{
+    db::DbError,
+    error::{ApiError, Cause},
+    key::NoRandomness,
+    serve::Told,
+};
+
+use crate::page;
+
+/// Why not.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Nobody is signed in; the page that was asked for comes after the sign-in.
+    SignInFirst(String),
+    /// Nobody is signed in any more, and a form was posted.
+    SignedOut,
+    /// A form that no page of ours has sent, or one of another session.
+    Forged,
+    /// A member asks for what an admin does.
+    NotAdmin,
+    /// There is no such page, or no such key in the organization.
+    Unknown,
+    /// The request has a form that no page of ours makes.
+    Malformed(&'static str),
+    /// What came back from the issuer belongs to no sign-in of this browser.
+    SignInOver,
+    /// The issuer did not sign the person in.
+    SignInRefused,
+    /// What the issuer told can't be believed. For the log: why.
+    Unbelievable(Cause),
+    /// The issuer can't be reached. For the log: why.
+    IssuerUnavailable(Cause),
+    /// The person is no member.
+    NoMember,
+    /// Something failed that the API's errors have a word for.
+    Failed(ApiError),
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::SignInFirst(_) => StatusCode::SEE_OTHER,
+            Self::SignedOut => StatusCode::UNAUTHORIZED,
+            Self::Forged | Self::NotAdmin | Self::NoMember => StatusCode::FORBIDDEN,
+            Self::Unknown => StatusCode::NOT_FOUND,
+            Self::Malformed(_) | Self::SignInOver | Self::SignInRefused | Self::Unbelievable(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::IssuerUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Failed(error) => error.code().status(),
+        }
+    }
+
+    fn title(&self) -> &'static str {
+        match self {
+            Self::SignInFirst(_) | Self::SignedOut => "You are signed out",
+            Self::Forged => "This was not sent from here",
+            Self::NotAdmin => "Admins only",
+            Self::Unknown => "Not found",
+            Self::Malformed(_) => "That request makes no sense here",
+            Self::SignInOver | Self::SignInRefused | Self::Unbelievable(_) => "Not signed in",
+            Self::IssuerUnavailable(_) => "Signing in is not possible at the moment",
+            Self::NoMember => "No organization",
+            Self::Failed(_) => "Something went wrong",
+        }
+    }
+
+    fn text(&self) -> &'static str {
+        match self {
+            Self::SignInFirst(_) | Self::SignedOut => {
+                "Nothing was changed. A session ends half an hour after its last use, and after eight hours."
+            }
+            Self::Forged => "Nothing was changed. Go back, reload the page, and try again.",
+            Self::NotAdmin => {
+                "Nothing was changed. Making, rotating and revoking keys is for your organization's admins."
+            }
+            Self::Unknown => "There is no such page, or your organization has no such key.",
+            Self::Malformed(what) => what,
+            Self::SignInOver => {
+                "This sign-in was begun in another browser, too long ago, or before another one. Begin it again."
+            }
+            Self::SignInRefused => "The sign-in was cancelled or refused. You can begin it again.",
+            Self::Unbelievable(_) => "What the sign-in told us could not be verified, so nobody was signed in.",
+            Self::IssuerUnavailable(_) => "Whoever is signed in already stays so. Try again shortly.",
+            Self::NoMember => {
+                "Your sign-in is fine, but your e-mail belongs to no organization here. Ask whoever runs this service to add it."
+            }
+            Self::Failed(ApiError::InvalidCursor) => "This page of the list is no longer there. Begin at the first.",
+            Self::Failed(_) => {
+                "It has been logged. Try again; if it stays, tell us the request's id (the header X-Request-Id)."
+            }
+        }
+    }
+
+    fn way_on(&self) -> Markup {
+        match self {
+            Self::SignInFirst(_) | Self::SignedOut | Self::SignInOver | Self::SignInRefused | Self::Unbelievable(_) => {
+                html! { p { a class="button" href="/settings/sign-in" { "Sign in" } } }
+            }
+            Self::NoMember | Self::IssuerUnavailable(_) => html! { p { a href="/docs" { "To the guides" } } },
+            _ => html! { p { a class="button" href=(crate::HOME) { "To the API keys" } } },
+        }
+    }
+
+    /// What the log is told.
+    fn into_logged(self) -> Option<ApiError> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Unbelievable(cause) | Self::IssuerUnavailable(cause) => Some(ApiError::Unavailable(cause)),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        if let Self::SignInFirst(path) = &self {
+            let path: String = byte_serialize(path.as_bytes()).collect();
+            return Redirect::to(&format!("/settings/sign-in?return={path}")).into_response();
+        }
+        let content = html! {
+            h1 { (self.title()) }
+            p { (self.text()) }
+            (self.way_on())
+        };
+        let mut response = (self.status(), page::alone(self.title(), &content)).into_response();
+        if let Some(error) = self.into_logged() {
+            response.extensions_mut().insert(Told);
+            response.extensions_mut().insert(Arc::new(error));
+        }
+        response
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<DbError> for Refusal {
+    fn from(error: DbError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<NoRandomness> for Refusal {
+    fn from(error: NoRandomness) -> Self {
+        Self::Failed(ApiError::Internal(Box::new(error)))
+    }
+}

@@ -1,0 +1,150 @@
+//! How much the keys are used, by day, and what of the month is left.
+
+use axum::extract::State;
+use maud::{Markup, html};
+use shared::{
+    app::App,
+    error::ErrorCode,
+    plan::Allowance,
+    records::{
+        api_key::{self, KeySummary},
+        organization::{self, Organization},
+        usage::{self, KeyDay, Refusal as Reason},
+    },
+};
+
+use crate::{
+    Settings,
+    keys::cursor,
+    page::{self, Section, display_form, moment, thousands},
+    refusal::Refusal,
+    visitor::{Fields, Visitor},
+};
+
+/// Keys of a page: each costs a Query.
+const LIMIT: u8 = 5;
+
+/// `GET /settings/usage`
+pub(crate) async fn show(
+    visitor: Visitor,
+    State(Settings { app, .. }): State<Settings>,
+    query: Fields,
+) -> Result<Markup, Refusal> {
+    let now = app.clock.now();
+    let cursor = cursor(&query)?;
+    let organization = organization::get(&app.db, visitor.org(), now).await?;
+    let (keys, next) = api_key::page(&app.db, visitor.org(), cursor.as_ref(), LIMIT).await?;
+    let mut charts = Vec::new();
+    for key in &keys {
+        charts.push(chart(&app, key).await?);
+    }
+    let content = html! {
+        h1 { "Usage" }
+        p { "Requests by key and day (UTC), for the last 30 days." }
+        (month(&app, &organization))
+        @if charts.is_empty() {
+            div class="empty" { h2 { "No keys, so no usage" } p { "Begin with a " a href=(crate::HOME) { "key" } "." } }
+        }
+        @for chart in charts { (chart) }
+        (page::pages("/settings/usage", cursor.is_none(), next.as_ref()))
+        p class="quiet" {
+            "A request counts for its day when it had room in the key's minute. Refusals cost no write: the server that refused adds "
+            "them with the key's next request, so that those of a server that ends before are missing."
+        }
+    };
+    Ok(page::within(&visitor, Section::Usage, "Usage", &organization.name, &content))
+}
+
+fn month(app: &App, organization: &Organization) -> Markup {
+    let resets_at = organization::month_ends(app.clock.now());
+    let used = organization.requests_this_month;
+    html! {
+        h2 { "This month" }
+        @match organization.plan.monthly_requests() {
+            Allowance::Limited(limit) => {
+                @let left = limit.saturating_sub(used);
+                p { strong { (thousands(used)) } " of " (thousands(limit)) " requests used, " (thousands(left)) " left. It starts anew on " (moment(resets_at)) "." }
+                @if limit > 0 {
+                    meter min="0" max=(limit) value=(used.min(limit)) aria-label="Requests of this month" { (used) " of " (limit) }
+                }
+            }
+            Allowance::Unlimited => {
+                p { strong { (thousands(used)) } " requests; there is no limit. It starts anew on " (moment(resets_at)) "." }
+            }
+        }
+    }
+}
+
+async fn chart(app: &App, key: &KeySummary) -> Result<Markup, Refusal> {
+    let now = app.clock.now();
+    let days = usage::history(&app.db, key, now).await?;
+    let total: u64 = days.iter().map(|day| day.requests).sum();
+    let state = key.state(now).as_str();
+    Ok(html! {
+        section class="usage" aria-label=(format!("Usage of {}", key.name)) {
+            h2 { (key.name) }
+            p { (display_form(key)) " · " (state) " · " strong { (thousands(total)) } " requests in 30 days" }
+            (bars(&key.name, &days))
+            details {
+                summary { "The same as a table" }
+                div class="scroll" {
+                    table {
+                        thead { tr { th scope="col" { "Day" } th scope="col" { "Requests" } th scope="col" { "Refused" } } }
+                        tbody {
+                            @for day in &days {
+                                tr {
+                                    th scope="row" { (day.date) } td { (thousands(day.requests)) }
+                                    td { (thousands(day.refusals.values().sum())) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            (refusals(&days))
+        }
+    })
+}
+
+/// Thirty bars, the oldest day first. Everything it says is in the table too.
+fn bars(name: &str, days: &[KeyDay]) -> Markup {
+    const HEIGHT: u64 = 120;
+    const STEP: usize = 20;
+    let most = days.iter().map(|day| day.requests).max().unwrap_or(0).max(1);
+    let total: u64 = days.iter().map(|day| day.requests).sum();
+    let told = format!("Requests of {name} by day: {total} in 30 days, at most {most} on one.");
+    html! {
+        svg class="bars" viewBox="0 0 600 150" role="img" aria-label=(told) {
+            line class="axis" x1="0" y1="130" x2="600" y2="130" {}
+            @for (at, day) in days.iter().rev().enumerate() {
+                // At least a line, where there is anything.
+                @let height = (day.requests * HEIGHT).div_ceil(most);
+                rect class="bar" x=(at * STEP + 2) y=(130 - height) width=(STEP - 4) height=(height) {
+                    title { (day.date) ": " (day.requests) }
+                }
+            }
+            @if let (Some(last), Some(first)) = (days.first(), days.last()) {
+                text x="0" y="147" { (first.date) }
+                text x="600" y="147" text-anchor="end" { (last.date) }
+                text x="600" y="9" text-anchor="end" { "at most " (thousands(most)) " a day" }
+            }
+        }
+    }
+}
+
+fn refusals(days: &[KeyDay]) -> Markup {
+    let sum = |reason| days.iter().filter_map(|day| day.refusals.get(&reason)).sum::<u64>();
+    let all: Vec<(ErrorCode, u64)> = Reason::ALL.map(|reason| (reason.code(), sum(reason))).to_vec();
+    html! {
+        @if all.iter().all(|(_, count)| *count == 0) {
+            p { "Nothing was refused." }
+        } @else {
+            p { "Refused, by reason:" }
+            ul {
+                @for (reason, count) in all.iter().filter(|(_, count)| *count > 0) {
+                    li { strong { (thousands(*count)) } " × " a href=(format!("/docs/errors#{}", reason.as_str())) { code { (reason.as_str()) } } " — " (reason.about()) }
+                }
+            }
+        }
+    }
+}

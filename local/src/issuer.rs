@@ -1,0 +1,292 @@
+//! An OpenID issuer for development: whoever asks picks one of the demo people, without a password. It exists in this crate alone,
+//! which listens on loopback alone. What it says is signed, single and short-lived all the same, so that the code that signs people
+//! in is the code that runs on AWS.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use data_encoding::BASE64URL_NOPAD;
+use form_urlencoded::byte_serialize;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
+use maud::{DOCTYPE, Markup, html};
+use ring::{
+    rand::{SecureRandom, SystemRandom},
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use shared::{
+    browser::{self, Forms},
+    clock::Clock,
+};
+
+use crate::StartError;
+
+/// Where it is served.
+pub const PATH: &str = "/dev/issuer";
+/// Who the settings are for it.
+pub const CLIENT_ID: &str = "settings";
+const KEY_ID: &str = "dev";
+/// A code is good for so long, and once.
+const CODE_SECS: i64 = 60;
+const TOKEN_SECS: i64 = 5 * 60;
+
+/// Somebody who can be picked.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// What the page calls them.
+    pub title: String,
+    /// Their verified e-mail. The subject is made of it.
+    pub email: String,
+}
+
+/// The issuer.
+#[derive(Debug)]
+pub struct Issuer {
+    url: String,
+    callbacks: Vec<String>,
+    people: Vec<Person>,
+    clock: Clock,
+    key: EncodingKey,
+    jwks: Value,
+    /// What a code was given for.
+    codes: Mutex<HashMap<String, Code>>,
+}
+
+#[derive(Debug)]
+struct Code {
+    person: Person,
+    callback: String,
+    challenge: String,
+    nonce: Option<String>,
+    expires_at: i64,
+}
+
+impl Issuer {
+    /// An issuer at `origin`, with a fresh key, that sends people back to `callbacks` only.
+    pub fn new(origin: &str, callbacks: Vec<String>, people: Vec<Person>, clock: Clock) -> Result<Self, StartError> {
+        let broken = |_| StartError::Issuer("no key could be made");
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+        let key = EncodingKey::from_ec_der(pkcs8.map_err(broken)?.as_ref());
+        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256)
+            .map_err(|_| StartError::Issuer("the key could not be written as a JWK"))?;
+        jwk.common.key_id = Some(KEY_ID.to_owned());
+        Ok(Self {
+            url: format!("{origin}{PATH}"),
+            callbacks,
+            people,
+            clock,
+            jwks: json!({ "keys": [jwk] }),
+            key,
+            codes: Mutex::default(),
+        })
+    }
+
+    /// Its name in discovery and tokens.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its public keys.
+    #[must_use]
+    pub fn jwks(&self) -> &Value {
+        &self.jwks
+    }
+
+    /// What it says of itself (OpenID Connect Discovery 1.0).
+    #[must_use]
+    pub fn metadata(&self) -> Value {
+        let url = &self.url;
+        json!({
+            "issuer": url,
+            "authorization_endpoint": format!("{url}/authorize"),
+            "token_endpoint": format!("{url}/token"),
+            "jwks_uri": format!("{url}/keys"),
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+            "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported": ["none"],
+            "scopes_supported": ["openid", "email"],
+        })
+    }
+
+    /// What an id token says of a person who has just signed in.
+    #[must_use]
+    pub fn claims(&self, person: &Person, nonce: Option<&str>) -> Value {
+        let now = self.clock.now().as_secs();
+        json!({
+            "iss": self.url,
+            "sub": format!("dev-{}", person.email),
+            "aud": CLIENT_ID,
+            "iat": now,
+            "exp": now + TOKEN_SECS,
+            "nonce": nonce,
+            "email": person.email,
+            "email_verified": true,
+        })
+    }
+
+    /// A token that says so, under its key. `None`: it could not be signed.
+    #[must_use]
+    pub fn sign(&self, claims: &Value) -> Option<String> {
+        let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::ES256) };
+        jsonwebtoken::encode(&header, claims, &self.key).ok()
+    }
+
+    /// A code for the person, for what the request to `authorize` asked.
+    fn issue(&self, person: &Person, request: &Request) -> Option<String> {
+        let mut bytes = [0; 32];
+        SystemRandom::new().fill(&mut bytes).ok()?;
+        let code = BASE64URL_NOPAD.encode(&bytes);
+        let now = self.clock.now().as_secs();
+        let given = Code {
+            person: person.clone(),
+            callback: request.get("redirect_uri").to_owned(),
+            challenge: request.get("code_challenge").to_owned(),
+            nonce: Some(request.get("nonce").to_owned()).filter(|nonce| !nonce.is_empty()),
+            expires_at: now + CODE_SECS,
+        };
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.retain(|_, code| code.expires_at > now);
+        codes.insert(code.clone(), given);
+        Some(code)
+    }
+
+    /// The id token for a code, once, and for whoever has the verifier that its challenge was made of (RFC 7636).
+    fn redeem(&self, request: &Request) -> Option<String> {
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        let code = codes.remove(request.get("code"))?;
+        drop(codes);
+        let challenge = BASE64URL_NOPAD.encode(&Sha256::digest(request.get("code_verifier")));
+        let fine = code.expires_at > self.clock.now().as_secs()
+            && request.get("client_id") == CLIENT_ID
+            && request.get("redirect_uri") == code.callback
+            && challenge == code.challenge;
+        if fine { self.sign(&self.claims(&code.person, code.nonce.as_deref())) } else { None }
+    }
+
+    /// What is wrong with a request to `authorize`.
+    fn objection(&self, request: &Request) -> Option<&'static str> {
+        if request.get("client_id") != CLIENT_ID {
+            Some("The client is not known here.")
+        } else if !self.callbacks.iter().any(|known| known == request.get("redirect_uri")) {
+            Some("The client is not at that address: redirect_uri is not one of those it has named.")
+        } else if request.get("response_type") != "code" || request.get("code_challenge_method") != "S256" {
+            Some("Only the authorization code with PKCE (S256) is given here.")
+        } else {
+            None
+        }
+    }
+}
+
+/// The fields of a query or a form.
+struct Request(HashMap<String, String>);
+
+impl Request {
+    fn parse(text: &str) -> Self {
+        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+    }
+
+    fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Its endpoints.
+pub fn router(issuer: Arc<Issuer>) -> Router {
+    Router::new()
+        .route(
+            "/dev/issuer/.well-known/openid-configuration",
+            get(async |State(issuer): State<Arc<Issuer>>| answered(&issuer.metadata())),
+        )
+        .route("/dev/issuer/keys", get(async |State(issuer): State<Arc<Issuer>>| answered(&issuer.jwks)))
+        .route("/dev/issuer/authorize", get(authorize))
+        .route("/dev/issuer/token", post(token))
+        .with_state(issuer)
+}
+
+fn answered(body: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+/// A page with the people; with `person`, back to the client with a code.
+async fn authorize(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let request = Request::parse(&query);
+    let mut response = if let Some(objection) = issuer.objection(&request) {
+        // Nobody is sent to an address that could be anybody's.
+        (StatusCode::BAD_REQUEST, page(&html! { h1 { "Not here" } p { (objection) } })).into_response()
+    } else {
+        let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+        let back = |answer: &str| {
+            Redirect::to(&format!("{}?{answer}&state={}", request.get("redirect_uri"), encoded(request.get("state"))))
+        };
+        let person = request.get("person").parse::<usize>().ok().and_then(|at| issuer.people.get(at));
+        match person {
+            Some(person) => match issuer.issue(person, &request) {
+                Some(code) => back(&format!("code={code}")).into_response(),
+                None => back("error=server_error").into_response(),
+            },
+            None if request.get("person") == "none" => back("error=access_denied").into_response(),
+            None => page(&people(&issuer, &query)).into_response(),
+        }
+    };
+    browser::protect(response.headers_mut(), Forms::Nowhere);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn people(issuer: &Issuer, query: &str) -> Markup {
+    html! {
+        h1 { "Who are you?" }
+        p { "This is the sign-in of your own machine: it takes no password, and exists nowhere else." }
+        ul {
+            @for (at, person) in issuer.people.iter().enumerate() {
+                li { a href=(format!("{PATH}/authorize?{query}&person={at}")) { (person.title) } " " (person.email) }
+            }
+        }
+        p { a href=(format!("{PATH}/authorize?{query}&person=none")) { "Nobody: cancel" } }
+    }
+}
+
+fn page(content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                link rel="icon" href="data:,";
+                title { "Sign in · development" }
+            }
+            body { main { (content) } }
+        }
+    }
+}
+
+async fn token(State(issuer): State<Arc<Issuer>>, body: String) -> Response {
+    let request = Request::parse(&body);
+    let mut response = match issuer.redeem(&request) {
+        Some(token) if request.get("grant_type") == "authorization_code" => answered(&json!({
+            "access_token": "opens-nothing",
+            "token_type": "Bearer",
+            "expires_in": TOKEN_SECS,
+            "id_token": token,
+        })),
+        _ => (StatusCode::BAD_REQUEST, answered(&json!({ "error": "invalid_grant" }))).into_response(),
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
