@@ -134,6 +134,39 @@ fn a_key_is_printed_once_works_is_listed_and_revoked() {
     assert_eq!(operator.json(&["organization", "show", &org])[0]["keys"], 1);
 }
 
+#[test]
+fn a_member_is_added_listed_and_removed() {
+    let operator = Operator::new();
+    let (org, other) = (operator.organization("starter"), operator.organization("starter"));
+    let add = |org: &str, email: &str, role: &str| operator.json(&["member", "add", org, email, "--role", role]);
+    assert_eq!(
+        add(&org, "Ada@example.com", "admin"),
+        [serde_json::json!({ "email": "Ada@example.com", "role": "admin" })]
+    );
+    add(&org, "bob@example.com", "member");
+    let listed = operator.json(&["member", "list", &org]);
+    let told: Vec<_> = listed.iter().map(|member| (&member["email"], &member["role"], &member["signedInAt"])).collect();
+    assert_eq!(
+        told,
+        [
+            (&"Ada@example.com".into(), &"admin".into(), &Value::Null),
+            (&"bob@example.com".into(), &"member".into(), &Value::Null)
+        ]
+    );
+    assert!(operator.text(&["member", "list", &org]).contains("never"));
+    // A person belongs to one organization, in whatever case the e-mail is written.
+    let taken = "ADA@example.com is a member of an organization already; a person belongs to one.";
+    for org in [&org, &other] {
+        assert_eq!(operator.refusal(&["member", "add", org, "ADA@example.com", "--role", "member"]), taken);
+    }
+    let unknown = "The organization has no member ada@example.com.";
+    assert_eq!(operator.refusal(&["member", "remove", &other, "ada@example.com"]), unknown);
+    assert!(operator.text(&["member", "remove", &org, "ada@EXAMPLE.com"]).contains("signed out"));
+    assert_eq!(operator.refusal(&["member", "remove", &org, "ada@example.com"]), unknown);
+    assert_eq!(operator.json(&["member", "list", &org]).len(), 1);
+    add(&other, "ada@example.com", "member");
+}
+
 fn shared_form(key: &str, id: &str) -> bool {
     key.len() == 56 && key.starts_with(&format!("hh_live_{id}"))
 }
@@ -170,6 +203,17 @@ fn what_is_unknown_or_not_allowed_is_refused_in_one_line_and_changes_nothing() {
             vec!["key", "create", nobody, "--name", "x", "--scope", "all"],
             "There is no organization 01900000-0000-7000-8000-000000000000.",
         ),
+        (
+            vec!["member", "add", nobody, "ada@example.com", "--role", "admin"],
+            "There is no organization 01900000-0000-7000-8000-000000000000.",
+        ),
+        (
+            vec!["member", "add", &org, "ada@example.com", "--role", "owner"],
+            "There is no role owner: it is one of admin, member.",
+        ),
+        (vec!["member", "add", &org, "ada", "--role", "admin"], "ada is not an e-mail address."),
+        (vec!["member", "remove", &org, "ada@example.com"], "The organization has no member ada@example.com."),
+        (vec!["member", "list", nobody], "There is no organization 01900000-0000-7000-8000-000000000000."),
         (vec!["key", "list", nobody], "There is no organization 01900000-0000-7000-8000-000000000000."),
         (vec!["key", "revoke", &org, "nonsense"], "The organization has no key nonsense that is not revoked."),
     ] {

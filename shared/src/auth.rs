@@ -151,7 +151,8 @@ async fn count_burst(app: &App, key: &ApiKey, hash: KeyHash, now: Timestamp) -> 
 
 /// Leaves for the answer and the log who asks, and how they stand.
 fn note(grant: &Grant, key: &ApiKey, limits: &Limits) {
-    exchange::note_caller(grant.org, key.id());
+    exchange::note_organization(grant.org);
+    exchange::note_key(key.id());
     exchange::note_expiry(grant.expires_at, limits.now);
     exchange::note_limits(limits);
 }

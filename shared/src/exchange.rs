@@ -30,8 +30,10 @@ pub(crate) struct Exchange {
 pub(crate) struct Notes {
     /// The route's pattern, such as `/api/v1/jobs/{id}`: a path would name objects, and make the log's routes endless.
     pub(crate) route: Option<String>,
-    /// Who asks.
-    pub(crate) caller: Option<(OrgId, KeyId)>,
+    /// Whose request it is.
+    pub(crate) organization: Option<OrgId>,
+    /// The key that it came with.
+    pub(crate) key: Option<KeyId>,
     /// The limit headers of the answer.
     pub(crate) limit_headers: Vec<(HeaderName, String)>,
     /// When the key expires, where that is soon.
@@ -79,8 +81,12 @@ pub(crate) fn note_route(route: &str) {
     note(|notes| notes.route = Some(route.to_owned()));
 }
 
-pub(crate) fn note_caller(org: OrgId, key: KeyId) {
-    note(|notes| notes.caller = Some((org, key)));
+pub(crate) fn note_organization(org: OrgId) {
+    note(|notes| notes.organization = Some(org));
+}
+
+pub(crate) fn note_key(key: KeyId) {
+    note(|notes| notes.key = Some(key));
 }
 
 /// Notes when the key expires, so that its answers tell of it in its last days.

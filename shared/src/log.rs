@@ -27,7 +27,6 @@ pub(crate) struct Request<'a> {
 /// Writes the line of a request.
 pub(crate) fn request(request: &Request<'_>) {
     let Request { id, method, status, error, notes, db_calls, duration } = request;
-    let (organization, key) = notes.caller.clone().unzip();
     if let Some(cause) = error.and_then(ApiError::cause) {
         tracing::error!(requestId = id, cause = %cause, "a request failed");
     }
@@ -37,8 +36,8 @@ pub(crate) fn request(request: &Request<'_>) {
         route = notes.route.as_deref().unwrap_or("none"),
         status = status.as_u16(),
         code = error.map(|error| error.code().as_str()),
-        organization = organization.map(tracing::field::display),
-        keyId = key.map(tracing::field::display),
+        organization = notes.organization.map(tracing::field::display),
+        keyId = notes.key.as_ref().map(tracing::field::display),
         dbCalls = db_calls,
         durationMs = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         "request"

@@ -37,22 +37,22 @@ impl Write for ToThread {
 }
 
 /// The log of one test, from here on.
-struct Log;
+pub struct Log;
 
 impl Log {
-    fn listen() -> Self {
+    pub fn listen() -> Self {
         static START: Once = Once::new();
         START.call_once(|| tracing::subscriber::set_global_default(log::subscriber(|| ToThread)).unwrap());
         LOG.set(Some(Vec::new()));
         Self
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let Self = self;
         LOG.with_borrow(|log| String::from_utf8(log.clone().unwrap()).unwrap())
     }
 
-    fn lines(&self) -> Vec<Value> {
+    pub fn lines(&self) -> Vec<Value> {
         self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }

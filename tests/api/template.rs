@@ -6,6 +6,7 @@ use local::template::REPOSITORY_TEMPLATE;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    desk::Desk,
     every_route::{Objects, ROUTES},
     world::{TEMPLATE, World, no_issuer, unused_app},
 };
@@ -33,7 +34,19 @@ fn every_route_of_the_template_is_one_that_the_table_of_routes_uses() {
     let used: BTreeSet<String> = ROUTES
         .iter()
         .map(|row| row.path.replace("{jobId}", id).replace("{stageId}", id).replace("{id}", id))
-        .chain(["/favicon.ico", "/", "/docs", "/docs/errors", "/llms.txt", "/api/v1/openapi.json"].map(str::to_owned))
+        .chain(
+            [
+                "/favicon.ico",
+                "/",
+                "/docs",
+                "/docs/errors",
+                "/llms.txt",
+                "/api/v1/openapi.json",
+                "/settings",
+                "/settings/keys",
+            ]
+            .map(str::to_owned),
+        )
         .map(|path| gateway.route("GET", &path).unwrap().1)
         .collect();
     let there: BTreeSet<String> = TEMPLATE
@@ -59,7 +72,7 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
             assert_eq!(function["Properties"].get("Policies"), None, "the pages need no table");
             continue;
         }
-        let mut done = BTreeSet::new();
+        let mut done = if code_uri == "functions/settings" { done_by_settings().await } else { BTreeSet::new() };
         for row in ROUTES.iter().filter(|row| row.function == code_uri) {
             world.tally.take();
             let path = objects.path(row);
@@ -100,11 +113,56 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
         // Whoever reads the keys of an organization is not who answers its records.
         let wanted: &[&str] = match code_uri {
             "functions/usage" => &["GetItem on AccessTable", "Query on AccessTable", "UpdateItem on AccessTable"],
+            "functions/settings" => {
+                assert_eq!(access.len(), allowed.len(), "the settings have nothing to do with records");
+                continue;
+            }
             _ => &["UpdateItem on AccessTable"],
         };
         assert_eq!(access, wanted);
         assert!(allowed.iter().all(|action| !action.contains('*')), "no wildcard: {allowed:?}");
     }
+}
+
+/// What a whole way through the settings asks of DynamoDB.
+async fn done_by_settings() -> BTreeSet<String> {
+    let desk = Desk::new().await;
+    desk.world.tally.take();
+    let mut browser = desk.admin().await;
+    for page in ["keys", "usage", "activity", "plan"] {
+        browser.get(&format!("/settings/{page}")).await.shown(200);
+    }
+    let key = browser.make("made", &["jobs:read"]).await.secret();
+    for action in ["rotate", "revoke"] {
+        let path = format!("/settings/keys/{}/{action}", &key[8..18]);
+        let token = browser.get(&path).await.field("token");
+        let page = browser.post(&path, &[("token", &token), ("seen", "0"), ("overlap", "1")]).await;
+        assert!(page.status == 200 || page.status == 303);
+    }
+    let token = browser.get("/settings/plan").await.field("token");
+    assert_eq!(browser.post("/settings/sign-out", &[("token", &token)]).await.status, 303);
+    desk.world.tally.take().actions
+}
+
+#[test]
+fn who_signs_in_is_told_by_a_pool_of_people_that_only_the_operator_adds_to() {
+    let resources = &DOCUMENT["Resources"];
+    let pool = &resources["People"]["Properties"];
+    assert_eq!(pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"], true);
+    assert_eq!(pool["UserAttributeUpdateSettings"]["AttributesRequireVerificationBeforeUpdate"], json!(["email"]));
+    assert_eq!(pool["DeletionProtection"], json!(["IsProd", "ACTIVE", "INACTIVE"]));
+    let client = &resources["SettingsClient"]["Properties"];
+    assert_eq!(
+        (&client["AllowedOAuthFlows"], &client["AllowedOAuthScopes"]),
+        (&json!(["code"]), &json!(["openid", "email"]))
+    );
+    assert_eq!(client["CallbackURLs"], json!([format!("${{SettingsOrigin}}{}", settings::CALLBACK)]));
+    assert_eq!(client["PreventUserExistenceErrors"], "ENABLED");
+    assert!(!texts(&client["ExplicitAuthFlows"]).iter().any(|flow| flow.contains("PASSWORD")));
+    let variables = resources["SettingsFunction"]["Properties"]["Environment"]["Variables"].as_object().unwrap();
+    let names: Vec<_> = variables.keys().collect();
+    assert_eq!(names, ["OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"]);
+    assert_eq!(DOCUMENT["Parameters"]["OidcClientSecret"]["NoEcho"], true);
 }
 
 #[test]

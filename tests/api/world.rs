@@ -25,6 +25,8 @@ use aws_sdk_dynamodb::{
     },
     error::BoxError,
     operation::{
+        batch_get_item::{BatchGetItemInput, BatchGetItemOutput},
+        delete_item::{DeleteItemInput, DeleteItemOutput},
         get_item::{GetItemInput, GetItemOutput},
         put_item::{PutItemInput, PutItemOutput},
         query::{QueryInput, QueryOutput},
@@ -173,6 +175,13 @@ impl World {
         let new = NewKey { name: "test".to_owned(), scopes: scopes.to_vec(), expires_at: None };
         api_key::create(&self.db, &self.org, self.clock.now(), &key, new, &Actor::operator()).await.unwrap();
         key
+    }
+
+    /// A key in the place of the first one, on a plan that has no room for both.
+    pub async fn new_key_instead(&self, scopes: &[Scope]) -> ApiKey {
+        let first = ApiKey::parse(&self.key).unwrap().id();
+        assert!(api_key::revoke(&self.db, &self.org, &first, self.clock.now(), &Actor::operator()).await.unwrap());
+        self.new_key(scopes).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -361,7 +370,10 @@ fn actions(context: &BeforeSerializationInterceptorContextMut<'_>) -> Vec<String
             }
         )*};
     }
-    simple! { GetItemInput => "GetItem" PutItemInput => "PutItem" UpdateItemInput => "UpdateItem" }
+    if let Some(input) = input.downcast_ref::<BatchGetItemInput>() {
+        return input.request_items().unwrap().keys().map(|table| on("BatchGetItem", Some(table))).collect();
+    }
+    simple! { DeleteItemInput => "DeleteItem" GetItemInput => "GetItem" PutItemInput => "PutItem" UpdateItemInput => "UpdateItem" }
     let writes = input.downcast_ref::<TransactWriteItemsInput>().unwrap().transact_items();
     let write = |write: &TransactWriteItem| {
         let put = write.put().map(|put| ("PutItem", put.table_name()));
@@ -393,7 +405,7 @@ impl Intercept for Tally {
                 }
             )*};
         }
-        ask! { GetItemInput PutItemInput QueryInput UpdateItemInput TransactWriteItemsInput }
+        ask! { BatchGetItemInput DeleteItemInput GetItemInput PutItemInput QueryInput UpdateItemInput TransactWriteItemsInput }
         self.0.lock().unwrap().actions.extend(actions(context));
         Ok(())
     }
@@ -405,7 +417,7 @@ impl Intercept for Tally {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let target = context.request().headers().get("x-amz-target").unwrap_or_default();
-        let name = ["GetItem", "PutItem", "Query", "UpdateItem", "TransactWriteItems"];
+        let name = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem", "TransactWriteItems"];
         let name = name.into_iter().find(|name| target.ends_with(&format!(".{name}"))).unwrap_or("Other");
         *self.0.lock().unwrap().calls.entry(name).or_default() += 1;
         Ok(())
@@ -428,6 +440,7 @@ impl Intercept for Tally {
             )*};
         }
         charge! {
+            DeleteItemOutput => write_units
             GetItemOutput => read_units
             QueryOutput => read_units
             PutItemOutput => write_units
@@ -435,6 +448,9 @@ impl Intercept for Tally {
         }
         if let Some(output) = output.downcast_ref::<TransactWriteItemsOutput>() {
             bill.write_units += output.consumed_capacity().iter().map(units).sum::<f64>();
+        }
+        if let Some(output) = output.downcast_ref::<BatchGetItemOutput>() {
+            bill.read_units += output.consumed_capacity().iter().map(units).sum::<f64>();
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use openidconnect::{
 use shared::{
     app::{SettingError, optional, required},
     clock::{Clock, Timestamp},
+    error::Cause,
     records::session::SessionId,
     value::Email,
 };
@@ -95,12 +96,12 @@ impl Issuer {
         let http = http()?;
         let exchange = client
             .exchange_code(AuthorizationCode::new(code))
-            .map_err(|error| Refusal::IssuerUnavailable(Box::new(error)))?
+            .map_err(|error| Refusal::IssuerUnavailable(whole(&error)))?
             .set_pkce_verifier(verifier(secret));
         let tokens = exchange.request_async(&http).await.map_err(|error| match error {
             openidconnect::RequestTokenError::ServerResponse(_) => Refusal::SignInRefused,
             openidconnect::RequestTokenError::Parse(..) => Refusal::Unbelievable("the tokens can't be read".into()),
-            other => Refusal::IssuerUnavailable(Box::new(other)),
+            other => Refusal::IssuerUnavailable(whole(&other)),
         })?;
         let verified = verify(&client, clock, &tokens, secret);
         // The issuer may have a new key.
@@ -119,10 +120,10 @@ impl Issuer {
         let metadata = if let Some((metadata, _)) = fresh {
             metadata.clone()
         } else {
-            let unavailable = |error: shared::error::Cause| Refusal::IssuerUnavailable(error);
-            let url = IssuerUrl::new(self.url.clone()).map_err(|error| unavailable(Box::new(error)))?;
+            let unavailable = Refusal::IssuerUnavailable;
+            let url = IssuerUrl::new(self.url.clone()).map_err(|error| unavailable(whole(&error)))?;
             let metadata = CoreProviderMetadata::discover_async(url, &http()?).await;
-            let metadata = metadata.map_err(|error| unavailable(Box::new(error)))?;
+            let metadata = metadata.map_err(|error| unavailable(whole(&error)))?;
             *known = Some((metadata.clone(), now));
             metadata
         };
@@ -149,12 +150,12 @@ fn verify(
         .set_time_fn(move || DateTime::from_timestamp_millis(now.as_millis()).unwrap_or_default());
     let claims = token
         .claims(&verifier, &Nonce::new(derived(secret, "nonce")))
-        .map_err(|error| Refusal::Unbelievable(Box::new(error)))?;
+        .map_err(|error| Refusal::Unbelievable(whole(&error)))?;
     if let Some(told) = claims.access_token_hash() {
-        let algorithm = token.signing_alg().map_err(|error| Refusal::Unbelievable(Box::new(error)))?;
-        let key = token.signing_key(&verifier).map_err(|error| Refusal::Unbelievable(Box::new(error)))?;
+        let algorithm = token.signing_alg().map_err(|error| Refusal::Unbelievable(whole(&error)))?;
+        let key = token.signing_key(&verifier).map_err(|error| Refusal::Unbelievable(whole(&error)))?;
         let hash = AccessTokenHash::from_token(tokens.access_token(), algorithm, key);
-        if hash.map_err(|error| Refusal::Unbelievable(Box::new(error)))? != *told {
+        if hash.map_err(|error| Refusal::Unbelievable(whole(&error)))? != *told {
             return Err(Refusal::Unbelievable("the access token is another".into()));
         }
     }
@@ -178,6 +179,12 @@ fn derived(secret: &SessionId, purpose: &str) -> String {
     data_encoding::BASE64URL_NOPAD.encode(&secret.derive(purpose))
 }
 
+/// An error with all that is behind it: the first alone says little more than that there was one.
+fn whole(error: &dyn std::error::Error) -> Cause {
+    let behind = std::iter::successors(error.source(), |error| error.source());
+    behind.fold(error.to_string(), |text, error| format!("{text}: {error}")).into()
+}
+
 /// Made for each use, which is rare: a client that was kept would have its connections frozen with the instance.
 fn http() -> Result<reqwest::Client, Refusal> {
     reqwest::Client::builder()
@@ -186,5 +193,5 @@ fn http() -> Result<reqwest::Client, Refusal> {
         .timeout(PATIENCE)
         .no_proxy()
         .build()
-        .map_err(|error| Refusal::IssuerUnavailable(Box::new(error)))
+        .map_err(|error| Refusal::IssuerUnavailable(whole(&error)))
 }

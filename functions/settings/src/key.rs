@@ -167,10 +167,10 @@ pub(crate) async fn revoke(
 fn about(key: &KeySummary, now: Timestamp) -> Markup {
     html! {
         dl {
-            dt { "Key" } dd { (display_form(key)) }
-            dt { "State" } dd { (state(key, now)) }
-            dt { "Last used" } dd { (last_used(key)) }
-            dt { "Made" } dd { (moment(key.created_at)) " by " (key.created_by) }
+            div { dt { "Key" } dd { (display_form(key)) } }
+            div { dt { "State" } dd { (state(key, now)) } }
+            div { dt { "Last used" } dd { (last_used(key)) } }
+            div { dt { "Made" } dd { (moment(key.created_at)) " by " (key.created_by) } }
         }
     }
 }

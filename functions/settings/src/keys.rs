@@ -72,7 +72,7 @@ pub(crate) async fn list(
         @if keys.is_empty() && cursor.is_none() {
             (no_keys(&visitor, &organization))
         } @else {
-            (table(&visitor, &keys, now))
+            (cards(&visitor, &keys, now))
         }
         (page::pages(HOME, cursor.is_none(), next.as_ref()))
     };
@@ -113,36 +113,26 @@ fn no_keys(visitor: &Visitor, organization: &Organization) -> Markup {
     }
 }
 
-fn table(visitor: &Visitor, keys: &[KeySummary], now: Timestamp) -> Markup {
+/// The keys, one below the other: what a table of eight columns holds would fit no phone.
+fn cards(visitor: &Visitor, keys: &[KeySummary], now: Timestamp) -> Markup {
     html! {
-        div class="scroll" role="region" aria-label="Keys" {
-            table {
-                thead { tr {
-                    th scope="col" { "Name" } th scope="col" { "Key" } th scope="col" { "State" } th scope="col" { "Scopes" }
-                    th scope="col" { "Made" } th scope="col" { "Last used" } th scope="col" { "Expires" }
-                    @if visitor.is_admin() { th scope="col" { "Change" } }
-                } }
-                tbody {
-                    @for key in keys {
-                        tr {
-                            th scope="row" { (key.name) }
-                            td { (display_form(key)) }
-                            td { (state(key, now)) }
-                            td { (scopes(key)) }
-                            td { (moment(key.created_at)) " by " (key.created_by) }
-                            td { (last_used(key)) }
-                            td { @match key.expires_at { Some(at) => (moment(at)), None => "never" } }
-                            @if visitor.is_admin() { td { (changes(key, now)) } }
-                        }
+        ul class="keys" aria-label="Keys" {
+            @for key in keys {
+                li {
+                    h2 { (key.name) }
+                    p { (state(key, now)) }
+                    dl {
+                        div { dt { "Key" } dd { (display_form(key)) } }
+                        div { dt { "Last used" } dd { (last_used(key)) } }
+                        div { dt { "Expires" } dd { @match key.expires_at { Some(at) => (moment(at)), None => "never" } } }
+                        div { dt { "Made" } dd { (moment(key.created_at)) " by " (key.created_by) } }
+                        div class="wide" { dt { "Scopes" } dd { @for scope in &key.scopes { code { (scope) } " " } } }
                     }
+                    @if visitor.is_admin() { (changes(key, now)) }
                 }
             }
         }
     }
-}
-
-fn scopes(key: &KeySummary) -> Markup {
-    html! { ul class="scopes" { @for scope in &key.scopes { li { code { (scope) } } } } }
 }
 
 pub(crate) fn last_used(key: &KeySummary) -> Markup {
@@ -177,11 +167,13 @@ pub(crate) fn times(uses: u64) -> String {
 
 fn changes(key: &KeySummary, now: Timestamp) -> Markup {
     html! {
-        @if key.state(now).is_served() {
-            a href=(format!("/settings/keys/{}/rotate", key.id)) aria-label=(format!("Rotate {}", key.name)) { "Rotate" } " "
-        }
         @if key.revoked_at.is_none() {
-            a href=(format!("/settings/keys/{}/revoke", key.id)) aria-label=(format!("Revoke {}", key.name)) { "Revoke" }
+            p class="changes" {
+                @if key.state(now).is_served() {
+                    a href=(format!("/settings/keys/{}/rotate", key.id)) aria-label=(format!("Rotate {}", key.name)) { "Rotate" } " "
+                }
+                a href=(format!("/settings/keys/{}/revoke", key.id)) aria-label=(format!("Revoke {}", key.name)) { "Revoke" }
+            }
         }
     }
 }
@@ -353,7 +345,7 @@ pub(crate) fn secret(visitor: &Visitor, organization: &str, what: &Markup, key: 
         Some(Scope::PipelineRead) => "/api/v1/pipeline/stages",
         _ => "/api/v1/usage",
     };
-    let curl = format!("curl -H \"X-API-Key: {}\" \"{}{path}\"", key.reveal(), visitor.origin);
+    let curl = format!("curl -H \"X-API-Key: {}\" \\\n  \"{}{path}\"", key.reveal(), visitor.origin);
     let content = html! {
         h1 { "Save this key now" }
         p { (what) " It is shown this once: we keep only a digest of it." }

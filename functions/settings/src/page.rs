@@ -48,18 +48,16 @@ static ICON: LazyLock<Asset> =
 pub(crate) async fn asset(request: Request) -> Result<Response, Refusal> {
     let all: [&LazyLock<Asset>; 3] = [&STYLE, &SCRIPT, &ICON];
     let path = request.uri().path();
-    let plain = |path: &str| path.split('.').next().map(str::to_owned);
+    let plain = |path: &str| {
+        let (name, kind) = path.rsplit_once('.')?;
+        Some(format!("{}.{kind}", name.rsplit_once('.')?.0))
+    };
     // While a new version is rolled out, its pages ask the old one for assets, and the other way round.
-    let asset = all.iter().find(|asset| asset.path() == path);
-    let (asset, caching) = match asset {
-        Some(asset) => (asset, "public, max-age=31536000, immutable"),
-        None => {
-            let kind = path.rsplit('.').next();
-            let same = |asset: &&&LazyLock<Asset>| {
-                plain(&asset.path()) == plain(path) && asset.name.rsplit('.').next() == kind
-            };
-            (all.iter().find(same).ok_or(Refusal::Unknown)?, "no-store")
-        }
+    let (asset, caching) = if let Some(asset) = all.iter().find(|asset| asset.path() == path) {
+        (asset, "public, max-age=31536000, immutable")
+    } else {
+        let same = |asset: &&&LazyLock<Asset>| plain(&asset.path()) == plain(path);
+        (all.iter().find(same).ok_or(Refusal::Unknown)?, "no-store")
     };
     let mut response = asset.text.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.media_type));

@@ -84,8 +84,10 @@ async fn chart(app: &App, key: &KeySummary) -> Result<Markup, Refusal> {
         section class="usage" aria-label=(format!("Usage of {}", key.name)) {
             h2 { (key.name) }
             p { (display_form(key)) " · " (state) " · " strong { (thousands(total)) } " requests in 30 days" }
-            (bars(&key.name, &days))
-            details {
+            @if total > 0 {
+                (bars(&key.name, &days))
+            }
+            @if total > 0 { details {
                 summary { "The same as a table" }
                 div class="scroll" {
                     table {
@@ -100,7 +102,7 @@ async fn chart(app: &App, key: &KeySummary) -> Result<Markup, Refusal> {
                         }
                     }
                 }
-            }
+            } }
             (refusals(&days))
         }
     })
@@ -108,7 +110,7 @@ async fn chart(app: &App, key: &KeySummary) -> Result<Markup, Refusal> {
 
 /// Thirty bars, the oldest day first. Everything it says is in the table too.
 fn bars(name: &str, days: &[KeyDay]) -> Markup {
-    const HEIGHT: u64 = 120;
+    const HEIGHT: u64 = 112;
     const STEP: usize = 20;
     let most = days.iter().map(|day| day.requests).max().unwrap_or(0).max(1);
     let total: u64 = days.iter().map(|day| day.requests).sum();
@@ -137,7 +139,7 @@ fn refusals(days: &[KeyDay]) -> Markup {
     let all: Vec<(ErrorCode, u64)> = Reason::ALL.map(|reason| (reason.code(), sum(reason))).to_vec();
     html! {
         @if all.iter().all(|(_, count)| *count == 0) {
-            p { "Nothing was refused." }
+            p { "No refusal was counted." }
         } @else {
             p { "Refused, by reason:" }
             ul {

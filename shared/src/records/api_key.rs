@@ -87,13 +87,9 @@ pub(crate) async fn count_request(
     let hash = Blob::new(hash.as_bytes());
     // Asked again, because a clock can step back: a counter that is removed must be of no minute that still counts.
     let stale: Vec<Minute> = riding.stale.iter().copied().filter(|minute| minute.is_stale(now)).collect();
-    let refusals: String = (0..riding.refusals.len()).map(|i| format!(", #r{i} :r{i}")).collect();
+    let mut refusals = String::new();
     let mut request = db
         .update_access(table::api_key(&key.id()))
-        .update_expression(format!(
-            "SET #lastUsed = :lastUsed ADD #window :one, #day :one, #uses :one{refusals}{}",
-            remove(&stale)
-        ))
         .condition_expression(
             "(#hash = :hash OR (#previous = :hash AND #until > :now)) AND attribute_not_exists(#revoked) \
              AND (attribute_not_exists(#expires) OR #expires > :now) \
@@ -117,10 +113,15 @@ pub(crate) async fn count_request(
         request = request.expression_attribute_names(format!("#s{i}"), minute.attribute());
     }
     for (i, ((day, refusal), count)) in riding.refusals.iter().enumerate() {
+        refusals += &format!(", #r{i} :r{i}");
         request = request
             .expression_attribute_names(format!("#r{i}"), refusal.attribute(*day))
             .expression_attribute_values(format!(":r{i}"), number(count));
     }
+    let request = request.update_expression(format!(
+        "SET #lastUsed = :lastUsed ADD #window :one, #day :one, #uses :one{refusals}{}",
+        remove(&stale)
+    ));
 
     let (item, admitted) = match db::update(request, ReturnValue::AllNew).await? {
         Ok(item) => (item, true),

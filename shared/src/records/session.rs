@@ -11,6 +11,7 @@ use super::member::{self, Member};
 use crate::{
     clock::Timestamp,
     db::{self, Db, DbError, Item, number, string, text},
+    exchange,
     key::{KeyId, NoRandomness},
     table,
 };
@@ -107,8 +108,11 @@ pub async fn resume(db: &Db, id: &SessionId, now: Timestamp) -> Result<Option<Me
     let email = text(&session, MEMBER).ok_or(DbError::Unreadable("a session without its member"))?;
     let since = text(&session, MEMBER_SINCE);
     // A member who was removed and added again is not the one who signed in.
-    let member = member::get(db, email).await?;
-    Ok(member.filter(|member| since == Some(member.added_at.to_string().as_str())))
+    let member = member::get(db, email).await?.filter(|member| since == Some(member.added_at.to_string().as_str()));
+    if let Some(member) = &member {
+        exchange::note_organization(*member.org());
+    }
+    Ok(member)
 }
 
 /// Ends the session, if it is one.

@@ -1,0 +1,321 @@
+//! What the tests of the settings begin with: an organization with an admin and a member, an issuer that can be made to lie, and a
+//! browser that keeps cookies.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::Request,
+    http::{HeaderMap, StatusCode},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use data_encoding::BASE64URL_NOPAD;
+use local::{
+    database::Embedded,
+    gateway::Gateway,
+    issuer::{self, Issuer, Person},
+};
+use serde_json::Value;
+use shared::{
+    app::App,
+    plan::Plan,
+    records::member::{self, Role},
+    value::Email,
+};
+use tower::ServiceExt;
+
+use crate::world::{TEMPLATE, World};
+
+pub const ORIGIN: &str = "http://api.example.com";
+
+/// What becomes of an answer of the issuer: which endpoint's, and its body.
+type Lie = Box<dyn Fn(&Issuer, &str, Value) -> Value + Send + Sync>;
+
+/// An issuer that serves on loopback, and says what it is told to say.
+#[derive(Clone)]
+pub struct Liar {
+    pub issuer: Arc<Issuer>,
+    lie: Arc<Mutex<Option<Lie>>>,
+    /// How often each endpoint was asked.
+    asked: Arc<Mutex<BTreeMap<String, u32>>>,
+}
+
+impl Liar {
+    async fn start(world: &World, people: Vec<Person>) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let callbacks = vec![format!("{ORIGIN}{}", settings::CALLBACK)];
+        let issuer = Arc::new(Issuer::new(&origin, callbacks, people, world.clock.clock()).unwrap());
+        let liar = Self { issuer, lie: Arc::default(), asked: Arc::default() };
+        let service = liar.router();
+        tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        liar
+    }
+
+    fn router(&self) -> Router {
+        let this = self.clone();
+        issuer::router(Arc::clone(&self.issuer)).layer(middleware::from_fn(move |request, next| {
+            let this = this.clone();
+            async move { this.answer(request, next).await }
+        }))
+    }
+
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        let endpoint = request.uri().path().rsplit('/').next().unwrap().to_owned();
+        *self.asked.lock().unwrap().entry(endpoint.clone()).or_default() += 1;
+        let response = next.run(request).await;
+        if response.status() != StatusCode::OK || endpoint == "authorize" {
+            return response;
+        }
+        let body = response.into_body();
+        let body: Value = serde_json::from_slice(&to_bytes(body, usize::MAX).await.unwrap()).unwrap();
+        let body = match &*self.lie.lock().unwrap() {
+            Some(lie) => lie(&self.issuer, &endpoint, body),
+            None => body,
+        };
+        ([("content-type", "application/json")], Body::from(body.to_string())).into_response()
+    }
+
+    /// From now on, the answers of each endpoint are what `lie` makes of them.
+    pub fn lies_all(&self, lie: impl Fn(&Issuer, &str, Value) -> Value + Send + Sync + 'static) {
+        *self.lie.lock().unwrap() = Some(Box::new(lie));
+    }
+
+    /// From now on, the answers of the endpoint `keys`, `token` or `openid-configuration` are what `lie` makes of them.
+    pub fn lies(&self, endpoint: &'static str, lie: impl Fn(&Issuer, Value) -> Value + Send + Sync + 'static) {
+        self.lies_all(move |issuer, of, body| if of == endpoint { lie(issuer, body) } else { body });
+    }
+
+    /// From now on, the token is what `forge` makes of the claims that it should have.
+    pub fn forges(&self, forge: impl Fn(&Issuer, Value) -> String + Send + Sync + 'static) {
+        self.lies("token", move |issuer, mut body| {
+            let claims = body["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
+            let claims = serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap()).unwrap();
+            body["id_token"] = forge(issuer, claims).into();
+            body
+        });
+    }
+
+    pub fn asked(&self, endpoint: &str) -> u32 {
+        self.asked.lock().unwrap().get(endpoint).copied().unwrap_or_default()
+    }
+}
+
+pub struct Desk {
+    pub world: World,
+    pub liar: Liar,
+    pub gateway: Arc<Gateway>,
+    pub admin: String,
+    pub member: String,
+}
+
+impl Desk {
+    /// An organization on `plan` with one key, an admin and a member.
+    pub async fn on(plan: Plan) -> Self {
+        let world = World::frozen(plan).await;
+        let (admin, member) = (format!("admin@{}.example", world.org), format!("member@{}.example", world.org));
+        for (email, role) in [(&admin, Role::Admin), (&member, Role::Member)] {
+            let email = Email::new(email).unwrap();
+            member::add(&world.db, &world.org, world.clock.now(), &email, role).await.unwrap();
+        }
+        let person = |email: &str| Person { title: email.to_owned(), email: email.to_owned() };
+        let stranger = "stranger@example.com";
+        let liar = Liar::start(&world, [admin.as_str(), &member, stranger].map(person).to_vec()).await;
+        let gateway = Arc::new(gateway(&world, &liar));
+        Self { world, liar, gateway, admin, member }
+    }
+
+    pub async fn new() -> Self {
+        Self::on(Plan::Enterprise).await
+    }
+
+    /// Further instances of all functions, which know nothing of what these have seen.
+    pub fn fresh_gateway(&self) -> Arc<Gateway> {
+        Arc::new(gateway(&self.world, &self.liar))
+    }
+
+    pub fn browser(&self) -> Browser {
+        Browser { gateway: Arc::clone(&self.gateway), issuer: self.liar.router(), cookies: BTreeMap::new() }
+    }
+
+    /// A browser that the admin has signed in with.
+    pub async fn admin(&self) -> Browser {
+        self.signed_in(0).await
+    }
+
+    /// A browser that the member has signed in with.
+    pub async fn member(&self) -> Browser {
+        self.signed_in(1).await
+    }
+
+    /// Every item of the organization in the Access table, and of its people's sessions, as text.
+    pub async fn whole_access_table(&self) -> String {
+        #[expect(clippy::disallowed_methods, reason = "a test that looks everywhere")]
+        let scan = self.world.client.scan();
+        let pages = scan.table_name(Embedded::tables().access).into_paginator().items().send();
+        let items: Vec<_> = pages.collect::<Result<_, _>>().await.unwrap();
+        let bytes = items.iter().flat_map(|item| item.values()).filter_map(|value| value.as_b().ok());
+        let bytes: Vec<_> = bytes.map(|bytes| String::from_utf8_lossy(bytes.as_ref()).into_owned()).collect();
+        format!("{items:?} {bytes:?}")
+    }
+
+    async fn signed_in(&self, person: usize) -> Browser {
+        let mut browser = self.browser();
+        let page = browser.sign_in(person).await;
+        assert_eq!((page.status.as_u16(), page.location()), (303, "/settings/keys"), "{}", page.body);
+        browser
+    }
+}
+
+fn gateway(world: &World, liar: &Liar) -> Gateway {
+    let issuer = settings::Issuer::new(liar.issuer.url(), issuer::CLIENT_ID, None);
+    Gateway::new(&TEMPLATE, || App::new(world.db.clone(), world.clock.clock()), issuer).unwrap()
+}
+
+/// What a browser does with cookies, origins and forms; redirects are left to the test.
+#[derive(Clone)]
+pub struct Browser {
+    pub gateway: Arc<Gateway>,
+    issuer: Router,
+    pub cookies: BTreeMap<String, String>,
+}
+
+#[derive(Clone)]
+pub struct Page {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Page {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    #[track_caller]
+    pub fn location(&self) -> &str {
+        assert!(self.headers.contains_key("location"), "{} {}", self.status, self.body);
+        self.header("location")
+    }
+
+    /// The page, which must be one.
+    #[track_caller]
+    pub fn shown(&self, status: u16) -> &str {
+        assert_eq!(self.status, status, "{}", self.body);
+        assert_eq!(self.header("content-type"), "text/html; charset=utf-8");
+        &self.body
+    }
+
+    /// The value of the page's first field of this name.
+    #[track_caller]
+    pub fn field(&self, name: &str) -> String {
+        let field = format!("name=\"{name}\" value=\"");
+        let (_, rest) = self.body.split_once(&field).unwrap_or_else(|| panic!("no field {name} in {}", self.body));
+        rest.split_once('"').unwrap().0.to_owned()
+    }
+
+    /// The key that the page shows.
+    #[track_caller]
+    pub fn secret(&self) -> String {
+        let (_, rest) = self.shown(200).split_once("id=\"secret\">").unwrap_or_else(|| panic!("{}", self.body));
+        rest.split_once('<').unwrap().0.to_owned()
+    }
+
+    /// What was set as cookies.
+    pub fn cookies(&self) -> Vec<&str> {
+        self.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap()).collect()
+    }
+}
+
+impl Browser {
+    pub async fn send(&mut self, request: Request) -> Page {
+        let response = self.gateway.handle(request, SocketAddr::from(([192, 0, 2, 1], 443))).await;
+        let (parts, body) = response.into_parts();
+        let body = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
+        let page = Page { status: parts.status, headers: parts.headers, body };
+        for cookie in page.cookies() {
+            let (name, rest) = cookie.split_once('=').unwrap();
+            if cookie.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), rest.split(';').next().unwrap().to_owned());
+            }
+        }
+        page
+    }
+
+    pub fn request(&self, method: &str, path: &str, body: String) -> Request {
+        let mut request = Request::builder().method(method).uri(path).header("host", "api.example.com");
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
+        }
+        request.body(Body::from(body)).unwrap()
+    }
+
+    pub async fn get(&mut self, path: &str) -> Page {
+        let request = self.request("GET", path, String::new());
+        self.send(request).await
+    }
+
+    /// A form as a page of another site, or none, may send it.
+    pub async fn post_from(&mut self, origin: Option<&str>, path: &str, fields: &[(&str, &str)]) -> Page {
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(fields);
+        let mut request = self.request("POST", path, body.finish());
+        let headers = request.headers_mut();
+        headers.insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert("origin", origin.parse().unwrap());
+        }
+        self.send(request).await
+    }
+
+    /// A form of ours.
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        self.post_from(Some(ORIGIN), path, fields).await
+    }
+
+    /// Asks to sign in: where the issuer is, with what it is asked.
+    pub async fn ask(&mut self, path: &str) -> String {
+        let page = self.get(path).await;
+        assert_eq!(page.status, 303, "{}", page.body);
+        page.location().to_owned()
+    }
+
+    /// Picks somebody at the issuer: where it sends the browser.
+    pub async fn pick(&self, issuer: &str, person: usize) -> String {
+        let path = issuer.splitn(4, '/').nth(3).unwrap();
+        let request = Request::builder().uri(format!("/{path}&person={person}")).body(Body::empty()).unwrap();
+        let response = self.issuer.clone().oneshot(request).await.unwrap();
+        let location = response.headers()["location"].to_str().unwrap().to_owned();
+        location.strip_prefix(ORIGIN).unwrap().to_owned()
+    }
+
+    /// Signs in to the end, which is what comes back.
+    pub async fn sign_in(&mut self, person: usize) -> Page {
+        let issuer = self.ask("/settings/sign-in").await;
+        let back = self.pick(&issuer, person).await;
+        self.get(&back).await
+    }
+
+    /// The answer to the form of a new key.
+    pub async fn make(&mut self, name: &str, scopes: &[&str]) -> Page {
+        let form = self.get("/settings/keys/new").await;
+        self.fill(&form, name, scopes).await
+    }
+
+    /// The answer to this form of a new key.
+    pub async fn fill(&mut self, form: &Page, name: &str, scopes: &[&str]) -> Page {
+        let (token, nonce) = (form.field("token"), form.field("nonce"));
+        let mut fields = vec![("token", token.as_str()), ("nonce", &nonce), ("name", name), ("life", "none")];
+        fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
+        self.post("/settings/keys", &fields).await
+    }
+}

@@ -1,0 +1,458 @@
+//! Signing in: what the issuer says is believed only when it can be verified, and a session lasts only as long as it should.
+
+use data_encoding::BASE64URL_NOPAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
+use local::issuer::{Issuer, Person};
+use serde_json::{Value, json};
+use shared::{
+    records::{
+        member::{self, Role},
+        session::SessionId,
+    },
+    value::Email,
+};
+
+use crate::{
+    desk::{Browser, Desk, ORIGIN, Page},
+    failures::Log,
+};
+
+/// Nobody was signed in.
+#[track_caller]
+fn refused(page: &Page, status: u16, browser: &Browser) {
+    assert_eq!(page.status, status, "{}", page.body);
+    assert!(!browser.cookies.contains_key("__Host-session"), "{:?}", browser.cookies);
+}
+
+#[tokio::test]
+async fn a_person_signs_in_and_arrives_at_the_page_that_was_asked_for() {
+    let desk = Desk::new().await;
+    let mut browser = desk.browser();
+    let asked = browser.get("/settings/usage").await;
+    assert_eq!(asked.location(), "/settings/sign-in?return=%2Fsettings%2Fusage");
+    let issuer = browser.ask(asked.location()).await;
+    for part in ["response_type=code", "code_challenge_method=S256", "scope=openid+email", "nonce=", "state="] {
+        assert!(issuer.contains(part), "{issuer}");
+    }
+    let back = browser.pick(&issuer, 0).await;
+    let page = browser.get(&back).await;
+    assert_eq!((page.status.as_u16(), page.location()), (303, "/settings/usage"));
+    let session = page.cookies().into_iter().find(|cookie| cookie.starts_with("__Host-session=")).unwrap();
+    for part in ["; HttpOnly", "; SameSite=Lax", "; Secure", "; Path=/"] {
+        assert!(session.contains(part) && !session.contains("Domain"), "{session}");
+    }
+    assert!(browser.get("/settings/usage").await.shown(200).contains(&desk.admin));
+    assert!(!browser.cookies.contains_key("__Host-sign-in"), "what the sign-in needed is forgotten");
+}
+
+#[tokio::test]
+async fn a_forged_token_signs_nobody_in() {
+    type Change = fn(&mut Value);
+    type Forge = fn(&Issuer, Value) -> String;
+    let changed: [(&str, u16, Change); 12] = [
+        ("another issuer's", 400, |claims| claims["iss"] = "https://elsewhere.example".into()),
+        ("for another client", 400, |claims| claims["aud"] = "another".into()),
+        ("for another client too", 400, |claims| claims["aud"] = json!(["settings", "another"])),
+        ("for nobody", 400, |claims| claims["aud"] = json!([])),
+        ("expired", 400, |claims| claims["exp"] = claims["iat"].clone()),
+        ("that never expires", 400, |claims| claims["exp"] = Value::Null),
+        ("with another nonce", 400, |claims| claims["nonce"] = "another".into()),
+        ("without a nonce", 400, |claims| claims["nonce"] = Value::Null),
+        ("without a subject", 400, |claims| claims["sub"] = Value::Null),
+        ("whose e-mail is not verified", 403, |claims| claims["email_verified"] = false.into()),
+        ("whose e-mail may be verified", 403, |claims| claims["email_verified"] = Value::Null),
+        ("without an e-mail", 403, |claims| claims["email"] = Value::Null),
+    ];
+    let desk = Desk::new().await;
+    for (what, status, change) in changed {
+        desk.liar.forges(move |issuer, mut claims| {
+            change(&mut claims);
+            claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+            issuer.sign(&claims).unwrap()
+        });
+        let mut browser = desk.browser();
+        let page = browser.sign_in(0).await;
+        assert_eq!(page.status, status, "a token {what}: {}", page.body);
+        refused(&page, status, &browser);
+    }
+
+    let forged: [(&str, Forge); 5] = [
+        ("another key's", |issuer, claims| {
+            let other =
+                Issuer::new("http://127.0.0.1:1", Vec::new(), Vec::new(), shared::clock::Clock::system()).unwrap();
+            assert_ne!(other.jwks(), issuer.jwks());
+            other.sign(&claims).unwrap()
+        }),
+        ("nobody's", |_, claims| format!("{}.{}.", part(&json!({ "alg": "none" })), part(&claims))),
+        ("an HMAC under the public key", |issuer, claims| {
+            let public = issuer.jwks()["keys"][0].to_string();
+            let key = EncodingKey::from_secret(public.as_bytes());
+            let header = Header { kid: Some("dev".to_owned()), ..Header::new(Algorithm::HS256) };
+            jsonwebtoken::encode(&header, &claims, &key).unwrap()
+        }),
+        ("that of other claims", |issuer, claims| {
+            let signed = issuer.sign(&claims).unwrap();
+            let mut other = claims.clone();
+            other["email"] = "stranger@example.com".into();
+            let parts: Vec<&str> = signed.split('.').collect();
+            format!("{}.{}.{}", parts[0], part(&other), parts[2])
+        }),
+        ("cut off", |issuer, claims| {
+            let signed = issuer.sign(&claims).unwrap();
+            signed.rsplit_once('.').unwrap().0.to_owned() + "."
+        }),
+    ];
+    for (what, forge) in forged {
+        desk.liar.forges(forge);
+        let mut browser = desk.browser();
+        let page = browser.sign_in(0).await;
+        assert_eq!(page.status, 400, "a signature that is {what}: {}", page.body);
+        refused(&page, 400, &browser);
+    }
+
+    desk.liar.lies("token", |_, mut body| {
+        body.as_object_mut().unwrap().remove("id_token");
+        body
+    });
+    let mut browser = desk.browser();
+    let page = browser.sign_in(0).await;
+    refused(&page, 400, &browser);
+    // And the issuer's own is taken, so that none of these was refused for something else.
+    desk.liar.forges(|issuer, claims| issuer.sign(&claims).unwrap());
+    desk.admin().await;
+}
+
+fn part(json: &Value) -> String {
+    BASE64URL_NOPAD.encode(json.to_string().as_bytes())
+}
+
+#[tokio::test]
+async fn an_access_token_that_is_not_the_one_the_id_token_names_signs_nobody_in() {
+    let desk = Desk::new().await;
+    desk.liar.forges(|issuer, mut claims| {
+        claims["at_hash"] = BASE64URL_NOPAD.encode(&[0; 16]).into();
+        issuer.sign(&claims).unwrap()
+    });
+    let mut browser = desk.browser();
+    let page = browser.sign_in(0).await;
+    refused(&page, 400, &browser);
+}
+
+#[tokio::test]
+async fn a_token_signed_as_cognito_signs_is_taken() {
+    let desk = Desk::new().await;
+    let pem = rsa_key();
+    let key = EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap();
+    let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&key, Algorithm::RS256).unwrap()).unwrap();
+    jwk["kid"] = "rsa".into();
+    jwk["use"] = "sig".into();
+    desk.liar.lies_all(move |issuer, endpoint, mut body| match endpoint {
+        "keys" => json!({ "keys": [jwk] }),
+        "token" => {
+            let claims = body["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
+            let mut claims: Value =
+                serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap()).unwrap();
+            // Cognito also has this as a text, for people from elsewhere.
+            claims["email_verified"] = "true".into();
+            let header = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::RS256) };
+            let key = EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap();
+            body["id_token"] = jsonwebtoken::encode(&header, &claims, &key).unwrap().into();
+            assert!(issuer.url().starts_with("http://127.0.0.1:"));
+            body
+        }
+        _ => body,
+    });
+    desk.admin().await;
+}
+
+/// A key of this run.
+fn rsa_key() -> String {
+    use rsa::pkcs1::EncodeRsaPrivateKey;
+    let key = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2_048).unwrap();
+    key.to_pkcs1_pem(rsa::pkcs1::LineEnding::LF).unwrap().to_string()
+}
+
+#[tokio::test]
+async fn who_comes_back_without_having_asked_is_not_signed_in() {
+    let desk = Desk::new().await;
+    let mut honest = desk.browser();
+    let issuer = honest.ask("/settings/sign-in").await;
+    let back = honest.pick(&issuer, 0).await;
+    let (_, query) = back.split_once('?').unwrap();
+    let code = query.split('&').find(|part| part.starts_with("code=")).unwrap();
+
+    // Another browser, with the whole address; with a sign-in of its own; the right browser with no state, or a part of it.
+    let mut other = desk.browser();
+    let page = other.get(&back).await;
+    refused(&page, 400, &other);
+    other.ask("/settings/sign-in").await;
+    let page = other.get(&back).await;
+    refused(&page, 400, &other);
+    for path in [
+        format!("/settings/callback?{code}"),
+        format!("/settings/callback?{code}&state="),
+        format!("/settings/callback?{code}&state=x"),
+    ] {
+        let page = honest.get(&path).await;
+        refused(&page, 400, &honest);
+    }
+    assert_eq!(desk.liar.asked("token"), 0, "the issuer was not even asked");
+    // The code was not spent by any of that.
+    assert_eq!(honest.get(&back).await.status, 303);
+}
+
+#[tokio::test]
+async fn a_code_from_another_sign_in_is_refused_by_pkce() {
+    let desk = Desk::new().await;
+    let (mut thief, mut victim) = (desk.browser(), desk.browser());
+    let issuer = victim.ask("/settings/sign-in").await;
+    let stolen = victim.pick(&issuer, 0).await;
+    let stolen = stolen.split(['?', '&']).find(|part| part.starts_with("code=")).unwrap().to_owned();
+    let issuer = thief.ask("/settings/sign-in").await;
+    let own = thief.pick(&issuer, 2).await;
+    let state = own.split(['?', '&']).find(|part| part.starts_with("state=")).unwrap();
+    let page = thief.get(&format!("/settings/callback?{stolen}&{state}")).await;
+    refused(&page, 400, &thief);
+    assert_eq!(desk.liar.asked("token"), 1, "it was the issuer that refused it");
+}
+
+#[tokio::test]
+async fn a_code_signs_in_once() {
+    let desk = Desk::new().await;
+    let mut browser = desk.browser();
+    let issuer = browser.ask("/settings/sign-in").await;
+    let back = browser.pick(&issuer, 0).await;
+    let mut again = browser.clone();
+    assert_eq!(browser.get(&back).await.status, 303);
+    let page = again.get(&back).await;
+    refused(&page, 400, &again);
+}
+
+#[tokio::test]
+async fn who_cancels_at_the_issuer_is_told_so() {
+    let desk = Desk::new().await;
+    let mut browser = desk.browser();
+    let issuer = browser.ask("/settings/sign-in").await;
+    let state = issuer.split(['?', '&']).find(|part| part.starts_with("state=")).unwrap();
+    let page = browser.get(&format!("/settings/callback?error=access_denied&error_description=%3Cb%3E&{state}")).await;
+    assert!(page.shown(400).contains("cancelled or refused") && !page.body.contains("<b>"));
+    refused(&page, 400, &browser);
+}
+
+#[tokio::test]
+async fn a_stranger_and_an_address_that_has_changed_hands_open_nothing() {
+    let desk = Desk::new().await;
+    let mut stranger = desk.browser();
+    let page = stranger.sign_in(2).await;
+    refused(&page, 403, &stranger);
+    desk.admin().await;
+    desk.liar.forges(|issuer, mut claims| {
+        claims["sub"] = "somebody-else".into();
+        issuer.sign(&claims).unwrap()
+    });
+    let mut heir = desk.browser();
+    let other = heir.sign_in(0).await;
+    refused(&other, 403, &heir);
+    let body = |page: &Page| page.shown(403).to_owned();
+    assert_eq!(body(&page), body(&other), "neither is told more than the other");
+}
+
+#[tokio::test]
+async fn an_e_mail_is_the_same_in_any_case() {
+    let desk = Desk::new().await;
+    desk.liar.forges(|issuer, mut claims| {
+        claims["email"] = claims["email"].as_str().unwrap().to_uppercase().into();
+        issuer.sign(&claims).unwrap()
+    });
+    desk.admin().await;
+}
+
+#[tokio::test]
+async fn a_session_ends_half_an_hour_after_its_last_use_and_after_eight_hours() {
+    const MINUTE: i64 = 60_000;
+    let desk = Desk::new().await;
+    let mut browser = desk.admin().await;
+    // Used every 29 minutes, it lasts: 16 times, to 7 hours and 44 minutes.
+    for _ in 0..16 {
+        desk.world.clock.advance(29 * MINUTE);
+        browser.get("/settings/plan").await.shown(200);
+    }
+    desk.world.clock.advance(16 * MINUTE - 1);
+    browser.get("/settings/plan").await.shown(200);
+    desk.world.clock.advance(1);
+    assert_eq!(browser.get("/settings/plan").await.status, 303, "eight hours are over");
+
+    let mut browser = desk.admin().await;
+    desk.world.clock.advance(30 * MINUTE - 1);
+    browser.get("/settings/plan").await.shown(200);
+    desk.world.clock.advance(30 * MINUTE);
+    assert_eq!(browser.get("/settings/plan").await.status, 303);
+    // And a form says that it was not taken.
+    let page = browser.post("/settings/keys", &[("name", "x")]).await;
+    assert!(page.shown(401).contains("Nothing was changed"));
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_also_for_whoever_kept_its_cookie() {
+    let desk = Desk::new().await;
+    let mut browser = desk.admin().await;
+    let mut thief = browser.clone();
+    let token = browser.get("/settings/plan").await.field("token");
+    let page = browser.post("/settings/sign-out", &[("token", &token)]).await;
+    assert_eq!((page.status.as_u16(), page.location()), (303, "/settings/signed-out"));
+    assert!(browser.cookies.is_empty());
+    browser.get("/settings/signed-out").await.shown(200);
+    assert_eq!(thief.get("/settings/plan").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_member_who_is_removed_is_signed_out_and_stays_so_when_added_again() {
+    let desk = Desk::new().await;
+    let mut browser = desk.admin().await;
+    let email = Email::new(&desk.admin).unwrap();
+    let (db, org) = (&desk.world.db, &desk.world.org);
+    assert!(member::remove(db, org, &email).await.unwrap());
+    assert_eq!(browser.get("/settings/plan").await.status, 303);
+    desk.world.clock.advance(1);
+    member::add(db, org, desk.world.clock.now(), &email, Role::Admin).await.unwrap();
+    assert_eq!(browser.get("/settings/plan").await.status, 303);
+    desk.admin().await;
+}
+
+#[tokio::test]
+async fn a_role_is_asked_with_every_request() {
+    let desk = Desk::new().await;
+    let mut browser = desk.admin().await;
+    let token = browser.get("/settings/plan").await.field("token");
+    let email = Email::new(&desk.admin).unwrap();
+    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
+    assert!(member::remove(db, org, &email).await.unwrap());
+    // In the same millisecond, so that the session goes on.
+    member::add(db, org, now, &email, Role::Member).await.unwrap();
+    browser.get("/settings/plan").await.shown(200);
+    browser.post("/settings/keys", &[("token", &token)]).await.shown(403);
+}
+
+#[tokio::test]
+async fn a_new_sign_in_is_a_new_session_and_ends_the_one_the_browser_had() {
+    let desk = Desk::new().await;
+    // A session id that somebody else has planted becomes nobody's session.
+    let mut browser = desk.browser();
+    let planted = SessionId::generate().unwrap().reveal();
+    browser.cookies.insert("__Host-session".to_owned(), planted.clone());
+    browser.sign_in(0).await;
+    assert_ne!(browser.cookies["__Host-session"], planted);
+    let mut planter = desk.browser();
+    planter.cookies.insert("__Host-session".to_owned(), planted);
+    assert_eq!(planter.get("/settings/plan").await.status, 303);
+
+    let mut before = browser.clone();
+    before.get("/settings/plan").await.shown(200);
+    browser.sign_in(1).await;
+    assert_eq!(before.get("/settings/plan").await.status, 303);
+    assert!(browser.get("/settings/plan").await.shown(200).contains(&desk.member));
+}
+
+#[tokio::test]
+async fn after_signing_in_nobody_is_sent_to_another_host() {
+    let desk = Desk::new().await;
+    let elsewhere = [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "/settings//evil.example",
+        "/settings@evil.example",
+        "/settings.evil.example",
+        "/settingsevil",
+        "/settings/../docs",
+        "/settings/%0d%0aset-cookie:x",
+        "/settings/keys?x=1",
+        "javascript:alert(1)",
+        "/docs",
+        "/api/v1/jobs",
+        " /settings",
+    ];
+    for path in elsewhere {
+        let mut browser = desk.browser();
+        let encoded: String = form_urlencoded::byte_serialize(path.as_bytes()).collect();
+        let page = browser.get(&format!("/settings/sign-in?return={encoded}")).await;
+        refused(&page, 400, &browser);
+        // Nor is a cookie believed that the browser did not get here.
+        let mut browser = desk.browser();
+        let issuer = browser.ask("/settings/sign-in").await;
+        let back = browser.pick(&issuer, 0).await;
+        let kept = browser.cookies["__Host-sign-in"].split_once('.').unwrap().0.to_owned();
+        browser.cookies.insert("__Host-sign-in".to_owned(), format!("{kept}.{path}"));
+        let page = browser.get(&back).await;
+        refused(&page, 400, &browser);
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_gone_is_told_and_logged_and_ends_no_session() {
+    let desk = Desk::new().await;
+    let mut browser = desk.admin().await;
+    let log = Log::listen();
+    let gone = settings::Issuer::new("http://127.0.0.1:1/dev/issuer", "settings", None);
+    let (db, clock) = (desk.world.db.clone(), desk.world.clock.clock());
+    let app = || shared::app::App::new(db.clone(), clock.clone());
+    browser.gateway = std::sync::Arc::new(local::gateway::Gateway::new(&crate::world::TEMPLATE, app, gone).unwrap());
+    let page = browser.get("/settings/sign-in").await;
+    assert!(page.shown(503).contains("Signing in is not possible at the moment"));
+    assert_eq!(log.lines().last().unwrap()["status"], 503);
+    assert!(log.text().contains("Connection refused"), "{}", log.text());
+    browser.get("/settings/keys").await.shown(200);
+}
+
+#[tokio::test]
+async fn an_issuer_that_names_another_in_its_metadata_is_not_believed() {
+    let desk = Desk::new().await;
+    desk.liar.lies("openid-configuration", |_, mut body| {
+        body["issuer"] = "https://elsewhere.example".into();
+        body
+    });
+    desk.browser().get("/settings/sign-in").await.shown(503);
+}
+
+#[tokio::test]
+async fn a_new_key_of_the_issuer_is_learned_and_asked_for_once_a_minute_at_most() {
+    let desk = Desk::new().await;
+    desk.admin().await;
+    assert_eq!(desk.liar.asked("keys"), 1, "what is known is not asked again");
+    let person = Person { title: String::new(), email: desk.admin.clone() };
+    let next = Issuer::new("http://127.0.0.1:1", Vec::new(), vec![person], desk.world.clock.clock()).unwrap();
+    let next = std::sync::Arc::new(next);
+    let jwks = next.jwks().clone();
+    desk.liar.lies_all(move |_, endpoint, mut body| match endpoint {
+        "keys" => jwks.clone(),
+        "token" => {
+            let claims = body["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
+            let claims = serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap()).unwrap();
+            body["id_token"] = next.sign(&claims).unwrap().into();
+            body
+        }
+        _ => body,
+    });
+    // Within the minute, what could not be verified is not asked for again.
+    let mut browser = desk.browser();
+    let page = browser.sign_in(0).await;
+    refused(&page, 400, &browser);
+    assert_eq!(desk.liar.asked("keys"), 1);
+    desk.world.clock.advance(60_000);
+    desk.admin().await;
+    assert_eq!(desk.liar.asked("keys"), 2);
+}
+
+#[tokio::test]
+async fn the_settings_read_no_host_but_the_gateways() {
+    let desk = Desk::new().await;
+    let mut browser = desk.browser();
+    let issuer = browser.ask("/settings/sign-in").await;
+    let wanted: String = form_urlencoded::byte_serialize(format!("{ORIGIN}/settings/callback").as_bytes()).collect();
+    assert!(issuer.contains(&format!("redirect_uri={wanted}")), "{issuer}");
+    let mut request = browser.request("GET", "/settings/sign-in", String::new());
+    request.headers_mut().insert("x-forwarded-host", "evil.example".parse().unwrap());
+    request.headers_mut().insert("forwarded", "host=evil.example".parse().unwrap());
+    let page = browser.send(request).await;
+    assert!(!page.location().contains("evil"), "{}", page.location());
+}
