@@ -74,6 +74,9 @@ fn shown(answer: &ApiGatewayV2httpResponse) -> String {
         let digest = headers.iter().find_map(|header| header.strip_prefix("etag: ")).unwrap();
         return text.replace(digest, "[digest]") + if body.is_empty() { "" } else { "[base64]" };
     }
+    if !headers.iter().any(|header| header == "content-type: application/json") {
+        return text + if body.is_empty() { "" } else { "[page]" };
+    }
     let body: Value = serde_json::from_str(body).unwrap();
     text += &serde_json::to_string_pretty(&body).unwrap();
     match (answer.status_code, body["data"]["id"].as_str()) {

@@ -93,6 +93,8 @@ fn command(code_uri: &str, runtime_api: &str, dynamodb: &str) -> Command {
         ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
         ("ACCESS_TABLE", "AccessTable"),
         ("RECORDS_TABLE", "RecordsTable"),
+        ("OIDC_ISSUER", "http://127.0.0.1:1"),
+        ("OIDC_CLIENT_ID", "settings"),
     ]);
     command
 }
@@ -246,13 +248,14 @@ async fn with_a_dynamodb_that_accepts_and_never_answers_a_binary_starts_and_answ
 #[test]
 #[ignore = "needs the release binaries: scripts/test-binaries"]
 fn a_missing_variable_ends_a_binary_at_its_start_with_one_line_of_the_log() {
-    for (code_uri, _) in local::functions() {
-        for missing in ["ACCESS_TABLE", "RECORDS_TABLE", "AWS_REGION"] {
-            let output = command(code_uri, "127.0.0.1:1", "http://127.0.0.1:1").env_remove(missing).output().unwrap();
-            let (told, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-            assert_eq!((output.status.code(), told.lines().count(), error.as_str()), (Some(1), 1, ""), "{told}");
-            let line: Value = serde_json::from_str(&told).unwrap();
-            assert_eq!(line["error"], format!("the environment variable {missing} is not set"));
-        }
+    let all = ["ACCESS_TABLE", "RECORDS_TABLE", "AWS_REGION"];
+    let keyed = local::functions().into_iter().flat_map(|(code_uri, _)| all.map(|missing| (code_uri, missing)));
+    let settings = all.into_iter().chain(["OIDC_ISSUER", "OIDC_CLIENT_ID"]);
+    for (code_uri, missing) in keyed.chain(settings.map(|missing| ("functions/settings", missing))) {
+        let output = command(code_uri, "127.0.0.1:1", "http://127.0.0.1:1").env_remove(missing).output().unwrap();
+        let (told, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!((output.status.code(), told.lines().count(), error.as_str()), (Some(1), 1, ""), "{told}");
+        let line: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(line["error"], format!("the environment variable {missing} is not set"));
     }
 }
