@@ -30,9 +30,13 @@ use shared::{
     records::{
         activity::Actor,
         api_key::{self, NewKey},
-        job, organization,
+        job,
+        member::{self, Identity, Role},
+        organization,
+        session::{self, SessionId},
     },
     scope::Scope,
+    value::Email,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -101,8 +105,16 @@ fn binary(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release").join(name)
 }
 
-/// A page of jobs, and keys enough for all requests, in an organization of their own.
-async fn fill(db: &Db) -> Result<(Vec<String>, String)> {
+/// What a function is asked about.
+struct Filled {
+    keys: Vec<String>,
+    job: String,
+    /// Of a member who is signed in.
+    session: String,
+}
+
+/// A page of jobs, keys enough for all requests, and a session, in an organization of their own.
+async fn fill(db: &Db) -> Result<Filled> {
     let clock = Clock::system();
     let mut last = String::new();
     let org = organization::create(db, "Measured", Plan::Enterprise, || clock.stamp()).await?;
@@ -118,7 +130,13 @@ async fn fill(db: &Db) -> Result<(Vec<String>, String)> {
         api_key::create(db, &org, clock.now(), &key, new, &Actor::operator()).await?;
         keys.push(key.reveal().to_owned());
     }
-    Ok((keys, last))
+    let email = Email::new(&format!("measured@{org}.example")).ok_or("no e-mail")?;
+    member::add(db, &org, clock.now(), &email, Role::Admin).await?;
+    let identity = Identity { issuer: "http://127.0.0.1:1", subject: "measured" };
+    let member = member::sign_in(db, &email, identity, clock.now()).await?.ok_or("no member")?;
+    let session = SessionId::generate()?;
+    session::begin(db, &member, &session, clock.now()).await?;
+    Ok(Filled { keys, job: last, session: session.reveal() })
 }
 
 /// The Runtime API, as far as a function's start and its requests need it.
@@ -152,6 +170,8 @@ impl Runtime {
                 ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
                 ("ACCESS_TABLE", "AccessTable"),
                 ("RECORDS_TABLE", "RecordsTable"),
+                ("OIDC_ISSUER", "http://127.0.0.1:1"),
+                ("OIDC_CLIENT_ID", "settings"),
             ])
             .spawn()?;
         Ok(child)
@@ -209,12 +229,12 @@ fn zipped_bytes(binary: &Path) -> Result<u64> {
 }
 
 async fn peak_kib(name: &str, dynamodb: &str, db: &Db) -> Result<u64> {
-    let (keys, job) = fill(db).await?;
+    let Filled { keys, job, session } = fill(db).await?;
     let runtime = Runtime::new().await?;
     let mut child = runtime.start(Command::new(binary(name)), dynamodb)?;
     let mut stream = runtime.first().await?;
     for i in 0..REQUESTS {
-        let event = event(name, &keys[i % keys.len()], &job);
+        let event = event(name, &keys[i % keys.len()], &job, &session);
         let head = "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: measured\r\n\
                     lambda-runtime-deadline-ms: 4102444800000\r\n\
                     lambda-runtime-invoked-function-arn: arn:aws:lambda:local:000000000000:function:measured\r\n";
@@ -237,14 +257,13 @@ async fn peak_kib(name: &str, dynamodb: &str, db: &Db) -> Result<u64> {
 }
 
 /// A request that the function answers with a list, or with a page.
-fn event(name: &str, key: &str, job: &str) -> String {
+fn event(name: &str, key: &str, job: &str, session: &str) -> String {
     let path = match name {
         "candidates" => "/api/v1/candidates".to_owned(),
         "pipeline" => "/api/v1/pipeline/stages".to_owned(),
         "applications" => format!("/api/v1/jobs/{job}/applications"),
         "usage" => "/api/v1/usage".to_owned(),
-        // Whose page is for anybody: what the others cost is DynamoDB's.
-        "settings" => "/settings/signed-out".to_owned(),
+        "settings" => "/settings/keys".to_owned(),
         "docs" => "/docs".to_owned(),
         _ => "/api/v1/jobs".to_owned(),
     };
@@ -252,5 +271,6 @@ fn event(name: &str, key: &str, job: &str) -> String {
     event["rawPath"] = path.into();
     event["rawQueryString"] = "".into();
     event["headers"]["x-api-key"] = key.into();
+    event["cookies"] = serde_json::json!([format!("__Host-session={session}")]);
     event.to_string()
 }

@@ -29,5 +29,7 @@
     addEventListener("beforeunload", (event) => {
       if (!saved) event.preventDefault();
     });
+    // A browser may keep the page as it stands, to show it again with Back.
+    addEventListener("pagehide", () => secret.replaceChildren());
   }
 }

@@ -79,20 +79,26 @@ pub(crate) async fn list(
     Ok(page::within(&visitor, Section::Keys, "API keys", &organization.name, &content))
 }
 
+/// How many keys can still be made; `None`: any number.
+fn left(organization: &Organization) -> Option<u64> {
+    match organization.plan.keys() {
+        Allowance::Limited(limit) => Some(limit.saturating_sub(organization.keys)),
+        Allowance::Unlimited => None,
+    }
+}
+
 /// How many keys the plan allows, how many are left, and the way to a new one.
 fn room(visitor: &Visitor, organization: &Organization) -> Markup {
-    let used = organization.keys;
-    let (told, left) = match organization.plan.keys() {
-        Allowance::Limited(limit) => {
-            let left = limit.saturating_sub(used);
-            (format!("{used} of {limit} used, {left} left."), left > 0)
-        }
-        Allowance::Unlimited => (format!("{} used; there is no limit.", page::thousands(used)), true),
+    let used = page::thousands(organization.keys);
+    let told = match (organization.plan.keys(), left(organization)) {
+        (Allowance::Limited(limit), Some(left)) => format!("{used} of {limit} used, {left} left."),
+        _ => format!("{used} used; there is no limit."),
     };
+    let has_room = left(organization) != Some(0);
     html! {
         p { "Keys on the plan " a href="/settings/plan" { (organization.plan) } ": " (told) }
-        @if visitor.is_admin() && left { p { a class="button" href="/settings/keys/new" { "New key" } } }
-        @if visitor.is_admin() && !left && organization.plan.has_api_access() {
+        @if visitor.is_admin() && has_room { p { a class="button" href="/settings/keys/new" { "New key" } } }
+        @if visitor.is_admin() && !has_room && organization.plan.has_api_access() {
             p { "To make another, revoke one, or look at the " a href="/settings/plan" { "plans" } ". Rotating needs no room." }
         }
     }
@@ -229,7 +235,11 @@ pub(crate) async fn new(
     Admin(visitor): Admin,
     State(Settings { app, .. }): State<Settings>,
     query: Fields,
-) -> Result<Markup, Refusal> {
+) -> Result<Response, Refusal> {
+    let organization = organization::get(&app.db, visitor.org(), app.clock.now()).await?;
+    if left(&organization) == Some(0) {
+        return Ok(not_made(&visitor, &organization, None));
+    }
     let preset = PRESETS.iter().find(|(name, ..)| *name == query.get("preset"));
     let draft = Draft {
         name: String::new(),
@@ -237,8 +247,7 @@ pub(crate) async fn new(
         life: "90".to_owned(),
         nonce: SessionId::generate()?.reveal(),
     };
-    let organization = organization::get(&app.db, visitor.org(), app.clock.now()).await?;
-    Ok(form(&visitor, &organization, &draft, &[]))
+    Ok(form(&visitor, &organization, &draft, &[]).into_response())
 }
 
 fn form(visitor: &Visitor, organization: &Organization, draft: &Draft, wrong: &[(&str, String)]) -> Markup {
@@ -331,8 +340,7 @@ pub(crate) async fn create(
         Err(CreateKeyError::Db(error)) => Err(error.into()),
         Err(_) => {
             let before = api_key::find(&app.db, visitor.org(), &id).await?;
-            let page = not_made(&visitor, &organization, before.as_ref());
-            Ok((StatusCode::CONFLICT, page).into_response())
+            Ok(not_made(&visitor, &organization, before.as_ref()))
         }
     }
 }
@@ -360,7 +368,8 @@ pub(crate) fn secret(visitor: &Visitor, organization: &str, what: &Markup, key: 
     page::within(visitor, Section::Keys, "Save this key now", organization, &content)
 }
 
-fn not_made(visitor: &Visitor, organization: &Organization, before: Option<&KeySummary>) -> Markup {
+/// Why no key is made: the form has made one `before`, or there is no room.
+fn not_made(visitor: &Visitor, organization: &Organization, before: Option<&KeySummary>) -> Response {
     let content = html! {
         @if let Some(key) = before {
             h1 { "This key is made already" }
@@ -374,5 +383,6 @@ fn not_made(visitor: &Visitor, organization: &Organization, before: Option<&KeyS
         }
         p { a class="button" href=(HOME) { "To the API keys" } }
     };
-    page::within(visitor, Section::Keys, "No key was made", &organization.name, &content)
+    let page = page::within(visitor, Section::Keys, "No key was made", &organization.name, &content);
+    (StatusCode::CONFLICT, page).into_response()
 }
