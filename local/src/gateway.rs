@@ -122,8 +122,8 @@ impl Gateway {
         if !body.is_empty() {
             event["body"] = text.map_or_else(|| BASE64.encode(body), str::to_owned).into();
         }
-        let cookies: Vec<&str> =
-            parts.headers.get_all(header::COOKIE).iter().filter_map(|all| all.to_str().ok()).collect();
+        let cookies = parts.headers.get_all(header::COOKIE).iter();
+        let cookies: Vec<_> = cookies.map(|all| String::from_utf8_lossy(all.as_bytes())).collect();
         if !cookies.is_empty() {
             event["cookies"] = cookies.iter().flat_map(|all| all.split("; ")).collect();
         }

@@ -32,10 +32,10 @@ use shared::{
         api_key::{self, NewKey},
         job,
         member::{self, Identity, Role},
-        organization,
-        session::{self, SessionId},
+        organization, session,
     },
     scope::Scope,
+    secret::Secret,
     value::Email,
 };
 use tokio::{
@@ -45,15 +45,22 @@ use tokio::{
 
 /// What a function may cost. A tenth more fails; what lies between is told.
 /// The opening of the connection is 0.8 million of them: without it the first request would pay for it.
-const MAX_INSTRUCTIONS: u64 = 2_100_000;
-const MAX_ZIPPED_BYTES: u64 = 2_500_000;
-const MAX_PEAK_KIB: u64 = 12 * 1_024;
+const BUDGET: Budget = Budget { instructions: 2_100_000, zipped_bytes: 2_500_000, peak_kib: 12 * 1_024 };
+/// The settings have more in them: a second HTTP client with the public roots, and every signature that an issuer may use. Nobody
+/// waits for them but a person.
+const SETTINGS: Budget = Budget { instructions: 2_400_000, zipped_bytes: 3_300_000, ..BUDGET };
 
 const REQUESTS: usize = 1_000;
 /// A key serves 60 requests a minute.
 const REQUESTS_PER_KEY: usize = 50;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+struct Budget {
+    instructions: u64,
+    zipped_bytes: u64,
+    peak_kib: u64,
+}
 
 struct Cost {
     name: &'static str,
@@ -88,11 +95,15 @@ async fn measure() -> Result<bool> {
         });
     }
     println!("{:<14}{:>14}{:>16}{:>12}", "Binary", "Instructions", "Zipped (bytes)", "Peak (KiB)");
-    println!("{:<14}{MAX_INSTRUCTIONS:>14}{MAX_ZIPPED_BYTES:>16}{MAX_PEAK_KIB:>12}", "(budget)");
+    for (name, Budget { instructions, zipped_bytes, peak_kib }) in [("(budget)", BUDGET), ("(settings)", SETTINGS)] {
+        println!("{name:<14}{instructions:>14}{zipped_bytes:>16}{peak_kib:>12}");
+    }
     let mut fine = true;
     for Cost { name, instructions, zipped_bytes, peak_kib } in costs {
         println!("{name:<14}{instructions:>14}{zipped_bytes:>16}{peak_kib:>12}");
-        let budgets = [(instructions, MAX_INSTRUCTIONS), (zipped_bytes, MAX_ZIPPED_BYTES), (peak_kib, MAX_PEAK_KIB)];
+        let budget = if name == "settings" { SETTINGS } else { BUDGET };
+        let budgets =
+            [(instructions, budget.instructions), (zipped_bytes, budget.zipped_bytes), (peak_kib, budget.peak_kib)];
         fine &= budgets.iter().all(|(cost, budget)| *cost <= budget + budget / 10);
     }
     if !fine {
@@ -134,7 +145,7 @@ async fn fill(db: &Db) -> Result<Filled> {
     member::add(db, &org, clock.now(), &email, Role::Admin).await?;
     let identity = Identity { issuer: "http://127.0.0.1:1", subject: "measured" };
     let member = member::sign_in(db, &email, identity, clock.now()).await?.ok_or("no member")?;
-    let session = SessionId::generate()?;
+    let session = Secret::generate()?;
     session::begin(db, &member, &session, clock.now()).await?;
     Ok(Filled { keys, job: last, session: session.reveal() })
 }

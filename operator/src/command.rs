@@ -5,23 +5,23 @@ use std::io;
 use clap::Subcommand;
 use serde::Serialize;
 use shared::{
-    clock::{Clock, Timestamp},
+    clock::{Clock, DAY, Timestamp},
     db::{Db, DbError},
     key::{ApiKey, KeyId, NoRandomness},
     plan::{Allowance, Plan, UnknownPlan},
     records::{
         activity::Actor,
         api_key::{self, CreateKeyError, KeySummary, NewKey},
-        member::{self, AddMemberError, Member, Role},
         organization::{self, Organization},
     },
     scope::Scope,
-    value::{Email, ShortText},
+    value::ShortText,
 };
 
-use crate::output::{Output, Row};
-
-const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
+use crate::{
+    member::MemberCommand,
+    output::{Output, Row},
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -92,32 +92,6 @@ pub(crate) enum KeyCommand {
     },
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum MemberCommand {
-    /// Let a person sign in to the organization's settings.
-    Add {
-        /// The organization's id.
-        organization: String,
-        /// The e-mail, as the issuer of the sign-in has verified it.
-        email: String,
-        /// admin: makes, rotates and revokes keys; member: looks.
-        #[arg(long)]
-        role: String,
-    },
-    /// List an organization's members by e-mail.
-    List {
-        /// The organization's id.
-        organization: String,
-    },
-    /// Take a person's access away, with all sessions, from the next request on.
-    Remove {
-        /// The organization's id.
-        organization: String,
-        /// The e-mail.
-        email: String,
-    },
-}
-
 /// Why nothing was done, in a sentence.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -131,14 +105,14 @@ pub(crate) enum Refusal {
     UnknownKey(String),
     #[error("There is no role {0}: it is one of admin, member.")]
     UnknownRole(String),
-    #[error("{0} is not an e-mail address.")]
+    #[error("{0} is not an e-mail address in ASCII.")]
     NotAnEmail(String),
     #[error("{0} is a member of an organization already; a person belongs to one.")]
     MemberTaken(String),
     #[error("The organization has no member {0}.")]
     UnknownMember(String),
-    #[error("A name has 1 to 200 characters and is not blank.")]
-    Name,
+    #[error("{0}")]
+    Name(String),
     #[error("A key can expire in 1 day at the earliest.")]
     Expiry,
     #[error("The plan {0} allows {1}.")]
@@ -284,70 +258,14 @@ async fn list_keys(db: &Db, clock: &Clock, organization: &Organization, output: 
     }
 }
 
-impl MemberCommand {
-    async fn run(self, db: &Db, clock: &Clock, output: &mut Output) -> Result<(), Refusal> {
-        match self {
-            Self::Add { organization, email, role } => {
-                let (email, role) = (parsed_email(&email)?, Role::named(&role).ok_or(Refusal::UnknownRole(role))?);
-                let organization = find(db, clock, &organization).await?;
-                match member::add(db, &organization.id, clock.now(), &email, role).await {
-                    Ok(()) => {}
-                    Err(AddMemberError::Taken) => return Err(Refusal::MemberTaken(email.as_str().to_owned())),
-                    Err(AddMemberError::UnknownOrganization) => {
-                        return Err(Refusal::UnknownOrganization(organization.id.to_string()));
-                    }
-                    Err(AddMemberError::Db(error)) => return Err(error.into()),
-                }
-                let told = format!("{} may sign in to the settings of {}.", email.as_str(), organization.name);
-                if output.is_json() {
-                    return Ok(output.json(&serde_json::json!({ "email": email.as_str(), "role": role }))?);
-                }
-                Ok(output.text(&told)?)
-            }
-            Self::List { organization } => {
-                let organization = find(db, clock, &organization).await?;
-                list_members(db, &organization, output).await
-            }
-            Self::Remove { organization, email: text } => {
-                let email = parsed_email(&text)?;
-                let organization = find(db, clock, &organization).await?;
-                if !member::remove(db, &organization.id, &email).await? {
-                    return Err(Refusal::UnknownMember(text));
-                }
-                if output.is_json() {
-                    return Ok(output.json(&serde_json::json!({ "email": text, "removed": true }))?);
-                }
-                Ok(output.text(&format!("{text} is signed out, and may not sign in again."))?)
-            }
-        }
-    }
-}
-
-async fn list_members(db: &Db, organization: &Organization, output: &mut Output) -> Result<(), Refusal> {
-    let mut last = None;
-    loop {
-        let (page, more) = member::list(db, &organization.id, last.as_ref()).await?;
-        for member in &page {
-            output.row(member)?;
-        }
-        last = page.into_iter().next_back();
-        if !more || last.is_none() {
-            return Ok(());
-        }
-    }
-}
-
-fn parsed_email(text: &str) -> Result<Email, Refusal> {
-    Email::new(text).ok_or_else(|| Refusal::NotAnEmail(text.to_owned()))
-}
-
-async fn find(db: &Db, clock: &Clock, id: &str) -> Result<Organization, Refusal> {
+pub(crate) async fn find(db: &Db, clock: &Clock, id: &str) -> Result<Organization, Refusal> {
     let found = organization::find(db, id, clock.now()).await?;
     found.ok_or_else(|| Refusal::UnknownOrganization(id.to_owned()))
 }
 
 fn checked_name(name: String) -> Result<String, Refusal> {
-    if ShortText::new(&name, "The name").is_ok() { Ok(name) } else { Err(Refusal::Name) }
+    ShortText::new(&name, "The name").map_err(Refusal::Name)?;
+    Ok(name)
 }
 
 fn parsed_plan(plan: &str) -> Result<Plan, Refusal> {
@@ -369,7 +287,7 @@ fn expiry(clock: &Clock, days: u16) -> Result<Timestamp, Refusal> {
     if days == 0 {
         return Err(Refusal::Expiry);
     }
-    Ok(Timestamp::from_millis(clock.now().as_millis() + i64::from(days) * DAY_MILLIS))
+    Ok(clock.now().plus(DAY * u32::from(days)))
 }
 
 impl Row for Organization {
@@ -388,20 +306,6 @@ impl Row for Organization {
             of(self.keys, self.plan.keys()),
             of(self.requests_this_month, self.plan.monthly_requests()),
             self.created_at.to_string(),
-        ]
-    }
-}
-
-impl Row for Member {
-    const COLUMNS: &'static [(&'static str, usize)] =
-        &[("E-mail", 40), ("Role", 6), ("Added", 24), ("Last sign-in", 24)];
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.email.clone(),
-            self.role.as_str().to_owned(),
-            self.added_at.to_string(),
-            self.signed_in_at.map_or("never".to_owned(), |at| at.to_string()),
         ]
     }
 }

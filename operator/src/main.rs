@@ -2,6 +2,7 @@
 //! any AWS account, or of any endpoint, that the usual AWS variables name.
 
 mod command;
+mod member;
 mod output;
 
 use std::process::ExitCode;

@@ -1,7 +1,8 @@
 //! From the `X-API-Key` header to a [`Caller`]: the key, its burst, its scope, the plan and the month, in this order.
 //!
 //! A handler that takes a `Caller<JobsRead>` is served only for a key that has `jobs:read` and whose limits have room.
-//! There is no other way to an organization's id, so a handler that forgets the key does not compile.
+//! A function of the API has no other way to an organization's id, so a handler that forgets the key does not compile. (The settings
+//! have one of their own: whose [session](crate::records::session) it is.)
 
 use std::marker::PhantomData;
 
@@ -86,7 +87,10 @@ impl FromRequestParts<App> for Holder {
         limits.month = Standing::of_plan(organization.plan, organization.requests_this_month, now);
         exchange::note_limits(&limits);
         let (burst, month) = (limits.burst, limits.month);
-        Ok(Self { key: used.summary()?, organization, burst, month })
+        let mut key = used.summary()?;
+        // Which may be a secret that ends before its key does.
+        key.expires_at = used.grant.expires_at;
+        Ok(Self { key, organization, burst, month })
     }
 }
 

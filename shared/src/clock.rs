@@ -4,6 +4,7 @@ use std::{
     fmt,
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -19,6 +20,9 @@ use crate::{
 /// RFC 3339 in UTC with exactly three digits of a second. Always 24 bytes long, so that it sorts as text.
 const FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// A day of 24 hours, which every day of UTC is here.
+pub const DAY: Duration = Duration::from_hours(24);
 
 /// A moment in UTC, to the millisecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +42,12 @@ impl Timestamp {
     #[must_use]
     pub fn as_millis(self) -> i64 {
         self.as_secs() * 1_000 + i64::from(self.0.millisecond())
+    }
+
+    /// The moment so much later.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self::from_millis(self.as_millis().saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Whole seconds since 1970-01-01T00:00:00Z.

@@ -18,6 +18,12 @@ macro_rules! closed_set {
                 match self { $(Self::$variant => $text,)* }
             }
 
+            /// The value that is written so.
+            #[must_use]
+            pub fn named(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == text)
+            }
+
             /// What it means, in a sentence.
             #[must_use]
             pub const fn about(self) -> &'static str {

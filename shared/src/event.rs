@@ -56,8 +56,8 @@ pub(crate) fn request_id(event: &ApiGatewayV2httpRequest) -> Option<&str> {
     fine.then_some(id)
 }
 
-/// Where the client reached the API, as the event tells it, for links: read out of every event, but put together for an error
-/// alone.
+/// Where the client reached the API, as the gateway tells it: for links, and for the settings, whose forms must come from there and
+/// whose sign-in comes back to there. An extension of the request. Put together only where it is shown.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     host: Option<String>,
@@ -112,7 +112,8 @@ pub(crate) fn into_request(event: ApiGatewayV2httpRequest) -> Result<Request<Bod
     }
     // Payload format 2.0 has cookies apart.
     if let Some(cookies) = event.cookies.filter(|cookies| !cookies.is_empty()) {
-        let cookies = HeaderValue::from_str(&cookies.join("; ")).map_err(|_| bad("A cookie is not one."))?;
+        let cookies =
+            HeaderValue::from_bytes(cookies.join("; ").as_bytes()).map_err(|_| bad("A cookie is not one."))?;
         request.headers_mut().insert(header::COOKIE, cookies);
     }
     Ok(request)

@@ -1,7 +1,7 @@
 //! Identifiers: UUIDs of version 7 (RFC 9562), lower case and hyphenated, each kind a type of its own.
 //!
 //! A version 7 UUID begins with its time in milliseconds, so ids sort by when they were made. An [`OrgId`] can't be
-//! made outside this crate: a handler can only have the one that its caller's key proved.
+//! made outside this crate: a handler can only have the one that its caller's key, or session, proved.
 
 use std::{fmt, str::FromStr};
 
@@ -116,7 +116,7 @@ ids! {
     MoveId
 }
 
-/// An organization's id. Only this crate makes one: from a key's item, or for an organization that is created or found.
+/// An organization's id. Only this crate makes one: from the item of a key or a member, or for an organization that is created or found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrgId(Uuid);
 

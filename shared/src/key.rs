@@ -78,12 +78,6 @@ impl ApiKey {
         KeyHash(Sha256::digest(self.0.as_bytes()).into())
     }
 
-    /// How people recognize the key afterwards: `hh_live_` + id + `…` + its last four characters.
-    #[must_use]
-    pub fn display_form(&self) -> String {
-        format!("{PREFIX}{}…{}", self.id(), self.last_four())
-    }
-
     /// The last four characters, by which people tell a rotated key from the one before.
     #[must_use]
     pub fn last_four(&self) -> &str {
@@ -118,8 +112,15 @@ impl KeyId {
         well_formed.then(|| Self(text.to_owned()))
     }
 
-    /// The id that belongs to a digest: 59 of its bits.
-    pub(crate) fn of_digest(digest: &[u8; 32]) -> Self {
+    /// How people recognize the key: `hh_live_` + id + `…` + its last four characters.
+    #[must_use]
+    pub fn display_form(&self, last_four: &str) -> String {
+        format!("{PREFIX}{self}…{last_four}")
+    }
+
+    /// The id that belongs to a digest, of whose choices there are as many as of ids.
+    #[must_use]
+    pub fn of_digest(digest: &[u8; 32]) -> Self {
         let digits = digest.chunks(3).take(ID_LEN);
         // Three bytes for a digit, so that no digit is noticeably likelier than another.
         let digit =
@@ -197,7 +198,7 @@ mod tests {
         }
         assert_eq!(number, 0);
         assert_eq!(key.reveal().as_bytes()[50..], digits);
-        assert_eq!(key.display_form(), format!("hh_live_{}…{}", key.id(), &key.reveal()[52..]));
+        assert_eq!(key.id().display_form(key.last_four()), format!("hh_live_{}…{}", key.id(), &key.reveal()[52..]));
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! makes a [`Caller`](auth::Caller) of the key, which [`limits`] counts; [`extract`] reads path, query and body; a
 //! handler joins the caller to one call of [`records`]; [`envelope`], [`page`] and [`error`] are what it can answer.
 //!
+//! The settings go another way: [`records::session`] tells who is signed in, [`secret`] is what their browser has, and [`browser`] what
+//! their pages tell it.
+//!
 //! This crate knows no route, and the functions know no DynamoDB.
 
 pub mod app;
@@ -29,6 +32,7 @@ pub mod plan;
 pub mod records;
 pub mod route;
 pub mod scope;
+pub mod secret;
 pub mod serve;
 mod table;
 pub mod value;

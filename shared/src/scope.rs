@@ -65,6 +65,6 @@ impl FromStr for Scope {
     type Err = UnknownScope;
 
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        Self::ALL.iter().copied().find(|scope| scope.as_str() == text).ok_or(UnknownScope)
+        Self::named(text).ok_or(UnknownScope)
     }
 }

@@ -111,7 +111,7 @@ impl Api {
 
 /// An extension of a response that tells of its error in its own words, such as a page: the envelope is not written over them.
 #[derive(Clone, Copy, Debug)]
-pub struct Told;
+pub struct OwnBody;
 
 /// What an answer repeats of its request.
 struct Asked<'a> {
@@ -127,7 +127,7 @@ fn finish(
     Asked { method, id, origin }: &Asked<'_>,
     notes: &Notes,
 ) -> Response<Body> {
-    let is_told = response.extensions().get::<Told>().is_some();
+    let is_told = response.extensions().get::<OwnBody>().is_some();
     if let Some(error) = error.filter(|_| !is_told) {
         let body = error.body(id, &origin.to_string());
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));

@@ -11,7 +11,12 @@ use aws_sdk_dynamodb::{
 };
 use local::{database::Embedded, demo};
 use serde_json::Value;
-use shared::{db::Db, plan::Plan};
+use shared::{
+    clock::Clock,
+    db::Db,
+    plan::Plan,
+    records::{member, organization},
+};
 
 use crate::world::{START, TestClock, database, gateway, request, send};
 
@@ -43,6 +48,38 @@ async fn everything(db: &Db, key: &str) -> Vec<Vec<Value>> {
     assert!(positions.iter().all(|at| !at.is_empty()), "every stage has somebody");
     let positions = positions.concat();
     vec![jobs, walk("/api/v1/candidates").await, stages, positions, applications]
+}
+
+#[tokio::test]
+async fn each_organization_has_an_admin_and_a_member_and_whom_somebody_removes_stays_removed() {
+    let database: Embedded = database();
+    let db = database.db();
+    let people = async || {
+        let mut people = Vec::new();
+        for organization in organization::list(&db, None, Clock::system().now()).await.unwrap().0 {
+            for member in member::list(&db, &organization.id, None).await.unwrap().0 {
+                people.push((organization.id, member.email));
+            }
+        }
+        people
+    };
+    demo::seed(&db).await.unwrap();
+    let all = people().await;
+    let mut emails: Vec<&str> = all.iter().map(|(_, email)| email.as_str()).collect();
+    emails.sort_unstable();
+    let mut wanted: Vec<String> = demo::people().into_iter().map(|person| person.email).collect();
+    wanted.sort_unstable();
+    assert_eq!((emails.len(), emails), (8, wanted.iter().map(String::as_str).collect()));
+    // Of one organization one, of another all, as in data that was kept from before there were any.
+    let (first, last) = (&all[0], &all[7]);
+    assert!(member::remove(&db, &first.0, &first.1).await.unwrap());
+    for (org, email) in all.iter().filter(|(org, _)| *org == last.0) {
+        assert!(member::remove(&db, org, email).await.unwrap());
+    }
+    demo::seed(&db).await.unwrap();
+    let kept = people().await;
+    assert_eq!(kept.len(), 7);
+    assert!(!kept.iter().any(|(_, email)| *email == first.1));
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ type Lie = Box<dyn Fn(&Issuer, &str, Value) -> Value + Send + Sync>;
 pub struct Liar {
     pub issuer: Arc<Issuer>,
     lie: Arc<Mutex<Option<Lie>>>,
+    refusal: Arc<Mutex<Option<(&'static str, &'static str)>>>,
     /// How often each endpoint was asked.
     asked: Arc<Mutex<BTreeMap<String, u32>>>,
 }
@@ -52,7 +53,7 @@ impl Liar {
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let callbacks = vec![format!("{ORIGIN}{}", settings::CALLBACK)];
         let issuer = Arc::new(Issuer::new(&origin, callbacks, people, world.clock.clock()).unwrap());
-        let liar = Self { issuer, lie: Arc::default(), asked: Arc::default() };
+        let liar = Self { issuer, lie: Arc::default(), refusal: Arc::default(), asked: Arc::default() };
         let service = liar.router();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         liar
@@ -69,7 +70,10 @@ impl Liar {
     async fn answer(&self, request: Request, next: Next) -> Response {
         let endpoint = request.uri().path().rsplit('/').next().unwrap().to_owned();
         *self.asked.lock().unwrap().entry(endpoint.clone()).or_default() += 1;
-        let response = next.run(request).await;
+        if let Some((_, body)) = self.refusal.lock().unwrap().filter(|(of, _)| *of == endpoint) {
+            return (StatusCode::BAD_REQUEST, [("content-type", "application/json")], body).into_response();
+        }
+        let response = next.run(with_client(request).await).await;
         if response.status() != StatusCode::OK || endpoint == "authorize" {
             return response;
         }
@@ -92,12 +96,15 @@ impl Liar {
         self.lies_all(move |issuer, of, body| if of == endpoint { lie(issuer, body) } else { body });
     }
 
+    /// From now on, the endpoint answers 400 with this body.
+    pub fn refuses(&self, endpoint: &'static str, body: &'static str) {
+        *self.refusal.lock().unwrap() = Some((endpoint, body));
+    }
+
     /// From now on, the token is what `forge` makes of the claims that it should have.
     pub fn forges(&self, forge: impl Fn(&Issuer, Value) -> String + Send + Sync + 'static) {
         self.lies("token", move |issuer, mut body| {
-            let claims = body["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
-            let claims = serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap()).unwrap();
-            body["id_token"] = forge(issuer, claims).into();
+            body["id_token"] = forge(issuer, claims(&body)).into();
             body
         });
     }
@@ -107,12 +114,32 @@ impl Liar {
     }
 }
 
+/// The request of a client that has told who it is in a header, as one that tells it in the form.
+async fn with_client(request: Request) -> Request {
+    if !request.headers().contains_key("authorization") {
+        return request;
+    }
+    let (parts, body) = request.into_parts();
+    let mut form = to_bytes(body, usize::MAX).await.unwrap().to_vec();
+    form.extend(format!("&client_id={}", issuer::CLIENT_ID).into_bytes());
+    let mut request = Request::from_parts(parts, Body::from(form));
+    request.headers_mut().remove("content-length");
+    request
+}
+
+/// What the id token of a token endpoint's answer says.
+pub fn claims(answer: &Value) -> Value {
+    let claims = answer["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
+    serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap()).unwrap()
+}
+
 pub struct Desk {
     pub world: World,
     pub liar: Liar,
     pub gateway: Arc<Gateway>,
     pub admin: String,
     pub member: String,
+    secret: Option<String>,
 }
 
 impl Desk {
@@ -127,8 +154,8 @@ impl Desk {
         let person = |email: &str| Person { title: email.to_owned(), email: email.to_owned() };
         let stranger = "stranger@example.com";
         let liar = Liar::start(&world, [admin.as_str(), &member, stranger].map(person).to_vec()).await;
-        let gateway = Arc::new(gateway(&world, &liar));
-        Self { world, liar, gateway, admin, member }
+        let gateway = Arc::new(gateway(&world, &liar, None));
+        Self { world, liar, gateway, admin, member, secret: None }
     }
 
     pub async fn new() -> Self {
@@ -137,7 +164,24 @@ impl Desk {
 
     /// Further instances of all functions, which know nothing of what these have seen.
     pub fn fresh_gateway(&self) -> Arc<Gateway> {
-        Arc::new(gateway(&self.world, &self.liar))
+        Arc::new(gateway(&self.world, &self.liar, self.secret.clone()))
+    }
+
+    /// The settings have a secret with the issuer from now on.
+    pub fn share_secret(&mut self, secret: &str) {
+        self.secret = Some(secret.to_owned());
+        self.gateway = self.fresh_gateway();
+    }
+
+    /// The answer to an event, past the local gateway.
+    pub async fn answer(&self, event: &Value) -> Page {
+        let issuer = settings::Issuer::new(self.liar.issuer.url(), issuer::CLIENT_ID, None);
+        let apis = local::apis(|| App::new(self.world.db.clone(), self.world.clock.clock()), issuer);
+        let event = serde_json::value::to_raw_value(event).unwrap();
+        let answer = apis["functions/settings"].answer(&event, "test").await;
+        let Some(lambda_http::Body::Text(body)) = answer.body else { panic!("no text") };
+        let status = StatusCode::from_u16(u16::try_from(answer.status_code).unwrap()).unwrap();
+        Page { status, headers: answer.headers, body }
     }
 
     pub fn browser(&self) -> Browser {
@@ -173,8 +217,8 @@ impl Desk {
     }
 }
 
-fn gateway(world: &World, liar: &Liar) -> Gateway {
-    let issuer = settings::Issuer::new(liar.issuer.url(), issuer::CLIENT_ID, None);
+fn gateway(world: &World, liar: &Liar, secret: Option<String>) -> Gateway {
+    let issuer = settings::Issuer::new(liar.issuer.url(), issuer::CLIENT_ID, secret);
     Gateway::new(&TEMPLATE, || App::new(world.db.clone(), world.clock.clock()), issuer).unwrap()
 }
 
@@ -314,7 +358,7 @@ impl Browser {
     /// The answer to this form of a new key.
     pub async fn fill(&mut self, form: &Page, name: &str, scopes: &[&str]) -> Page {
         let (token, nonce) = (form.field("token"), form.field("nonce"));
-        let mut fields = vec![("token", token.as_str()), ("nonce", &nonce), ("name", name), ("life", "none")];
+        let mut fields = vec![("token", token.as_str()), ("nonce", &nonce), ("name", name), ("expiry", "none")];
         fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
         self.post("/settings/keys", &fields).await
     }

@@ -108,7 +108,7 @@ async fn while_a_rotated_secret_is_kept_both_count_on_one_burst_and_one_month() 
     world.get("/api/v1/jobs").await.ok(200);
     let new = successor(&world.key);
     let until = "2026-11-24T13:00:00.000Z";
-    let kept = Rotation { seen: Some(0), keep_until: Some(until.parse().unwrap()) };
+    let kept = Rotation { seen: Some(0), keep_until: Some(until.parse().unwrap()), expires_at: None };
     assert_eq!(rotate(&world, &new, kept).await, Rotated::Done);
     for left in (0..59).rev() {
         let key = if left % 2 == 0 { new.reveal() } else { &world.key };
@@ -134,7 +134,7 @@ async fn while_a_rotated_secret_is_kept_both_count_on_one_burst_and_one_month() 
 async fn a_kept_secret_ends_with_its_time_also_where_an_instance_remembers_it() {
     let world = World::frozen(Plan::Enterprise).await;
     let new = successor(&world.key);
-    let kept = Rotation { seen: None, keep_until: Some("2026-11-24T12:00:30.000Z".parse().unwrap()) };
+    let kept = Rotation { seen: None, keep_until: Some("2026-11-24T12:00:30.000Z".parse().unwrap()), expires_at: None };
     assert_eq!(rotate(&world, &new, kept).await, Rotated::Done);
     for _ in 0..60 {
         world.get("/api/v1/jobs").await.ok(200);
@@ -153,7 +153,11 @@ async fn a_kept_secret_ends_with_its_time_also_where_an_instance_remembers_it() 
 async fn a_second_rotation_ends_the_secret_that_the_first_has_kept() {
     let world = World::frozen(Plan::Enterprise).await;
     let (second, third) = (successor(&world.key), successor(&world.key));
-    let keep = |seen| Rotation { seen: Some(seen), keep_until: Some("2026-12-01T12:00:00.000Z".parse().unwrap()) };
+    let keep = |seen| Rotation {
+        seen: Some(seen),
+        keep_until: Some("2026-12-01T12:00:00.000Z".parse().unwrap()),
+        expires_at: None,
+    };
     assert_eq!(rotate(&world, &second, keep(0)).await, Rotated::Done);
     world.get("/api/v1/jobs").await.ok(200);
     assert_eq!(rotate(&world, &third, keep(1)).await, Rotated::Done);
@@ -173,7 +177,7 @@ async fn a_second_rotation_ends_the_secret_that_the_first_has_kept() {
 async fn of_rotations_at_once_exactly_one_is_done() {
     let world = World::frozen(Plan::Enterprise).await;
     let candidates: Vec<ApiKey> = (0..20).map(|_| successor(&world.key)).collect();
-    let seen = Rotation { seen: Some(0), keep_until: None };
+    let seen = Rotation { seen: Some(0), keep_until: None, expires_at: None };
     let came = join_all(candidates.iter().map(|key| rotate(&world, key, seen))).await;
     assert_eq!(came.iter().filter(|came| **came == Rotated::Done).count(), 1);
     assert!(came.iter().all(|came| *came != Rotated::Unknown));
@@ -187,7 +191,7 @@ async fn of_rotations_at_once_exactly_one_is_done() {
 #[tokio::test]
 async fn a_plan_whose_keys_are_used_up_is_not_in_the_way_of_a_rotation() {
     let world = World::frozen(Plan::Starter).await;
-    let kept = Rotation { seen: None, keep_until: Some("2026-11-25T12:00:00.000Z".parse().unwrap()) };
+    let kept = Rotation { seen: None, keep_until: Some("2026-11-25T12:00:00.000Z".parse().unwrap()), expires_at: None };
     assert_eq!(rotate(&world, &successor(&world.key), kept).await, Rotated::Done);
     world.get("/api/v1/jobs").await.ok(200);
 }

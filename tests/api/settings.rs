@@ -30,7 +30,7 @@ fn id(key: &str) -> &str {
 }
 
 /// The token of the browser's session, as its forms have it.
-async fn token(browser: &mut Browser) -> String {
+async fn token_of(browser: &mut Browser) -> String {
     browser.get("/settings/plan").await.field("token")
 }
 
@@ -54,7 +54,7 @@ async fn no_page_is_shown_and_no_form_taken_without_a_session() {
         }
     }
     for path in forms.iter().map(String::as_str).chain(["/settings/keys", "/settings/sign-out"]) {
-        desk.browser().post(path, &[("overlap", "0"), ("seen", "0")]).await.shown(401);
+        desk.browser().post(path, &[("overlap", "none"), ("expiry", "same"), ("seen", "0")]).await.shown(401);
     }
     assert_eq!(call(&desk, &desk.world.key).await, 200);
 }
@@ -120,26 +120,27 @@ async fn assets_are_kept_for_ever_under_the_names_that_pages_have_for_them() {
 async fn another_organizations_keys_read_like_missing_ones_on_every_page_and_action() {
     let (desk, other) = (Desk::new().await, World::new().await);
     let mut browser = desk.admin().await;
-    let token = token(&mut browser).await;
+    let token = token_of(&mut browser).await;
     let theirs = id(&other.key).to_owned();
     let missing = "AAAAAAAAAA";
     for action in ["rotate", "revoke"] {
         let mut told = Vec::new();
+        other.get("/api/v1/jobs").await.ok(200);
         for key in [theirs.as_str(), missing] {
             let path = format!("/settings/keys/{key}/{action}");
             told.push(browser.get(&path).await.shown(404).to_owned());
-            let fields = [("token", token.as_str()), ("overlap", "0"), ("seen", "0")];
+            let fields = [("token", token.as_str()), ("overlap", "none"), ("expiry", "same"), ("seen", "0")];
             told.push(browser.post(&path, &fields).await.shown(404).to_owned());
         }
         assert!(told.iter().all(|body| *body == told[0]));
     }
+    other.new_key_instead(&[Scope::JobsRead]).await;
     let notice = browser.get(&format!("/settings/keys?revoked={theirs}")).await;
     assert_eq!(notice.body, browser.get(&format!("/settings/keys?revoked={missing}")).await.body);
     for path in ["/settings/keys", "/settings/usage", "/settings/activity"] {
         let page = browser.get(path).await;
         assert!(page.shown(200).contains(id(&desk.world.key)) && !page.body.contains(&theirs), "{path}");
     }
-    other.get("/api/v1/jobs").await.ok(200);
 }
 
 #[tokio::test]
@@ -164,7 +165,7 @@ async fn a_cursor_of_another_organizations_list_is_refused() {
 async fn a_member_looks_and_changes_nothing() {
     let desk = Desk::new().await;
     let mut member = desk.member().await;
-    let token = token(&mut member).await;
+    let token = token_of(&mut member).await;
     let key = id(&desk.world.key).to_owned();
     for path in ["/settings/keys", "/settings/usage", "/settings/activity", "/settings/plan"] {
         let page = member.get(path).await;
@@ -177,10 +178,11 @@ async fn a_member_looks_and_changes_nothing() {
     }
     let fields = [
         ("token", token.as_str()),
-        ("overlap", "0"),
+        ("overlap", "none"),
+        ("expiry", "same"),
         ("seen", "0"),
         ("name", "x"),
-        ("life", "none"),
+        ("expiry", "none"),
         ("scope", "jobs:read"),
         ("nonce", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
     ];
@@ -196,7 +198,7 @@ async fn a_member_looks_and_changes_nothing() {
 async fn a_form_that_no_page_of_ours_has_sent_changes_nothing() {
     let desk = Desk::new().await;
     let (mut browser, mut other) = (desk.admin().await, desk.admin().await);
-    let (token, others) = (token(&mut browser).await, token(&mut other).await);
+    let (token, others) = (token_of(&mut browser).await, token_of(&mut other).await);
     assert_ne!(token, others);
     let path = format!("/settings/keys/{}/revoke", id(&desk.world.key));
     let right = [("token", token.as_str())];
@@ -210,7 +212,10 @@ async fn a_form_that_no_page_of_ours_has_sent_changes_nothing() {
         Some("http://evil.example/?http://api.example.com"),
         Some("http://api.example.com/"),
     ] {
-        assert!(browser.post_from(origin, &path, &right).await.shown(403).contains("not sent from here"), "{origin:?}");
+        assert!(
+            browser.post_from(origin, &path, &right).await.shown(403).contains("This page is out of date"),
+            "{origin:?}"
+        );
     }
     for wrong in ["", "x", &others, &token[1..]] {
         browser.post(&path, &[("token", wrong)]).await.shown(403);
@@ -315,7 +320,7 @@ async fn a_wrong_form_is_shown_again_with_what_was_filled_in_and_makes_no_key() 
         ("kept", &["jobs:read"], "31", "Choose when the key expires."),
         ("kept", &["jobs:read"], "", "Choose when the key expires."),
     ] {
-        let mut fields = vec![("token", token.as_str()), ("nonce", &nonce), ("name", name), ("life", life)];
+        let mut fields = vec![("token", token.as_str()), ("nonce", &nonce), ("name", name), ("expiry", life)];
         fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
         let page = browser.post("/settings/keys", &fields).await;
         assert!(page.shown(422).contains(problem), "{problem}: {}", page.body);
@@ -323,7 +328,7 @@ async fn a_wrong_form_is_shown_again_with_what_was_filled_in_and_makes_no_key() 
         assert!(page.body.contains("role=\"alert\""));
     }
     // A form that no page has made.
-    let fields = [("token", token.as_str()), ("nonce", "1"), ("name", "x"), ("life", "none"), ("scope", "jobs:read")];
+    let fields = [("token", token.as_str()), ("nonce", "1"), ("name", "x"), ("expiry", "none"), ("scope", "jobs:read")];
     browser.post("/settings/keys", &fields).await.shown(403);
     let organization = organization::get(&desk.world.db, &desk.world.org, desk.world.clock.now()).await.unwrap();
     assert_eq!(organization.keys, 1);
@@ -335,7 +340,8 @@ async fn a_key_expires_when_it_was_chosen_to() {
     let mut browser = desk.admin().await;
     let form = browser.get("/settings/keys/new").await;
     let (token, nonce) = (form.field("token"), form.field("nonce"));
-    let fields = [("token", token.as_str()), ("nonce", &nonce), ("name", "x"), ("life", "30"), ("scope", "jobs:read")];
+    let fields =
+        [("token", token.as_str()), ("nonce", &nonce), ("name", "x"), ("expiry", "30"), ("scope", "jobs:read")];
     let key = browser.post("/settings/keys", &fields).await.secret();
     assert!(browser.get("/settings/keys").await.body.contains("2026-12-24 12:00 UTC"));
     desk.world.clock.set("2026-12-24T11:59:59.999Z");
@@ -347,8 +353,8 @@ async fn a_key_expires_when_it_was_chosen_to() {
     assert!(browser.get("/settings/keys").await.body.contains("expired"));
     let path = format!("/settings/keys/{}/rotate", id(&key));
     browser.get(&path).await.shown(409);
-    let token = browser.get("/settings/plan").await.field("token");
-    let fields = [("token", token.as_str()), ("overlap", "0"), ("seen", "0")];
+    let token = token_of(&mut browser).await;
+    let fields = [("token", token.as_str()), ("overlap", "none"), ("expiry", "same"), ("seen", "0")];
     browser.post(&path, &fields).await.shown(409);
 }
 
@@ -366,7 +372,7 @@ async fn a_form_that_is_sent_twice_makes_one_key_also_at_once() {
     assert_eq!(shown.len(), 1);
     let key = shown[0].secret();
     for page in pages.iter().filter(|page| page.status != 200) {
-        assert!(page.shown(409).contains("This key is made already") && !page.body.contains(&key));
+        assert!(page.shown(409).contains("This key is created already") && !page.body.contains(&key));
     }
     assert_eq!(call(&desk, &key).await, 200);
     // Much later too, as with Back and a second press; and with another name.
@@ -400,7 +406,7 @@ async fn of_fifty_keys_made_at_once_on_starter_there_is_exactly_one() {
     }
     let list = browser.get("/settings/keys").await;
     assert!(list.shown(200).contains("1 of 1 used, 0 left"));
-    assert_eq!(list.body.matches("one of fifty").count(), 3, "a heading, and the names of two links");
+    assert_eq!(list.body.matches("<h2>one of fifty</h2>").count(), 1);
     assert!(!list.body.contains("/settings/keys/new"));
 }
 
@@ -412,7 +418,7 @@ async fn a_key_is_rotated_with_overlap_and_of_two_rotations_at_once_one_wins() {
     let path = format!("/settings/keys/{}/rotate", id(&old));
     let form = browser.get(&path).await;
     let (token, seen) = (form.field("token"), form.field("seen"));
-    let fields = [("token", token.as_str()), ("seen", &seen), ("overlap", "1")];
+    let fields = [("token", token.as_str()), ("seen", &seen), ("overlap", "1h"), ("expiry", "same")];
     let sent = (0..8).map(|_| {
         let mut browser = browser.clone();
         let path = &path;
@@ -429,21 +435,114 @@ async fn a_key_is_rotated_with_overlap_and_of_two_rotations_at_once_one_wins() {
     assert_eq!((call(&desk, &old).await, call(&desk, &old).await, call(&desk, &new).await), (200, 200, 200));
     let list = browser.get("/settings/keys").await;
     assert!(list.shown(200).contains("rotating"));
-    assert!(list.body.contains(&format!("The old one, …{}, was used 2 times since.", &old[52..])), "{}", list.body);
+    assert!(list.body.contains(&format!("The old secret, …{}, was used 2 times since.", &old[52..])), "{}", list.body);
     let again = browser.get(&path).await;
-    assert!(again.shown(200).contains("ends with this rotation, whatever you choose"));
+    assert!(again.shown(200).contains("it ends with this rotation, whatever you choose"));
 
     desk.world.clock.set("2026-11-24T13:00:00.000Z");
     assert_eq!((call(&desk, &old).await, call(&desk, &new).await), (401, 200));
     let mut browser = desk.admin().await;
-    let token = browser.get("/settings/plan").await.field("token");
+    let token = token_of(&mut browser).await;
     assert!(!browser.get("/settings/keys").await.body.contains("rotating"));
     // The form of before the rotation is of no use now; a wrong choice neither.
-    for (seen, overlap, status) in [("0", "0", 409), ("1", "2", 400), ("1", "", 400), ("x", "0", 403), ("", "0", 403)] {
-        browser.post(&path, &[("token", &token), ("seen", seen), ("overlap", overlap)]).await.shown(status);
+    for (seen, overlap, expiry, status) in [
+        ("0", "none", "same", 409),
+        ("1", "2h", "same", 400),
+        ("1", "", "same", 400),
+        ("1", "none", "31", 400),
+        ("1", "none", "", 400),
+        ("x", "none", "same", 403),
+        ("", "none", "same", 403),
+    ] {
+        let fields = [("token", token.as_str()), ("seen", seen), ("overlap", overlap), ("expiry", expiry)];
+        browser.post(&path, &fields).await.shown(status);
     }
-    let newest = browser.post(&path, &[("token", &token), ("seen", "1"), ("overlap", "0")]).await.secret();
+    let newest = browser
+        .post(&path, &[("token", &token), ("seen", "1"), ("overlap", "none"), ("expiry", "same")])
+        .await
+        .secret();
     assert_eq!((call(&desk, &new).await, call(&desk, &newest).await), (401, 200));
+}
+
+#[tokio::test]
+async fn a_rotation_gives_the_old_secret_no_longer_than_the_key_had_and_can_renew_the_key() {
+    let desk = Desk::new().await;
+    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
+    let old = ApiKey::generate().unwrap();
+    let expires_at = Some("2026-11-24T18:00:00.000Z".parse().unwrap());
+    let new = NewKey { name: "ends today".to_owned(), scopes: vec![Scope::JobsRead], expires_at };
+    api_key::create(db, org, now, &old, new, &Actor::operator()).await.unwrap();
+    let old = old.reveal();
+    let mut browser = desk.admin().await;
+    assert!(browser.get("/settings/keys").await.shown(200).contains("<strong> soon</strong>"));
+    let path = format!("/settings/keys/{}/rotate", id(old));
+    let form = browser.get(&path).await;
+    assert!(form.shown(200).contains("2026-11-24 18:00 UTC"), "the form tells when the key expires");
+    let token = form.field("token");
+    let fields = [("token", token.as_str()), ("seen", "0"), ("overlap", "7d"), ("expiry", "90")];
+    let page = browser.post(&path, &fields).await;
+    let new = page.secret();
+    let valid = page.body.split("is valid until ").nth(1).unwrap();
+    assert!(valid.starts_with("<time datetime=\"2026-11-24T18:00:00.000Z\""), "{valid}");
+    let told = desk.world.call("GET", "/api/v1/usage", Some(old), None).await;
+    assert_eq!(told.ok(200)["key"]["expiresAt"], "2026-11-24T18:00:00.000Z", "of the secret that asks");
+    let told = desk.world.call("GET", "/api/v1/usage", Some(&new), None).await;
+    assert_eq!(told.ok(200)["key"]["expiresAt"], "2027-02-22T12:00:00.000Z");
+    desk.world.clock.set("2026-11-24T18:00:00.000Z");
+    assert_eq!((call(&desk, old).await, call(&desk, &new).await), (401, 200));
+    let mut browser = desk.admin().await;
+    let token = token_of(&mut browser).await;
+    let fields = [("token", token.as_str()), ("seen", "1"), ("overlap", "none"), ("expiry", "none")];
+    let newest = browser.post(&path, &fields).await.secret();
+    desk.world.clock.set("2030-01-01T00:00:00.000Z");
+    assert_eq!((call(&desk, &new).await, call(&desk, &newest).await), (401, 200));
+}
+
+#[tokio::test]
+async fn a_key_from_before_it_was_noted_who_creates_keys_is_the_operators() {
+    let desk = Desk::new().await;
+    let key = id(&desk.world.key).to_owned();
+    let string = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
+    let update = desk.world.client.update_item().table_name("AccessTable");
+    let update = update.key("pk", string(format!("KEY#{key}"))).key("sk", string("KEY".to_owned()));
+    update.update_expression("REMOVE createdBy").send().await.unwrap();
+    let mut browser = desk.admin().await;
+    assert!(browser.get("/settings/keys").await.shown(200).contains("by operator"));
+    let path = format!("/settings/keys/{key}/revoke");
+    let token = token_of(&mut browser).await;
+    assert_eq!(browser.post(&path, &[("token", &token)]).await.status, 303);
+}
+
+#[tokio::test]
+async fn a_form_that_the_gateway_hands_over_in_base64_is_read() {
+    let desk = Desk::new().await;
+    let mut browser = desk.admin().await;
+    let form = browser.get("/settings/keys/new").await;
+    let (token, nonce) = (form.field("token"), form.field("nonce"));
+    let body = format!("token={token}&nonce={nonce}&name=a%20b+c&scope=jobs%3Aread&scope=jobs%3Awrite&expiry=none");
+    let fixture = include_str!("../../events/settings-form-of-another-site.json");
+    let mut event: serde_json::Value = serde_json::from_str(fixture).unwrap();
+    event["rawPath"] = "/settings/keys".into();
+    event["requestContext"]["domainName"] = "api.example.com".into();
+    event["headers"]["origin"] = ORIGIN.into();
+    event["headers"]["x-forwarded-proto"] = "http".into();
+    event["cookies"] = serde_json::json!([format!("__Host-session={}", browser.cookies["__Host-session"])]);
+    event["body"] = data_encoding::BASE64.encode(body.as_bytes()).into();
+    event["isBase64Encoded"] = true.into();
+    let page = desk.answer(&event).await;
+    assert!(page.shown(200).contains("“a b c” is created"));
+    assert_eq!(call(&desk, &page.secret()).await, 200);
+}
+
+#[tokio::test]
+async fn what_is_no_page_is_told_as_one() {
+    let desk = Desk::new().await;
+    let mut browser = desk.browser();
+    assert_eq!(browser.get("/settings/").await.location(), "/settings/keys");
+    for path in ["/settings/nowhere", "/settings/keys/", "/settings/keys/AAAAAAAAAA", "/settings/usage/2026"] {
+        assert!(browser.get(path).await.shown(404).contains("There is no such page"), "{path}");
+    }
+    assert!(browser.get("/settings/sign-out").await.shown(405).contains("<h1>"));
 }
 
 #[tokio::test]
@@ -461,7 +560,7 @@ async fn a_revoked_key_is_refused_from_the_next_request_on() {
     assert!(browser.get(done.location()).await.shown(200).contains("is revoked. It is refused from now on."));
     // Once more is no failure, and no second entry.
     assert_eq!(browser.post(&path, &fields).await.status, 303);
-    browser.get(&path).await.shown(404);
+    assert_eq!(browser.get(&path).await.location(), done.location());
     browser.get(&path.replace("revoke", "rotate")).await.shown(409);
     let activity = browser.get("/settings/activity").await;
     assert_eq!(activity.shown(200).matches("<td>revoked</td>").count(), 1);
@@ -483,9 +582,9 @@ async fn activity_tells_who_did_what_from_where_and_forgets_after_400_days() {
     let page = browser.get("/settings/activity").await;
     let rows = cells(&page);
     assert_eq!(rows.len(), 2);
-    let wanted = format!("2026-11-24 12:00 UTC{}madetold hh_live_{}…{}192.0.2.1", desk.admin, id(&key), &key[52..]);
+    let wanted = format!("2026-11-24 12:00 UTC{}createdtold hh_live_{}…{}192.0.2.1", desk.admin, id(&key), &key[52..]);
     assert!(rows.contains(&wanted), "{rows:?}");
-    assert!(rows.iter().any(|row| row.contains("operatormadetest") && row.ends_with("—")), "{rows:?}");
+    assert!(rows.iter().any(|row| row.contains("operatorcreatedtest") && row.ends_with("—")), "{rows:?}");
     desk.world.clock.set("2027-12-29T11:59:59.999Z");
     let mut browser = desk.admin().await;
     assert_eq!(cells(&browser.get("/settings/activity").await).len(), 2);
@@ -544,13 +643,13 @@ async fn an_empty_list_leads_on_as_the_plan_and_the_role_allow() {
     assert!(shared::records::member::remove(db, org, &email).await.unwrap());
     shared::records::member::add(db, &other, now, &email, shared::records::member::Role::Admin).await.unwrap();
     let page = admin.get("/settings/keys").await;
-    for part in ["No keys yet", "Make the first one", "/settings/keys/new", "0 of 1 used, 1 left", "Empty"] {
+    for part in ["No keys yet", "Create the first one", "/settings/keys/new", "0 of 1 used, 1 left", "Empty"] {
         assert!(page.shown(200).contains(part), "{part}: {}", page.body);
     }
     organization::set_plan(db, &other, Plan::Free).await.unwrap();
     let page = admin.get("/settings/keys").await;
-    assert!(page.shown(200).contains("has no API access") && !page.body.contains("/settings/keys/new"));
-    assert!(admin.get("/settings/keys/new").await.shown(409).contains("No room for another key"));
+    assert!(page.shown(200).contains("plan has no API access") && !page.body.contains("/settings/keys/new"));
+    assert!(admin.get("/settings/keys/new").await.shown(409).contains("No API access"));
     assert!(member.get("/settings/keys").await.shown(200).contains("1 of 5 used, 4 left"));
     assert!(admin.get("/settings/usage").await.shown(200).contains("No keys, so no usage"));
     assert!(admin.get("/settings/activity").await.shown(200).contains("Nothing yet"));
@@ -592,28 +691,97 @@ async fn refusals_of_every_reason_ride_on_the_next_request_and_cost_nothing() {
     let desk = Desk::on(Plan::Starter).await;
     let key = desk.world.new_key_instead(&[Scope::JobsRead]).await;
     let key = key.reveal();
-    desk.world.call("GET", "/api/v1/jobs", Some(key), None).await.ok(200);
+    let get = async || desk.world.call("GET", "/api/v1/jobs", Some(key), None).await;
+    get().await.ok(200);
     desk.world.tally.take();
-    desk.world.call("GET", "/api/v1/jobs", Some(key), None).await.ok(200);
+    get().await.ok(200);
     let plain = desk.world.tally.take();
-    // Each with the function that reads jobs, since each function remembers for itself.
-    let post =
-        async || desk.world.call("POST", "/api/v1/jobs", Some(key), Some(serde_json::json!({ "title": "x" }))).await;
-    post().await.error(403, "insufficient_scope");
-    post().await.error(403, "insufficient_scope");
+    // All of the function that reads jobs, since each function remembers for itself.
+    let body = || Some(serde_json::json!({ "title": "x" }));
+    for _ in 0..2 {
+        let answer = desk.world.call("POST", "/api/v1/jobs", Some(key), body()).await;
+        answer.error(403, "insufficient_scope");
+    }
     organization::set_plan(&desk.world.db, &desk.world.org, Plan::Free).await.unwrap();
-    desk.world.call("GET", "/api/v1/jobs", Some(key), None).await.error(403, "plan_no_api_access");
+    get().await.error(403, "plan_no_api_access");
     organization::set_plan(&desk.world.db, &desk.world.org, Plan::Starter).await.unwrap();
     desk.world.tally.take();
-    desk.world.call("GET", "/api/v1/jobs", Some(key), None).await.ok(200);
-    assert_eq!(desk.world.tally.take(), plain);
+    get().await.ok(200);
+    assert_eq!(desk.world.tally.take(), plain, "what rides along is free");
+    for _ in 0..54 {
+        get().await.ok(200);
+    }
+    // The minute is used up: by now 60, two of them with the wrong scope and one without a plan.
+    for _ in 0..3 {
+        get().await.error(429, "rate_limit_exceeded");
+    }
+    desk.world.use_up_month(1_000).await;
+    desk.world.clock.advance(60_000);
+    for _ in 0..2 {
+        get().await.error(429, "monthly_quota_exceeded");
+    }
+    // A refused update writes nothing; an instance that has seen nothing yet refuses by it.
+    desk.world.clock.advance(60_000);
+    get().await.error(429, "monthly_quota_exceeded");
     let mut browser = desk.admin().await;
     let page = browser.get("/settings/usage").await;
-    for (count, code) in [(2, "insufficient_scope"), (1, "plan_no_api_access")] {
+    let wanted = [
+        (3, "rate_limit_exceeded"),
+        (2, "monthly_quota_exceeded"),
+        (2, "insufficient_scope"),
+        (1, "plan_no_api_access"),
+    ];
+    for (count, code) in wanted {
         let part = format!("<strong>{count}</strong> × <a href=\"/docs/errors#{code}\">");
         assert!(page.shown(200).contains(&part), "{part}: {}", page.body);
     }
-    assert!(!page.body.contains("monthly_quota_exceeded"));
+}
+
+#[tokio::test]
+async fn refusals_that_could_not_ride_wait_for_the_next_request() {
+    let desk = Desk::on(Plan::Enterprise).await;
+    let key = desk.world.new_key(&[Scope::JobsRead]).await;
+    let key = key.reveal();
+    let get = async || desk.world.call("GET", "/api/v1/jobs", Some(key), None).await;
+    let body = || Some(serde_json::json!({ "title": "x" }));
+    desk.world.call("POST", "/api/v1/jobs", Some(key), body()).await.error(403, "insufficient_scope");
+    // Other instances use up the minute, so that this one's next update is refused by its condition.
+    let others = desk.fresh_gateway();
+    for _ in 0..59 {
+        crate::world::send(&others, crate::world::request("GET", "/api/v1/jobs", Some(key), None)).await.ok(200);
+    }
+    get().await.error(429, "rate_limit_exceeded");
+    desk.world.clock.advance(60_000);
+    get().await.ok(200);
+    let mut browser = desk.admin().await;
+    let page = browser.get("/settings/usage").await;
+    for code in ["insufficient_scope", "rate_limit_exceeded"] {
+        let part = format!("<strong>1</strong> × <a href=\"/docs/errors#{code}\">");
+        assert!(page.shown(200).contains(&part), "{part}: {}", page.body);
+    }
+}
+
+#[tokio::test]
+async fn the_largest_item_that_a_key_with_a_usual_name_has_is_charged_as_one() {
+    let desk = Desk::on(Plan::Starter).await;
+    let mut browser = desk.admin().await;
+    let first = ApiKey::parse(&desk.world.key).unwrap().id();
+    let (db, org) = (&desk.world.db, &desk.world.org);
+    assert!(api_key::revoke(db, org, &first, desk.world.clock.now(), &Actor::operator()).await.unwrap());
+    let scopes: Vec<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+    let form = browser.get("/settings/keys/new").await;
+    let (token, nonce, name) = (form.field("token"), form.field("nonce"), "n".repeat(100));
+    let mut fields = vec![("token", token.as_str()), ("nonce", &nonce), ("name", &name), ("expiry", "365")];
+    fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
+    let key = browser.post("/settings/keys", &fields).await.secret();
+    let path = format!("/settings/keys/{}/rotate", id(&key));
+    let fields = [("token", token.as_str()), ("seen", "0"), ("overlap", "7d"), ("expiry", "same")];
+    assert_eq!(call(&desk, &key).await, 200);
+    browser.post(&path, &fields).await.secret();
+    desk.world.tally.take();
+    assert_eq!(call(&desk, &key).await, 200);
+    // The key's item and the organization's.
+    assert!((desk.world.tally.take().write_units - 2.0).abs() < f64::EPSILON);
 }
 
 #[tokio::test]
@@ -624,10 +792,19 @@ async fn no_page_log_cookie_or_item_has_a_whole_key_but_the_page_that_shows_it()
     let first = browser.make("secret", &["jobs:read"]).await.secret();
     let path = format!("/settings/keys/{}/rotate", id(&first));
     let form = browser.get(&path).await;
-    let fields = [("token", form.field("token")), ("seen", form.field("seen")), ("overlap", "24".to_owned())];
+    let fields = [
+        ("token", form.field("token")),
+        ("seen", form.field("seen")),
+        ("overlap", "24h".to_owned()),
+        ("expiry", "same".to_owned()),
+    ];
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let second = browser.post(&path, &fields).await.secret();
     call(&desk, &first).await;
+    // The day is over, and its count in an item of its own.
+    desk.world.clock.set("2026-11-25T00:00:00.000Z");
+    call(&desk, &second).await;
+    let mut browser = desk.admin().await;
     let keys = [first.as_str(), &second];
     let session = browser.cookies["__Host-session"].clone();
 
@@ -638,7 +815,7 @@ async fn no_page_log_cookie_or_item_has_a_whole_key_but_the_page_that_shows_it()
         seen.push(page.body + &format!("{:?}", page.headers));
     }
     let items = desk.whole_access_table().await;
-    assert!(items.contains(id(&first)), "the table was read");
+    assert!(items.contains(&format!("KEY#{}#DAY", id(&first))), "the table was read, with the days");
     assert!(!items.contains(&session) && !log.text().contains(&session), "a session is stored as its hash");
     seen.push(items);
     for text in seen {

@@ -5,15 +5,13 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use local::issuer::{Issuer, Person};
 use serde_json::{Value, json};
 use shared::{
-    records::{
-        member::{self, Role},
-        session::SessionId,
-    },
+    records::member::{self, Role},
+    secret::Secret,
     value::Email,
 };
 
 use crate::{
-    desk::{Browser, Desk, ORIGIN, Page},
+    desk::{Browser, Desk, Page, claims},
     failures::Log,
 };
 
@@ -72,7 +70,8 @@ async fn a_forged_token_signs_nobody_in() {
         });
         let mut browser = desk.browser();
         let page = browser.sign_in(0).await;
-        assert_eq!(page.status, status, "a token {what}: {}", page.body);
+        let told = if status == 400 { "could not be verified" } else { "belongs to no organization" };
+        assert!(page.body.contains(told), "a token {what}: {}", page.body);
         refused(&page, status, &browser);
     }
 
@@ -106,7 +105,7 @@ async fn a_forged_token_signs_nobody_in() {
         desk.liar.forges(forge);
         let mut browser = desk.browser();
         let page = browser.sign_in(0).await;
-        assert_eq!(page.status, 400, "a signature that is {what}: {}", page.body);
+        assert!(page.body.contains("could not be verified"), "a signature that is {what}: {}", page.body);
         refused(&page, 400, &browser);
     }
 
@@ -149,9 +148,7 @@ async fn a_token_signed_as_cognito_signs_is_taken() {
     desk.liar.lies_all(move |issuer, endpoint, mut body| match endpoint {
         "keys" => json!({ "keys": [jwk] }),
         "token" => {
-            let claims = body["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
-            let mut claims: Value =
-                serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap()).unwrap();
+            let mut claims = claims(&body);
             // Cognito also has this as a text, for people from elsewhere.
             claims["email_verified"] = "true".into();
             let header = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::RS256) };
@@ -235,7 +232,7 @@ async fn who_cancels_at_the_issuer_is_told_so() {
     let issuer = browser.ask("/settings/sign-in").await;
     let state = issuer.split(['?', '&']).find(|part| part.starts_with("state=")).unwrap();
     let page = browser.get(&format!("/settings/callback?error=access_denied&error_description=%3Cb%3E&{state}")).await;
-    assert!(page.shown(400).contains("cancelled or refused") && !page.body.contains("<b>"));
+    assert!(page.shown(400).contains("was cancelled") && !page.body.contains("<b>"));
     refused(&page, 400, &browser);
 }
 
@@ -298,6 +295,8 @@ async fn signing_out_ends_the_session_also_for_whoever_kept_its_cookie() {
     let mut browser = desk.admin().await;
     let mut thief = browser.clone();
     let token = browser.get("/settings/plan").await.field("token");
+    // Nobody who is signed in is told otherwise.
+    assert_eq!(browser.get("/settings/signed-out").await.location(), "/settings/keys");
     let page = browser.post("/settings/sign-out", &[("token", &token)]).await;
     assert_eq!((page.status.as_u16(), page.location()), (303, "/settings/signed-out"));
     assert!(browser.cookies.is_empty());
@@ -338,7 +337,7 @@ async fn a_new_sign_in_is_a_new_session_and_ends_the_one_the_browser_had() {
     let desk = Desk::new().await;
     // A session id that somebody else has planted becomes nobody's session.
     let mut browser = desk.browser();
-    let planted = SessionId::generate().unwrap().reveal();
+    let planted = Secret::generate().unwrap().reveal();
     browser.cookies.insert("__Host-session".to_owned(), planted.clone());
     browser.sign_in(0).await;
     assert_ne!(browser.cookies["__Host-session"], planted);
@@ -405,6 +404,77 @@ async fn an_issuer_that_is_gone_is_told_and_logged_and_ends_no_session() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_does_not_take_us_for_its_client_is_logged_and_not_told_as_the_persons_doing() {
+    let desk = Desk::new().await;
+    let log = Log::listen();
+    desk.liar.refuses("token", r#"{"error":"invalid_client","error_description":"secret-in-a-description"}"#);
+    let mut browser = desk.browser();
+    let page = browser.sign_in(0).await;
+    assert!(page.shown(503).contains("Signing in is not possible at the moment"));
+    refused(&page, 503, &browser);
+    assert!(log.text().contains("the token endpoint answered invalid_client") && !log.text().contains("secret-in-a"));
+    let mut browser = desk.browser();
+    let issuer = browser.ask("/settings/sign-in").await;
+    let state = issuer.split(['?', '&']).find(|part| part.starts_with("state=")).unwrap();
+    let page = browser.get(&format!("/settings/callback?error=server_error&{state}")).await;
+    refused(&page, 503, &browser);
+    assert!(log.text().contains("came back with server_error"));
+}
+
+#[tokio::test]
+async fn a_token_under_the_secret_that_we_share_with_the_issuer_signs_nobody_in() {
+    let mut desk = Desk::new().await;
+    desk.share_secret("shared with the issuer");
+    // The issuer's own is taken, so that it is the signature which is refused.
+    desk.admin().await;
+    desk.liar.lies_all(|_, endpoint, mut body| match endpoint {
+        "openid-configuration" => {
+            body["id_token_signing_alg_values_supported"] = json!(["ES256", "HS256"]);
+            body
+        }
+        "token" => {
+            let key = EncodingKey::from_secret(b"shared with the issuer");
+            body["id_token"] =
+                jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims(&body), &key).unwrap().into();
+            body
+        }
+        _ => body,
+    });
+    let mut browser = desk.browser();
+    browser.gateway = desk.fresh_gateway();
+    let page = browser.sign_in(0).await;
+    refused(&page, 400, &browser);
+    assert!(page.body.contains("could not be verified"));
+}
+
+#[tokio::test]
+async fn a_cookie_of_another_application_is_in_nobodys_way() {
+    let desk = Desk::new().await;
+    let mut browser = desk.browser();
+    browser.cookies.insert("a".to_owned(), "ü; b=\"; c".to_owned());
+    let page = browser.sign_in(0).await;
+    assert_eq!(page.status, 303, "{}", page.body);
+    browser.get("/settings/plan").await.shown(200);
+}
+
+#[tokio::test]
+async fn a_letter_that_only_looks_like_one_of_a_members_e_mail_is_another() {
+    let desk = Desk::new().await;
+    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
+    let kate = Email::new(&format!("kate@{org}.example")).unwrap();
+    member::add(db, org, now, &kate, Role::Admin).await.unwrap();
+    let kelvin = kate.as_str().replacen('k', "\u{212a}", 1);
+    assert!(member::add(db, org, now, &Email::new(&kelvin).unwrap(), Role::Admin).await.is_err());
+    desk.liar.forges(move |issuer, mut claims| {
+        claims["email"] = kelvin.clone().into();
+        issuer.sign(&claims).unwrap()
+    });
+    let mut browser = desk.browser();
+    let page = browser.sign_in(0).await;
+    refused(&page, 403, &browser);
+}
+
+#[tokio::test]
 async fn an_issuer_that_names_another_in_its_metadata_is_not_believed() {
     let desk = Desk::new().await;
     desk.liar.lies("openid-configuration", |_, mut body| {
@@ -426,9 +496,7 @@ async fn a_new_key_of_the_issuer_is_learned_and_asked_for_once_a_minute_at_most(
     desk.liar.lies_all(move |_, endpoint, mut body| match endpoint {
         "keys" => jwks.clone(),
         "token" => {
-            let claims = body["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
-            let claims = serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap()).unwrap();
-            body["id_token"] = next.sign(&claims).unwrap().into();
+            body["id_token"] = next.sign(&claims(&body)).unwrap().into();
             body
         }
         _ => body,
@@ -444,15 +512,28 @@ async fn a_new_key_of_the_issuer_is_learned_and_asked_for_once_a_minute_at_most(
 }
 
 #[tokio::test]
-async fn the_settings_read_no_host_but_the_gateways() {
+async fn the_settings_believe_no_host_but_the_gateways() {
     let desk = Desk::new().await;
-    let mut browser = desk.browser();
-    let issuer = browser.ask("/settings/sign-in").await;
-    let wanted: String = form_urlencoded::byte_serialize(format!("{ORIGIN}/settings/callback").as_bytes()).collect();
-    assert!(issuer.contains(&format!("redirect_uri={wanted}")), "{issuer}");
-    let mut request = browser.request("GET", "/settings/sign-in", String::new());
-    request.headers_mut().insert("x-forwarded-host", "evil.example".parse().unwrap());
-    request.headers_mut().insert("forwarded", "host=evil.example".parse().unwrap());
-    let page = browser.send(request).await;
+    let answer = async |domain: Option<&str>, origin: &str, method: &str, path: &str| {
+        let event = include_str!("../../events/settings-form-of-another-site.json");
+        let mut event: Value = serde_json::from_str(event).unwrap();
+        event["rawPath"] = path.into();
+        event["requestContext"]["http"]["method"] = method.into();
+        event["requestContext"]["domainName"] = json!(domain);
+        for header in ["host", "x-forwarded-host", "x-original-host"] {
+            event["headers"][header] = "evil.example".into();
+        }
+        event["headers"]["origin"] = origin.into();
+        desk.answer(&event).await
+    };
+    let page = answer(Some("api.example.com"), "", "GET", "/settings/sign-in").await;
+    assert!(page.location().contains("redirect_uri=https%3A%2F%2Fapi.example.com%2Fsettings%2Fcallback"));
     assert!(!page.location().contains("evil"), "{}", page.location());
+    // A form is from where the gateway says we are, whatever else names a host.
+    answer(Some("api.example.com"), "https://evil.example", "POST", "/settings/keys").await.shown(403);
+    answer(Some("api.example.com"), "https://api.example.com", "POST", "/settings/keys").await.shown(401);
+    for nowhere in [None, Some(""), Some("a b")] {
+        answer(nowhere, "", "GET", "/settings/sign-in").await.shown(400);
+        answer(nowhere, "", "POST", "/settings/keys").await.shown(400);
+    }
 }

@@ -94,6 +94,10 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
         let mut wanted_of_each = Vec::new();
         for statement in statements {
             assert_eq!(statement["Effect"], "Allow");
+            if code_uri != "functions/settings" && statement["Resource"] == "AccessTable.Arn" {
+                let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+                assert_eq!(*keys, json!(["KEY#*", "ORG#*"]), "{code_uri} has nothing to do with members and sessions");
+            }
             let resources: Vec<String> = texts(&statement["Resource"])
                 .into_iter()
                 .map(|resource| resource.replace(".Arn", "").replace("${", "").replace('}', ""))
@@ -136,7 +140,8 @@ async fn done_by_settings() -> BTreeSet<String> {
     for action in ["rotate", "revoke"] {
         let path = format!("/settings/keys/{}/{action}", &key[8..18]);
         let token = browser.get(&path).await.field("token");
-        let page = browser.post(&path, &[("token", &token), ("seen", "0"), ("overlap", "1")]).await;
+        let page =
+            browser.post(&path, &[("token", &token), ("seen", "0"), ("overlap", "1h"), ("expiry", "same")]).await;
         assert!(page.status == 200 || page.status == 303);
     }
     let token = browser.get("/settings/plan").await.field("token");
@@ -147,11 +152,11 @@ async fn done_by_settings() -> BTreeSet<String> {
 #[test]
 fn who_signs_in_is_told_by_a_pool_of_people_that_only_the_operator_adds_to() {
     let resources = &DOCUMENT["Resources"];
-    let pool = &resources["People"]["Properties"];
+    let pool = &resources["UserPool"]["Properties"];
     assert_eq!(pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"], true);
     assert_eq!(pool["UserAttributeUpdateSettings"]["AttributesRequireVerificationBeforeUpdate"], json!(["email"]));
     assert_eq!(pool["DeletionProtection"], json!(["IsProd", "ACTIVE", "INACTIVE"]));
-    let client = &resources["SettingsClient"]["Properties"];
+    let client = &resources["UserPoolClient"]["Properties"];
     assert_eq!(
         (&client["AllowedOAuthFlows"], &client["AllowedOAuthScopes"]),
         (&json!(["code"]), &json!(["openid", "email"]))

@@ -33,7 +33,7 @@ use aws_sdk_dynamodb::{
         transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
         update_item::{UpdateItemInput, UpdateItemOutput},
     },
-    types::{ConsumedCapacity, ReturnConsumedCapacity, TransactWriteItem},
+    types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, TransactWriteItem},
 };
 use axum::{
     body::{Body, to_bytes},
@@ -182,6 +182,18 @@ impl World {
         let first = ApiKey::parse(&self.key).unwrap().id();
         assert!(api_key::revoke(&self.db, &self.org, &first, self.clock.now(), &Actor::operator()).await.unwrap());
         self.new_key(scopes).await
+    }
+
+    /// So many requests of the month of [`START`] are made.
+    pub async fn use_up_month(&self, requests: u64) {
+        let update = self.client.update_item().table_name(Embedded::tables().access);
+        let update = update
+            .key("pk", AttributeValue::S(format!("ORG#{}", self.org)))
+            .key("sk", AttributeValue::S("ORG".to_owned()))
+            .update_expression("SET #month = :requests")
+            .expression_attribute_names("#month", "requests2026-11")
+            .expression_attribute_values(":requests", AttributeValue::N(requests.to_string()));
+        update.send().await.unwrap();
     }
 
     pub async fn get(&self, path: &str) -> Answer {

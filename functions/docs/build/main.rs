@@ -101,7 +101,7 @@ fn folder(variable: &'static str) -> Result<PathBuf> {
 fn main() -> Result<()> {
     let root = folder("CARGO_MANIFEST_DIR")?;
     let out = folder("OUT_DIR")?;
-    for read in ["build", "pages", "site", "../../openapi.json"] {
+    for read in ["build", "pages", "site", "../../site", "../../openapi.json"] {
         println!("cargo::rerun-if-changed={}", root.join(read).display());
     }
     let text = |path: &str| fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"));
@@ -174,7 +174,11 @@ fn add_assets(site: &mut Site, root: &Path) -> Result<BTreeMap<String, String>> 
         paths.insert(name.replace(['.', '-'], "_"), path);
         Ok::<_, Box<dyn Error>>(())
     };
-    for name in ["site.css", "site.js", "swagger.css", "swagger.js", "icon.svg"] {
+    // What the settings look like too is beside both.
+    for name in ["site.css", "site.js", "icon.svg"] {
+        add(site, name, &fs::read(root.join("../../site").join(name))?)?;
+    }
+    for name in ["swagger.css", "swagger.js"] {
         add(site, name, &fs::read(root.join("site").join(name))?)?;
     }
     let mut archive = ZipArchive::new(Cursor::new(utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED))?;

@@ -18,14 +18,27 @@
     });
   }
 
+  // Sent twice, a form is answered twice, and the first answer is the one with the key in it.
+  for (const form of document.forms) {
+    form.addEventListener("submit", (event) => {
+      if (form.dataset.sent) event.preventDefault();
+      form.dataset.sent = "yes";
+    });
+  }
+  addEventListener("pageshow", () => {
+    for (const form of document.forms) delete form.dataset.sent;
+  });
+
   const secret = document.querySelector(".secret");
   if (secret) {
     let saved = false;
     const save = () => {
       saved = true;
     };
-    secret.addEventListener("copy", save);
-    for (const button of secret.querySelectorAll("button")) button.addEventListener("click", save);
+    secret.addEventListener("copied", save);
+    secret.addEventListener("copy", () => {
+      if (getSelection().toString().includes(document.getElementById("secret").textContent)) save();
+    });
     addEventListener("beforeunload", (event) => {
       if (!saved) event.preventDefault();
     });

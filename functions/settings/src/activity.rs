@@ -2,14 +2,14 @@
 
 use axum::extract::State;
 use maud::{Markup, html};
-use shared::records::{activity, organization};
+use shared::records::activity;
 
 use crate::{
     Settings,
-    keys::cursor,
+    fields::Fields,
     page::{self, Section, moment},
     refusal::Refusal,
-    visitor::{Fields, Visitor},
+    visitor::Visitor,
 };
 
 /// Entries of a page.
@@ -22,19 +22,18 @@ pub(crate) async fn list(
     query: Fields,
 ) -> Result<Markup, Refusal> {
     let now = app.clock.now();
-    let cursor = cursor(&query)?;
-    let organization = organization::get(&app.db, visitor.org(), now).await?;
+    let cursor = query.cursor()?;
     let (entries, next) = activity::page(&app.db, visitor.org(), cursor.as_ref(), LIMIT, now).await?;
     let content = html! {
         h1 { "Activity" }
         p { "What was done to your organization's keys, latest first. It is kept for 400 days." }
         @if entries.is_empty() {
-            div class="empty" { h2 { "Nothing yet" } p { "Making the first " a href=(crate::HOME) { "key" } " will be the first entry." } }
+            div class="empty" { h2 { "Nothing yet" } p { "Creating the first " a href=(crate::HOME) { "key" } " will be the first entry." } }
         } @else {
             div class="scroll" role="region" aria-label="Activity" {
                 table {
                     thead { tr {
-                        th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "Did" } th scope="col" { "Key" } th scope="col" { "From" }
+                        th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "Action" } th scope="col" { "Key" } th scope="col" { "IP address" }
                     } }
                     tbody {
                         @for entry in &entries {
@@ -42,7 +41,7 @@ pub(crate) async fn list(
                                 td { (moment(entry.at)) }
                                 td { (entry.actor.name()) }
                                 td { (entry.act.as_str()) }
-                                td { (entry.key_name) " " code { (format!("hh_live_{}…{}", entry.key, entry.last_four)) } }
+                                td { (entry.key_name) " " code { (entry.key.display_form(&entry.last_four)) } }
                                 td { (entry.address().unwrap_or("—")) }
                             }
                         }
@@ -50,7 +49,7 @@ pub(crate) async fn list(
                 }
             }
         }
-        (page::pages("/settings/activity", cursor.is_none(), next.as_ref()))
+        (page::pages(Section::Activity.path(), cursor.is_none(), next.as_ref()))
     };
-    Ok(page::within(&visitor, Section::Activity, "Activity", &organization.name, &content))
+    Ok(page::within(&visitor, Section::Activity, "Activity", &content))
 }

@@ -6,16 +6,16 @@ use std::time::Duration;
 use chrono::DateTime;
 use openidconnect::{
     AccessTokenHash, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet,
-    EndpointSet, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
-    TokenResponse,
-    core::{CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm, CoreProviderMetadata},
+    EndpointSet, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    RequestTokenError, Scope, TokenResponse,
+    core::{CoreAuthenticationFlow, CoreClient, CoreErrorResponseType, CoreJwsSigningAlgorithm, CoreProviderMetadata},
     reqwest,
 };
 use shared::{
     app::{SettingError, optional, required},
     clock::{Clock, Timestamp},
     error::Cause,
-    records::session::SessionId,
+    secret::Secret,
     value::Email,
 };
 use tokio::sync::Mutex;
@@ -28,8 +28,8 @@ pub const CALLBACK: &str = "/settings/callback";
 const BELIEVED_MILLIS: i64 = 60 * 60 * 1_000;
 /// But not more often than this, since anybody can send a token.
 const ASKED_AGAIN_MILLIS: i64 = 60 * 1_000;
-/// An answer of the issuer that takes longer is none. Two of them fit into a request's time.
-const PATIENCE: Duration = Duration::from_millis(1_800);
+/// An answer of the issuer that takes longer is none.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Signatures that only the issuer can make. An HMAC is none: its key is also ours.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 6] = [
@@ -75,10 +75,10 @@ impl Issuer {
 
     /// Where the browser signs in. `secret` is what the browser keeps meanwhile: state, nonce and verifier are derived from it, so
     /// that nothing of a sign-in that is never finished has to be kept here.
-    pub(crate) async fn sign_in_url(&self, clock: &Clock, origin: &str, secret: &SessionId) -> Result<String, Refusal> {
+    pub(crate) async fn sign_in_url(&self, clock: &Clock, origin: &str, secret: &Secret) -> Result<String, Refusal> {
         let client = self.client(clock, origin, false).await?;
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier(secret));
-        let (state, nonce) = (CsrfToken::new(state(secret)), Nonce::new(derived(secret, "nonce")));
+        let (state, nonce) = (CsrfToken::new(state(secret)), Nonce::new(secret.derive("nonce")));
         let request = client.authorize_url(CoreAuthenticationFlow::AuthorizationCode, || state, || nonce);
         let (url, ..) = request.add_scope(Scope::new("email".to_owned())).set_pkce_challenge(challenge).url();
         Ok(url.into())
@@ -89,7 +89,7 @@ impl Issuer {
         &self,
         clock: &Clock,
         origin: &str,
-        secret: &SessionId,
+        secret: &Secret,
         code: String,
     ) -> Result<SignedIn, Refusal> {
         let client = self.client(clock, origin, false).await?;
@@ -99,14 +99,22 @@ impl Issuer {
             .map_err(|error| Refusal::IssuerUnavailable(whole(&error)))?
             .set_pkce_verifier(verifier(secret));
         let tokens = exchange.request_async(&http).await.map_err(|error| match error {
-            openidconnect::RequestTokenError::ServerResponse(_) => Refusal::SignInRefused,
-            openidconnect::RequestTokenError::Parse(..) => Refusal::Unbelievable("the tokens can't be read".into()),
+            // The code: used before, or too old. Any other refusal is of us.
+            RequestTokenError::ServerResponse(refused) if *refused.error() == CoreErrorResponseType::InvalidGrant => {
+                Refusal::SignInRefused
+            }
+            RequestTokenError::ServerResponse(refused) => {
+                Refusal::IssuerUnavailable(format!("the token endpoint answered {}", refused.error()).into())
+            }
+            RequestTokenError::Parse(..) => Refusal::UnverifiedToken("the tokens can't be read".into()),
             other => Refusal::IssuerUnavailable(whole(&other)),
         })?;
         let verified = verify(&client, clock, &tokens, secret);
         // The issuer may have a new key.
         match verified {
-            Err(Refusal::Unbelievable(_)) => verify(&self.client(clock, origin, true).await?, clock, &tokens, secret),
+            Err(Refusal::UnverifiedToken(_)) => {
+                verify(&self.client(clock, origin, true).await?, clock, &tokens, secret)
+            }
             verified => verified,
         }
     }
@@ -140,23 +148,23 @@ fn verify(
     client: &Client,
     clock: &Clock,
     tokens: &openidconnect::core::CoreTokenResponse,
-    secret: &SessionId,
+    secret: &Secret,
 ) -> Result<SignedIn, Refusal> {
-    let token = tokens.id_token().ok_or_else(|| Refusal::Unbelievable("no id token".into()))?;
+    let token = tokens.id_token().ok_or_else(|| Refusal::UnverifiedToken("no id token".into()))?;
     let now = clock.now();
     let verifier = client
         .id_token_verifier()
         .set_allowed_algs(ALGORITHMS)
         .set_time_fn(move || DateTime::from_timestamp_millis(now.as_millis()).unwrap_or_default());
     let claims = token
-        .claims(&verifier, &Nonce::new(derived(secret, "nonce")))
-        .map_err(|error| Refusal::Unbelievable(whole(&error)))?;
+        .claims(&verifier, &Nonce::new(secret.derive("nonce")))
+        .map_err(|error| Refusal::UnverifiedToken(whole(&error)))?;
     if let Some(told) = claims.access_token_hash() {
-        let algorithm = token.signing_alg().map_err(|error| Refusal::Unbelievable(whole(&error)))?;
-        let key = token.signing_key(&verifier).map_err(|error| Refusal::Unbelievable(whole(&error)))?;
+        let algorithm = token.signing_alg().map_err(|error| Refusal::UnverifiedToken(whole(&error)))?;
+        let key = token.signing_key(&verifier).map_err(|error| Refusal::UnverifiedToken(whole(&error)))?;
         let hash = AccessTokenHash::from_token(tokens.access_token(), algorithm, key);
-        if hash.map_err(|error| Refusal::Unbelievable(whole(&error)))? != *told {
-            return Err(Refusal::Unbelievable("the access token is another".into()));
+        if hash.map_err(|error| Refusal::UnverifiedToken(whole(&error)))? != *told {
+            return Err(Refusal::UnverifiedToken("the access token is another".into()));
         }
     }
     let email = claims.email().and_then(|email| Email::new(email));
@@ -166,17 +174,13 @@ fn verify(
 }
 
 /// The state that goes with the browser to the issuer and back: who brings it has begun the sign-in.
-pub(crate) fn state(secret: &SessionId) -> String {
-    derived(secret, "state")
+pub(crate) fn state(secret: &Secret) -> String {
+    secret.derive("state")
 }
 
-fn verifier(secret: &SessionId) -> PkceCodeVerifier {
-    PkceCodeVerifier::new(derived(secret, "verifier"))
-}
-
-/// 43 characters, which is also what PKCE demands at the least.
-fn derived(secret: &SessionId, purpose: &str) -> String {
-    data_encoding::BASE64URL_NOPAD.encode(&secret.derive(purpose))
+fn verifier(secret: &Secret) -> PkceCodeVerifier {
+    // 43 characters, which is what PKCE demands at the least.
+    PkceCodeVerifier::new(secret.derive("verifier"))
 }
 
 /// An error with all that is behind it: the first alone says little more than that there was one.
@@ -190,7 +194,7 @@ fn http() -> Result<reqwest::Client, Refusal> {
     reqwest::Client::builder()
         // The issuer's endpoints are where it says they are.
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(PATIENCE)
+        .timeout(TIMEOUT)
         .no_proxy()
         .build()
         .map_err(|error| Refusal::IssuerUnavailable(whole(&error)))

@@ -1,39 +1,47 @@
-//! `/settings…`: where an organization's people sign in, and make, watch, rotate and revoke its keys.
+//! `/settings…`: where an organization's people sign in, and create, watch, rotate and revoke its keys.
 //!
 //! Pages are made here and work without scripts. Who signs in is told by an OpenID issuer ([`issuer`]); who is signed in is a cookie
-//! and a session in the table ([`visitor`]). No token ever reaches the browser. A change is a form that is posted, with an `Origin`
-//! that is ours and a token of the session.
+//! and a session in the table ([`visitor`]). None of the issuer's tokens reaches the browser. A change is a form that is posted, with
+//! an `Origin` that is ours and a token of the session.
 
 mod activity;
+mod fields;
 mod issuer;
-mod key;
 mod keys;
+mod new_key;
 mod page;
 mod plan;
 mod refusal;
+mod revoke;
+mod rotate;
 mod sign_in;
 mod usage;
 mod visitor;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::Request,
     middleware::{self, Next},
-    response::{Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use shared::{
     app::App,
     browser::{self, Forms},
+    error::ApiError,
 };
+use tower_http::catch_panic::CatchPanicLayer;
 
 pub use issuer::{CALLBACK, Issuer};
+use page::Section;
 use refusal::Refusal;
 
 /// Where who has signed in arrives.
-const HOME: &str = "/settings/keys";
+const HOME: &str = Section::Keys.path();
+/// A page that takes longer is none, and says so itself: before the request's own time is over, which has no words for people.
+const DEADLINE: Duration = Duration::from_secs(4);
 
 /// The state that every handler can take.
 #[derive(Clone, Debug)]
@@ -44,29 +52,35 @@ struct Settings {
 
 /// What this function serves.
 pub fn router(app: App, issuer: Issuer) -> Router {
-    let settings = Settings { app, issuer: Arc::new(issuer) };
     Router::new()
         .route("/settings", get(async || Redirect::to(HOME)))
+        .route("/settings/", get(async || Redirect::to(HOME)))
         .route("/settings/sign-in", get(sign_in::start))
-        .route("/settings/callback", get(sign_in::callback))
+        .route(CALLBACK, get(sign_in::callback))
         .route("/settings/sign-out", post(sign_in::end))
         .route("/settings/signed-out", get(sign_in::ended))
-        .route("/settings/keys", get(keys::list).post(keys::create))
-        .route("/settings/keys/new", get(keys::new))
-        .route("/settings/keys/{id}/rotate", get(key::ask_rotate).post(key::rotate))
-        .route("/settings/keys/{id}/revoke", get(key::ask_revoke).post(key::revoke))
-        .route("/settings/usage", get(usage::show))
-        .route("/settings/activity", get(activity::list))
-        .route("/settings/plan", get(plan::show))
+        .route(Section::Keys.path(), get(keys::list).post(new_key::create))
+        .route("/settings/keys/new", get(new_key::new))
+        .route("/settings/keys/{id}/rotate", get(rotate::ask).post(rotate::rotate))
+        .route("/settings/keys/{id}/revoke", get(revoke::ask).post(revoke::revoke))
+        .route(Section::Usage.path(), get(usage::show))
+        .route(Section::Activity.path(), get(activity::list))
+        .route(Section::Plan.path(), get(plan::show))
         .route("/settings/assets/{name}", get(page::asset))
         .route("/settings/{*rest}", get(async || Refusal::Unknown))
+        .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
+        .layer(CatchPanicLayer::custom(|_| {
+            Refusal::Failed(ApiError::Internal("a handler panicked".into())).into_response()
+        }))
         .layer(middleware::from_fn(protect))
-        .with_state(settings)
+        .with_state(Settings { app, issuer: Arc::new(issuer) })
 }
 
-/// Adds what the browser must mind to every answer.
+/// Adds what the browser must mind to every answer, and answers in time.
 async fn protect(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    let answered = tokio::time::timeout(DEADLINE, next.run(request)).await;
+    let mut response =
+        answered.unwrap_or_else(|late| Refusal::Failed(ApiError::Unavailable(Box::new(late))).into_response());
     browser::protect(response.headers_mut(), Forms::Home);
     response
 }

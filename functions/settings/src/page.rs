@@ -10,7 +10,7 @@ use axum::{
 use data_encoding::HEXLOWER;
 use maud::{DOCTYPE, Markup, html};
 use sha2::{Digest, Sha256};
-use shared::{clock::Timestamp, records::api_key::KeySummary};
+use shared::{clock::Timestamp, plan::Plan, records::api_key::KeySummary};
 
 use crate::{refusal::Refusal, visitor::Visitor};
 
@@ -34,15 +34,15 @@ impl Asset {
 
 /// The look is that of the developer pages, and so are the copy buttons.
 static STYLE: LazyLock<Asset> = LazyLock::new(|| {
-    let text = concat!(include_str!("../../docs/site/site.css"), include_str!("../site/settings.css"));
+    let text = concat!(include_str!("../../../site/site.css"), include_str!("../site/settings.css"));
     Asset::new("settings", "css", "text/css; charset=utf-8", text)
 });
 static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
-    let text = concat!(include_str!("../../docs/site/site.js"), include_str!("../site/settings.js"));
+    let text = concat!(include_str!("../../../site/site.js"), include_str!("../site/settings.js"));
     Asset::new("settings", "js", "text/javascript; charset=utf-8", text)
 });
 static ICON: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../../docs/site/icon.svg")));
+    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../../../site/icon.svg")));
 
 /// `GET /settings/assets/{name}`
 pub(crate) async fn asset(request: Request) -> Result<Response, Refusal> {
@@ -77,7 +77,7 @@ pub(crate) enum Section {
 impl Section {
     const ALL: [Self; 4] = [Self::Keys, Self::Usage, Self::Activity, Self::Plan];
 
-    fn path(self) -> &'static str {
+    pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Keys => "/settings/keys",
             Self::Usage => "/settings/usage",
@@ -97,7 +97,7 @@ impl Section {
 }
 
 /// A page for somebody who is signed in.
-pub(crate) fn within(visitor: &Visitor, section: Section, title: &str, organization: &str, content: &Markup) -> Markup {
+pub(crate) fn within(visitor: &Visitor, section: Section, title: &str, content: &Markup) -> Markup {
     let header = html! {
         p class="where" { "Settings › Developer" }
         nav aria-label="Settings" {
@@ -110,7 +110,7 @@ pub(crate) fn within(visitor: &Visitor, section: Section, title: &str, organizat
         }
         form class="who" method="post" action="/settings/sign-out" {
             (token(visitor))
-            p { strong { (organization) } br; (visitor.member.email) br; (visitor.member.role.as_str()) }
+            p { strong { (visitor.organization.name) } br; (visitor.member.email.as_str()) br; (visitor.member.role.as_str()) }
             button type="submit" { "Sign out" }
         }
     };
@@ -166,7 +166,25 @@ pub(crate) fn moment(at: Timestamp) -> Markup {
 
 /// The display form, which is all that is left of a key.
 pub(crate) fn display_form(key: &KeySummary) -> Markup {
-    html! { code { (format!("hh_live_{}…{}", key.id, key.last_four)) } }
+    html! { code { (key.id.display_form(&key.last_four)) } }
+}
+
+/// The plan's name, as a title has it.
+pub(crate) fn plan_name(plan: Plan) -> String {
+    let (first, rest) = plan.as_str().split_at(1);
+    first.to_uppercase() + rest
+}
+
+/// Says that every key is refused, where the plan has no API access.
+pub(crate) fn no_api_access(plan: Plan) -> Markup {
+    html! {
+        @if !plan.has_api_access() {
+            p class="notice" {
+                "The " (plan_name(plan)) " plan has no API access: every key is refused, and none can be created. The "
+                a href=(Section::Plan.path()) { "other plans" } " have it."
+            }
+        }
+    }
 }
 
 /// 10,000
@@ -181,7 +199,7 @@ pub(crate) fn thousands(number: u64) -> String {
 pub(crate) fn pages(path: &str, is_first: bool, next: Option<&impl ToString>) -> Markup {
     html! {
         @if !is_first || next.is_some() {
-            p class="pages" {
+            nav class="pages" aria-label="Pages" {
                 @if !is_first { a href=(path) { "First page" } " " }
                 @if let Some(next) = next { a href=(format!("{path}?cursor={}", next.to_string())) rel="next" { "Next page" } }
             }

@@ -1,17 +1,13 @@
 //! The plans, and what changes with another.
 
-use axum::extract::State;
 use maud::{Markup, html};
 use shared::{
     limits::BURST_LIMIT,
     plan::{Allowance, Plan},
-    records::organization,
 };
 
 use crate::{
-    Settings,
-    page::{self, Section, thousands},
-    refusal::Refusal,
+    page::{self, Section, plan_name, thousands},
     visitor::Visitor,
 };
 
@@ -23,22 +19,23 @@ fn allowed(allowance: Allowance) -> String {
 }
 
 /// `GET /settings/plan`
-pub(crate) async fn show(visitor: Visitor, State(Settings { app, .. }): State<Settings>) -> Result<Markup, Refusal> {
-    let organization = organization::get(&app.db, visitor.org(), app.clock.now()).await?;
+pub(crate) async fn show(visitor: Visitor) -> Markup {
+    let organization = &visitor.organization;
     let content = html! {
         h1 { "Plan" }
-        p { (organization.name) " is on the plan " strong { (organization.plan) } "." }
+        p { (organization.name) " is on the " strong { (plan_name(organization.plan)) } " plan." }
+        (page::no_api_access(organization.plan))
         div class="scroll" role="region" aria-label="Plans" {
             table {
                 thead { tr {
                     th scope="col" { "Plan" } th scope="col" { "API access" } th scope="col" { "Keys" }
-                    th scope="col" { "Requests a month (UTC)" } th scope="col" { "Requests a minute and key" }
+                    th scope="col" { "Requests per month (UTC)" } th scope="col" { "Requests per minute per key" }
                 } }
                 tbody {
                     @for plan in Plan::ALL {
                         @let is_ours = plan == organization.plan;
                         tr aria-current=[is_ours.then_some("true")] {
-                            th scope="row" { (plan) @if is_ours { " (yours)" } }
+                            th scope="row" { (plan_name(plan)) @if is_ours { " (current)" } }
                             td { (if plan.has_api_access() { "yes" } else { "no" }) }
                             td { (allowed(plan.keys())) }
                             td { (allowed(plan.monthly_requests())) }
@@ -51,10 +48,10 @@ pub(crate) async fn show(visitor: Visitor, State(Settings { app, .. }): State<Se
         h2 { "What changes with another plan" }
         ul {
             li { "The requests of the month that are made already count: on a larger plan what is left grows at once, on a smaller one it may be nothing until the month is over." }
-            li { "Keys stay as they are, also where a smaller plan allows fewer: none can be made until enough are revoked. On a plan without API access every key is refused, and none is lost." }
+            li { "Keys stay as they are, also where a smaller plan allows fewer: none can be created until enough are revoked. On a plan without API access every key is refused, and none is lost." }
             li { "It takes effect with the next request; an instance that has just found the month used up notices within five seconds." }
         }
         p { "Changing the plan is done by whoever runs this service: ask them." }
     };
-    Ok(page::within(&visitor, Section::Plan, "Plan", &organization.name, &content))
+    page::within(&visitor, Section::Plan, "Plan", &content)
 }

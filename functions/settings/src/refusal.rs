@@ -12,7 +12,7 @@ use shared::{
     db::DbError,
     error::{ApiError, Cause},
     key::NoRandomness,
-    serve::Told,
+    serve::OwnBody,
 };
 
 use crate::page;
@@ -30,15 +30,17 @@ pub(crate) enum Refusal {
     NotAdmin,
     /// There is no such page, or no such key in the organization.
     Unknown,
+    /// The page does not take the method.
+    MethodNotAllowed,
     /// The request has a form that no page of ours makes.
     Malformed(&'static str),
     /// What came back from the issuer belongs to no sign-in of this browser.
     SignInOver,
-    /// The issuer did not sign the person in.
+    /// The person did not want to sign in, or the code was not good any more.
     SignInRefused,
-    /// What the issuer told can't be believed. For the log: why.
-    Unbelievable(Cause),
-    /// The issuer can't be reached. For the log: why.
+    /// What the issuer told can't be verified. For the log: why.
+    UnverifiedToken(Cause),
+    /// The issuer can't be reached, or does not take us for its client. For the log: why.
     IssuerUnavailable(Cause),
     /// The person is no member.
     NoMember,
@@ -53,7 +55,8 @@ impl Refusal {
             Self::SignedOut => StatusCode::UNAUTHORIZED,
             Self::Forged | Self::NotAdmin | Self::NoMember => StatusCode::FORBIDDEN,
             Self::Unknown => StatusCode::NOT_FOUND,
-            Self::Malformed(_) | Self::SignInOver | Self::SignInRefused | Self::Unbelievable(_) => {
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Malformed(_) | Self::SignInOver | Self::SignInRefused | Self::UnverifiedToken(_) => {
                 StatusCode::BAD_REQUEST
             }
             Self::IssuerUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -61,52 +64,60 @@ impl Refusal {
         }
     }
 
-    fn title(&self) -> &'static str {
+    /// The title and the words of its page.
+    fn words(&self) -> (&'static str, &'static str) {
         match self {
-            Self::SignInFirst(_) | Self::SignedOut => "You are signed out",
-            Self::Forged => "This was not sent from here",
-            Self::NotAdmin => "Admins only",
-            Self::Unknown => "Not found",
-            Self::Malformed(_) => "That request makes no sense here",
-            Self::SignInOver | Self::SignInRefused | Self::Unbelievable(_) => "Not signed in",
-            Self::IssuerUnavailable(_) => "Signing in is not possible at the moment",
-            Self::NoMember => "No organization",
-            Self::Failed(_) => "Something went wrong",
-        }
-    }
-
-    fn text(&self) -> &'static str {
-        match self {
-            Self::SignInFirst(_) | Self::SignedOut => {
-                "Nothing was changed. A session ends half an hour after its last use, and after eight hours."
+            Self::SignInFirst(_) | Self::SignedOut => (
+                "You are signed out",
+                "Nothing was changed. A session ends half an hour after its last use, and after eight hours.",
+            ),
+            Self::Forged => (
+                "This page is out of date",
+                "Nothing was changed. You may have signed in anew since it was opened: open it again, and try again.",
+            ),
+            Self::NotAdmin => (
+                "Admins only",
+                "Nothing was changed. Creating, rotating and revoking keys is for your organization's admins.",
+            ),
+            Self::Unknown => ("Not found", "There is no such page, or your organization has no such key."),
+            Self::MethodNotAllowed => ("Not like this", "This address does not take that kind of request."),
+            Self::Malformed(what) => ("This link or form is not valid", what),
+            Self::SignInOver => (
+                "Not signed in",
+                "This sign-in was begun in another browser, too long ago, or before another one. Begin it again.",
+            ),
+            Self::SignInRefused => {
+                ("Not signed in", "The sign-in was cancelled, or took too long. You can begin it again.")
             }
-            Self::Forged => "Nothing was changed. Go back, reload the page, and try again.",
-            Self::NotAdmin => {
-                "Nothing was changed. Making, rotating and revoking keys is for your organization's admins."
+            Self::UnverifiedToken(_) => {
+                ("Not signed in", "What the sign-in told us could not be verified, so nobody was signed in.")
             }
-            Self::Unknown => "There is no such page, or your organization has no such key.",
-            Self::Malformed(what) => what,
-            Self::SignInOver => {
-                "This sign-in was begun in another browser, too long ago, or before another one. Begin it again."
+            Self::IssuerUnavailable(_) => (
+                "Signing in is not possible at the moment",
+                "It has been logged. Whoever is signed in already stays so. Try again shortly.",
+            ),
+            Self::NoMember => (
+                "No organization",
+                "Your sign-in is fine, but it belongs to no organization here. Ask whoever runs this service to add your e-mail, or \
+                 to add it anew if it worked before.",
+            ),
+            Self::Failed(ApiError::InvalidCursor) => {
+                ("Not found", "This page of the list is no longer there. Begin at the first.")
             }
-            Self::SignInRefused => "The sign-in was cancelled or refused. You can begin it again.",
-            Self::Unbelievable(_) => "What the sign-in told us could not be verified, so nobody was signed in.",
-            Self::IssuerUnavailable(_) => "Whoever is signed in already stays so. Try again shortly.",
-            Self::NoMember => {
-                "Your sign-in is fine, but your e-mail belongs to no organization here. Ask whoever runs this service to add it."
-            }
-            Self::Failed(ApiError::InvalidCursor) => "This page of the list is no longer there. Begin at the first.",
-            Self::Failed(_) => {
-                "It has been logged. Try again; if it stays, tell us the request's id (the header X-Request-Id)."
-            }
+            Self::Failed(_) => (
+                "Something went wrong",
+                "It has been logged. Try again; if it stays, tell whoever runs this service when it happened.",
+            ),
         }
     }
 
     fn way_on(&self) -> Markup {
         match self {
-            Self::SignInFirst(_) | Self::SignedOut | Self::SignInOver | Self::SignInRefused | Self::Unbelievable(_) => {
-                html! { p { a class="button" href="/settings/sign-in" { "Sign in" } } }
-            }
+            Self::SignInFirst(_)
+            | Self::SignedOut
+            | Self::SignInOver
+            | Self::SignInRefused
+            | Self::UnverifiedToken(_) => html! { p { a class="button" href="/settings/sign-in" { "Sign in" } } },
             Self::NoMember | Self::IssuerUnavailable(_) => html! { p { a href="/docs" { "To the guides" } } },
             _ => html! { p { a class="button" href=(crate::HOME) { "To the API keys" } } },
         }
@@ -116,7 +127,7 @@ impl Refusal {
     fn into_logged(self) -> Option<ApiError> {
         match self {
             Self::Failed(error) => Some(error),
-            Self::Unbelievable(cause) | Self::IssuerUnavailable(cause) => Some(ApiError::Unavailable(cause)),
+            Self::UnverifiedToken(cause) | Self::IssuerUnavailable(cause) => Some(ApiError::Unavailable(cause)),
             _ => None,
         }
     }
@@ -128,14 +139,15 @@ impl IntoResponse for Refusal {
             let path: String = byte_serialize(path.as_bytes()).collect();
             return Redirect::to(&format!("/settings/sign-in?return={path}")).into_response();
         }
+        let (title, text) = self.words();
         let content = html! {
-            h1 { (self.title()) }
-            p { (self.text()) }
+            h1 { (title) }
+            p { (text) }
             (self.way_on())
         };
-        let mut response = (self.status(), page::alone(self.title(), &content)).into_response();
+        let mut response = (self.status(), page::alone(title, &content)).into_response();
         if let Some(error) = self.into_logged() {
-            response.extensions_mut().insert(Told);
+            response.extensions_mut().insert(OwnBody);
             response.extensions_mut().insert(Arc::new(error));
         }
         response

@@ -3,20 +3,24 @@
 use axum::{
     extract::State,
     http::{header, request::Parts},
-    response::{AppendHeaders, IntoResponse, Redirect},
+    response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
-use maud::{Markup, html};
-use shared::records::{
-    member::{self, Identity},
-    session::{self, SessionId},
+use maud::html;
+use shared::{
+    records::{
+        member::{self, Identity},
+        session,
+    },
+    secret::Secret,
 };
 
 use crate::{
     HOME, Settings,
+    fields::Fields,
     issuer::{self, SignedIn},
     page,
     refusal::Refusal,
-    visitor::{Fields, Posted, SESSION_COOKIE, cookie, is_same, origin, session_id, set_cookie},
+    visitor::{Posted, SESSION_COOKIE, Visitor, cookie, is_same, origin, session_id, set_cookie},
 };
 
 /// What the browser keeps while it is at the issuer: a secret, and the page to come back to.
@@ -35,7 +39,7 @@ pub(crate) async fn start(
         path if is_ours(path) => path,
         _ => return Err(Refusal::Malformed("After signing in, only a page of these settings can be shown.")),
     };
-    let secret = SessionId::generate()?;
+    let secret = Secret::generate()?;
     let url = settings.issuer.sign_in_url(&settings.app.clock, &origin(&parts)?, &secret).await?;
     let kept = set_cookie(SIGN_IN_COOKIE, format!("{}.{back}", secret.reveal()), SIGN_IN_SECS);
     Ok((AppendHeaders([(header::SET_COOKIE, kept)]), Redirect::to(&url)))
@@ -49,12 +53,17 @@ pub(crate) async fn callback(
 ) -> Result<impl IntoResponse, Refusal> {
     let kept = cookie(&parts.headers, SIGN_IN_COOKIE).unwrap_or_default();
     let (secret, back) = kept.split_once('.').ok_or(Refusal::SignInOver)?;
-    let secret = SessionId::parse(secret).ok_or(Refusal::SignInOver)?;
+    let secret = Secret::parse(secret).ok_or(Refusal::SignInOver)?;
     if !is_same(query.get("state"), &issuer::state(&secret)) || !is_ours(back) {
         return Err(Refusal::SignInOver);
     }
-    if query.get("code").is_empty() {
-        return Err(Refusal::SignInRefused);
+    match (query.get("error"), query.get("code")) {
+        ("access_denied", _) | ("", "") => return Err(Refusal::SignInRefused),
+        ("", _) => {}
+        (error, _) => {
+            let error: String = error.chars().filter(char::is_ascii_graphic).take(100).collect();
+            return Err(Refusal::IssuerUnavailable(format!("the sign-in came back with {error}").into()));
+        }
     }
     let (db, clock) = (&settings.app.db, &settings.app.clock);
     let code = query.get("code").to_owned();
@@ -65,10 +74,10 @@ pub(crate) async fn callback(
     if let Some(before) = session_id(&parts.headers) {
         session::end(db, &before).await?;
     }
-    let id = SessionId::generate()?;
+    let id = Secret::generate()?;
     session::begin(db, &member, &id, clock.now()).await?;
     let cookies = [
-        (header::SET_COOKIE, set_cookie(SESSION_COOKIE, id.reveal(), session::WHOLE_MILLIS / 1_000)),
+        (header::SET_COOKIE, set_cookie(SESSION_COOKIE, id.reveal(), session::ABSOLUTE_MILLIS / 1_000)),
         (header::SET_COOKIE, set_cookie(SIGN_IN_COOKIE, String::new(), 0)),
     ];
     Ok((AppendHeaders(cookies), Redirect::to(back)))
@@ -81,14 +90,18 @@ pub(crate) async fn end(State(settings): State<Settings>, posted: Posted) -> Res
     Ok((AppendHeaders(forgotten), Redirect::to("/settings/signed-out")))
 }
 
-/// `GET /settings/signed-out`
-pub(crate) async fn ended() -> Markup {
+/// `GET /settings/signed-out`: what it says is true only of whoever is.
+pub(crate) async fn ended(State(settings): State<Settings>, parts: Parts) -> Result<Response, Refusal> {
+    if Visitor::of(&parts, &settings).await?.is_some() {
+        return Ok(Redirect::to(HOME).into_response());
+    }
     let content = html! {
         h1 { "You are signed out" }
         p { "This session is over, also for whoever may have kept its cookie." }
+        p { "Where you signed in may still know you: on a computer that is not yours alone, sign out there too." }
         p { a class="button" href="/settings/sign-in" { "Sign in again" } }
     };
-    page::alone("You are signed out", &content)
+    Ok(page::alone("You are signed out", &content).into_response())
 }
 
 /// A page of the settings: a path, with nothing in it that could lead to another host.

@@ -4,6 +4,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 use shared::{
     app::App,
+    clock::Timestamp,
     error::ErrorCode,
     plan::Allowance,
     records::{
@@ -15,10 +16,10 @@ use shared::{
 
 use crate::{
     Settings,
-    keys::cursor,
+    fields::Fields,
     page::{self, Section, display_form, moment, thousands},
     refusal::Refusal,
-    visitor::{Fields, Visitor},
+    visitor::Visitor,
 };
 
 /// Keys of a page: each costs a Query.
@@ -31,42 +32,41 @@ pub(crate) async fn show(
     query: Fields,
 ) -> Result<Markup, Refusal> {
     let now = app.clock.now();
-    let cursor = cursor(&query)?;
-    let organization = organization::get(&app.db, visitor.org(), now).await?;
+    let cursor = query.cursor()?;
     let (keys, next) = api_key::page(&app.db, visitor.org(), cursor.as_ref(), LIMIT).await?;
     let mut charts = Vec::new();
     for key in &keys {
-        charts.push(chart(&app, key).await?);
+        charts.push(chart(&app, key, now).await?);
     }
     let content = html! {
         h1 { "Usage" }
         p { "Requests by key and day (UTC), for the last 30 days." }
-        (month(&app, &organization))
+        (page::no_api_access(visitor.organization.plan))
+        (month(&visitor.organization, now))
         @if charts.is_empty() {
             div class="empty" { h2 { "No keys, so no usage" } p { "Begin with a " a href=(crate::HOME) { "key" } "." } }
         }
         @for chart in charts { (chart) }
-        (page::pages("/settings/usage", cursor.is_none(), next.as_ref()))
+        (page::pages(Section::Usage.path(), cursor.is_none(), next.as_ref()))
         p class="quiet" {
-            "A request counts for its day when it had room in the key's minute. Refusals cost no write: the server that refused adds "
-            "them with the key's next request, so that those of a server that ends before are missing."
+            "A request counts for its day when it had room in the key's minute. Refusals appear with the key's next request, and "
+            "some may be missing."
         }
     };
-    Ok(page::within(&visitor, Section::Usage, "Usage", &organization.name, &content))
+    Ok(page::within(&visitor, Section::Usage, "Usage", &content))
 }
 
-fn month(app: &App, organization: &Organization) -> Markup {
-    let resets_at = organization::month_ends(app.clock.now());
+fn month(organization: &Organization, now: Timestamp) -> Markup {
+    let resets_at = organization::month_ends(now);
     let used = organization.requests_this_month;
     html! {
-        h2 { "This month" }
+        @if organization.plan.has_api_access() { h2 { "This month" } }
         @match organization.plan.monthly_requests() {
+            Allowance::Limited(0) => {}
             Allowance::Limited(limit) => {
                 @let left = limit.saturating_sub(used);
                 p { strong { (thousands(used)) } " of " (thousands(limit)) " requests used, " (thousands(left)) " left. It starts anew on " (moment(resets_at)) "." }
-                @if limit > 0 {
-                    meter min="0" max=(limit) value=(used.min(limit)) aria-label="Requests of this month" { (used) " of " (limit) }
-                }
+                meter min="0" max=(limit) value=(used.min(limit)) aria-label="Requests of this month" { (used) " of " (limit) }
             }
             Allowance::Unlimited => {
                 p { strong { (thousands(used)) } " requests; there is no limit. It starts anew on " (moment(resets_at)) "." }
@@ -75,21 +75,20 @@ fn month(app: &App, organization: &Organization) -> Markup {
     }
 }
 
-async fn chart(app: &App, key: &KeySummary) -> Result<Markup, Refusal> {
-    let now = app.clock.now();
+async fn chart(app: &App, key: &KeySummary, now: Timestamp) -> Result<Markup, Refusal> {
     let days = usage::history(&app.db, key, now).await?;
     let total: u64 = days.iter().map(|day| day.requests).sum();
     let state = key.state(now).as_str();
     Ok(html! {
-        section class="usage" aria-label=(format!("Usage of {}", key.name)) {
-            h2 { (key.name) }
-            p { (display_form(key)) " · " (state) " · " strong { (thousands(total)) } " requests in 30 days" }
+        section class="usage" aria-labelledby=(format!("usage-{}", key.id)) {
+            h2 id=(format!("usage-{}", key.id)) { (key.name) }
+            p { (display_form(key)) " · " (state) " · " strong { (thousands(total)) } (if total == 1 { " request" } else { " requests" }) " in 30 days" }
             @if total > 0 {
                 (bars(&key.name, &days))
             }
             @if total > 0 { details {
                 summary { "The same as a table" }
-                div class="scroll" {
+                div class="scroll" role="region" aria-label=(format!("Requests of {} by day", key.name)) {
                     table {
                         thead { tr { th scope="col" { "Day" } th scope="col" { "Requests" } th scope="col" { "Refused" } } }
                         tbody {

@@ -2,13 +2,10 @@
 
 use axum::{
     RequestPartsExt,
-    body::Body,
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
 };
 use cookie::{Cookie, SameSite};
-use data_encoding::BASE64URL_NOPAD;
-use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 use shared::{
     event::{Origin, SourceAddress},
@@ -16,11 +13,13 @@ use shared::{
     records::{
         activity::Actor,
         member::{Member, Role},
-        session::{self, SessionId},
+        organization::{self, Organization},
+        session,
     },
+    secret::Secret,
 };
 
-use crate::{Settings, refusal::Refusal};
+use crate::{Settings, fields::Fields, refusal::Refusal};
 
 /// `__Host-`: a browser takes and sends it over HTTPS (or loopback) alone, to this host alone, for every path.
 pub(crate) const SESSION_COOKIE: &str = "__Host-session";
@@ -40,14 +39,15 @@ pub(crate) fn set_cookie(name: &'static str, value: String, max_age_secs: i64) -
 
 /// The value of the request's cookie of this name.
 pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
-    let mut cookies = all.flat_map(|cookies| Cookie::split_parse(cookies.to_owned())).filter_map(Result::ok);
+    // One of another application may have characters that none of ours has.
+    let all = headers.get_all(header::COOKIE).iter().map(|cookies| String::from_utf8_lossy(cookies.as_bytes()));
+    let mut cookies = all.flat_map(|cookies| Cookie::split_parse(cookies.into_owned())).filter_map(Result::ok);
     cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 
 /// The session that the request's cookie names, whether or not there is one.
-pub(crate) fn session_id(headers: &HeaderMap) -> Option<SessionId> {
-    cookie(headers, SESSION_COOKIE).as_deref().and_then(SessionId::parse)
+pub(crate) fn session_id(headers: &HeaderMap) -> Option<Secret> {
+    cookie(headers, SESSION_COOKIE).as_deref().and_then(Secret::parse)
 }
 
 /// Where the browser reached us: `https://api.example.com`.
@@ -64,7 +64,8 @@ pub(crate) fn origin(parts: &Parts) -> Result<String, Refusal> {
 #[derive(Debug)]
 pub(crate) struct Visitor {
     pub(crate) member: Member,
-    pub(crate) session: SessionId,
+    pub(crate) organization: Organization,
+    pub(crate) session: Secret,
     /// Where the browser reached us.
     pub(crate) origin: String,
     address: Option<String>,
@@ -81,20 +82,23 @@ impl Visitor {
 
     /// As the activity names them.
     pub(crate) fn actor(&self) -> Actor {
-        Actor::member(&self.member.email, self.address.clone())
+        Actor::member(self.member.email.as_str(), self.address.clone())
     }
 
     /// What a form must have, so that it is one of this session.
     pub(crate) fn form_token(&self) -> String {
-        BASE64URL_NOPAD.encode(&self.session.derive("form"))
+        self.session.derive("form")
     }
 
-    async fn of(parts: &Parts, settings: &Settings) -> Result<Option<Self>, Refusal> {
+    /// Whose session the request's cookie names; `None`: nobody's.
+    pub(crate) async fn of(parts: &Parts, Settings { app, .. }: &Settings) -> Result<Option<Self>, Refusal> {
         let origin = origin(parts)?;
+        let now = app.clock.now();
         let Some(session) = session_id(&parts.headers) else { return Ok(None) };
-        let member = session::resume(&settings.app.db, &session, settings.app.clock.now()).await?;
+        let Some(member) = session::resume(&app.db, &session, now).await? else { return Ok(None) };
+        let organization = organization::get(&app.db, member.org(), now).await?;
         let address = parts.extensions.get::<SourceAddress>().map(|address| address.0.clone());
-        Ok(member.map(|member| Self { member, session, origin, address }))
+        Ok(Some(Self { member, organization, session, origin, address }))
     }
 }
 
@@ -172,42 +176,4 @@ impl FromRequest<Settings> for AdminPosted {
 /// Compares secrets by their digests, so that the time it takes tells nothing of them.
 pub(crate) fn is_same(told: &str, wanted: &str) -> bool {
     Sha256::digest(told) == Sha256::digest(wanted)
-}
-
-/// The fields of a form or of a query.
-#[derive(Debug)]
-pub(crate) struct Fields(Vec<(String, String)>);
-
-impl Fields {
-    pub(crate) fn parse(text: &[u8]) -> Self {
-        Self(form_urlencoded::parse(text).into_owned().collect())
-    }
-
-    async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Refusal> {
-        let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = declared.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(Refusal::Malformed("The form is not URL-encoded."));
-        }
-        let body = body.collect().await.map_err(|_| Refusal::Malformed("The form can't be read."))?;
-        Ok(Self::parse(&body.to_bytes()))
-    }
-
-    /// The first field of this name; empty if there is none.
-    pub(crate) fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str()).unwrap_or_default()
-    }
-
-    /// Every field of this name.
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(of, _)| of == name).map(|(_, value)| value.as_str())
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Fields {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        Ok(Self::parse(parts.uri.query().unwrap_or_default().as_bytes()))
-    }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::{
     body::{self, FromFields},
-    clock::Timestamp,
+    clock::{Clock, Timestamp},
     db::Db,
     error::ApiError,
     extract::IfMatch,
@@ -117,9 +117,25 @@ impl Demo {
             Some(org) if self.has_keys(db, &org, &made).await? => org,
             found => self.write(db, found, &made).await?,
         };
+        self.add_members(db, &org).await?;
         // The keys were counted while the plan had room; a Free organization's key is from before its downgrade.
         organization::set_plan(db, &org, self.plan).await?;
         Ok(made.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// If there is none: those that somebody has removed stay removed, while others are left.
+    async fn add_members(&self, db: &Db, org: &OrgId) -> Result<(), StartError> {
+        if !member::list(db, org, None).await?.0.is_empty() {
+            return Ok(());
+        }
+        for (email, role) in self.members() {
+            let email = Email::new(&email).ok_or_else(|| StartError::Demo(format!("{email} is no e-mail")))?;
+            match member::add(db, org, at(BEGIN), &email, role).await {
+                Ok(()) | Err(AddMemberError::Taken) => {}
+                Err(error) => return Err(StartError::Demo(error.to_string())),
+            }
+        }
+        Ok(())
     }
 
     fn members(&self) -> [(String, Role); 2] {
@@ -139,8 +155,8 @@ impl Demo {
     /// The keys are made last: with all of them, all is there. Each gets its fresh secret on the way.
     async fn has_keys(&self, db: &Db, org: &OrgId, keys: &[(DemoKey, ApiKey)]) -> Result<bool, StartError> {
         for (_, key) in keys {
-            // Any moment will do: who starts a server knows when.
-            if api_key::rotate(db, org, at(BEGIN), key, Rotation::default(), &Actor::operator()).await? != Rotated::Done
+            if api_key::rotate(db, org, Clock::system().now(), key, Rotation::default(), &Actor::operator()).await?
+                != Rotated::Done
             {
                 return Ok(false);
             }
@@ -188,13 +204,6 @@ impl Demo {
         })
         .await?;
         each(applications, |new| async move { new.write(db, &org).await }).await?;
-        for (email, role) in self.members() {
-            let email = Email::new(&email).ok_or_else(|| StartError::Demo(format!("{email} is no e-mail")))?;
-            match member::add(db, &org, at(BEGIN), &email, role).await {
-                Ok(()) | Err(AddMemberError::Taken) => {}
-                Err(error) => return Err(StartError::Demo(error.to_string())),
-            }
-        }
         for (demo, key) in keys {
             let new = NewKey { name: demo.label.clone(), scopes: demo.scopes.clone(), expires_at: None };
             match api_key::create(db, &org, at(BEGIN), key, new, &Actor::operator()).await {

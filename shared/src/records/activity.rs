@@ -4,14 +4,13 @@
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
-use super::api_key::KeySummary;
 use crate::{
     clock::Timestamp,
     closed_set::closed_set,
     db::{Db, DbError, Item, built, number, string, text},
     error::ApiError,
     id::OrgId,
-    key::{ApiKey, KeyId, NoRandomness, random_base62},
+    key::{KeyId, NoRandomness, random_base62},
     page::{self, Cursor},
     table::{self, List},
 };
@@ -30,14 +29,17 @@ closed_set! {
     /// What can be done to a key.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     Act {
-        /// made
-        Made = "made",
+        /// created
+        Created = "created",
         /// rotated
         Rotated = "rotated",
         /// revoked
         Revoked = "revoked",
     }
 }
+
+/// The name of whoever has the tables themselves.
+pub(crate) const OPERATOR: &str = "operator";
 
 /// Who does something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +58,7 @@ impl Actor {
     /// Whoever has the tables themselves.
     #[must_use]
     pub fn operator() -> Self {
-        Self { name: "operator".to_owned(), address: None }
+        Self { name: OPERATOR.to_owned(), address: None }
     }
 
     /// The e-mail of a member, or `operator`.
@@ -86,10 +88,9 @@ pub struct Activity {
 impl Activity {
     fn read(item: &Item) -> Result<Self, DbError> {
         let whole = || {
-            let act = text(item, ACT)?;
             Some(Self {
                 at: table::activity_moment(item)?,
-                act: Act::ALL.iter().copied().find(|known| known.as_str() == act)?,
+                act: Act::named(text(item, ACT)?)?,
                 key: KeyId::parse(text(item, KEY)?)?,
                 key_name: text(item, KEY_NAME)?.to_owned(),
                 last_four: text(item, LAST_FOUR)?.to_owned(),
@@ -106,21 +107,29 @@ impl Activity {
     }
 }
 
+/// A key, as an entry tells of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) id: &'a KeyId,
+    pub(crate) name: &'a str,
+    pub(crate) last_four: &'a str,
+}
+
 /// The entry as a part of the transaction that does what it tells of.
 pub(crate) fn written(
     db: &Db,
     org: &OrgId,
     now: Timestamp,
     act: Act,
-    (key, key_name, last_four): (&KeyId, &str, &str),
+    key: Named<'_>,
     actor: &Actor,
 ) -> Result<TransactWriteItem, DbError> {
     let unique = random_base62(8).map_err(|NoRandomness(error)| DbError::Unavailable(error.to_string()))?;
     let mut item = Item::from([
         (ACT.to_owned(), string(act.as_str())),
-        (KEY.to_owned(), string(key)),
-        (KEY_NAME.to_owned(), string(key_name)),
-        (LAST_FOUR.to_owned(), string(last_four)),
+        (KEY.to_owned(), string(key.id)),
+        (KEY_NAME.to_owned(), string(key.name)),
+        (LAST_FOUR.to_owned(), string(key.last_four)),
         (ACTOR.to_owned(), string(&actor.name)),
         (table::DELETE_AT.to_owned(), number(now.as_secs() + KEPT_SECS)),
     ]);
@@ -148,14 +157,4 @@ pub async fn page(
     let is_kept = |entry: &Activity| entry.at.as_secs() + KEPT_SECS > now.as_secs();
     let all_kept = entries.last().is_none_or(is_kept);
     Ok((entries.into_iter().filter(is_kept).collect(), next.filter(|_| all_kept)))
-}
-
-/// What an entry tells of a key that is there.
-pub(crate) fn of(key: &KeySummary) -> (&KeyId, &str, &str) {
-    (&key.id, &key.name, &key.last_four)
-}
-
-/// What an entry tells of a key under its new secret.
-pub(crate) fn of_new<'a>(id: &'a KeyId, name: &'a str, key: &'a ApiKey) -> (&'a KeyId, &'a str, &'a str) {
-    (id, name, key.last_four())
 }

@@ -1,27 +1,31 @@
 //! A key's item: whose it is, what it may do, when it was last used, and how often in this minute and today. The key itself is
 //! not in it.
 
-use aws_sdk_dynamodb::{
-    primitives::Blob,
-    types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
-};
+mod count;
+mod rotation;
 
 use std::collections::BTreeMap;
 
-use data_encoding::HEXLOWER;
+use aws_sdk_dynamodb::{
+    primitives::Blob,
+    types::{AttributeValue, Put, TransactWriteItem, Update},
+};
 use serde::Serialize;
+
+pub(crate) use count::{KeyUse, count_request};
+pub use rotation::{PreviousSecret, Rotated, Rotation, rotate};
+use rotation::{ROTATED_AT, ROTATIONS};
 
 use crate::{
     clock::Timestamp,
-    db::{self, Db, DbError, Item, built, integer, number, string, text},
+    db::{Db, DbError, Item, built, integer, number, string, text},
     error::ApiError,
     id::OrgId,
-    key::{ApiKey, Grant, KeyHash, KeyId},
-    limits::{BURST_LIMIT, Minute, Riding, Standing},
+    key::{ApiKey, Grant, KeyId},
     page::{self, Cursor},
     plan::Plan,
     records::{
-        activity::{self, Act, Actor},
+        activity::{self, Act, Actor, OPERATOR},
         organization,
         usage::{self, Counts, Day},
     },
@@ -40,132 +44,6 @@ const CREATED_BY: &str = "createdBy";
 const EXPIRES_AT: &str = "expiresAt";
 const REVOKED_AT: &str = "revokedAt";
 const LAST_USED_AT: &str = "lastUsedAt";
-const ROTATIONS: &str = "rotations";
-const ROTATED_AT: &str = "rotatedAt";
-const PREVIOUS_HASH: &str = "previousHash";
-const PREVIOUS_LAST_FOUR: &str = "previousLastFour";
-/// Milliseconds since 1970, so that a condition can compare it.
-const PREVIOUS_UNTIL: &str = "previousUntil";
-/// Uses of the previous secret from before it was rotated.
-const PREVIOUS_USES_BEFORE: &str = "previousUsesBefore";
-
-/// Removing old counters normally rides along with the next request. A key whose every request meets a fresh instance
-/// would gather them, so that each of its updates is charged for a larger item: at so many they are removed at once.
-const MAX_STALE_WINDOWS: usize = 24;
-
-/// What the counting of a request showed.
-#[derive(Debug)]
-pub(crate) struct KeyUse {
-    pub(crate) grant: Grant,
-    pub(crate) burst: Standing,
-    /// The burst had room for the request, which is counted now.
-    pub(crate) admitted: bool,
-    /// Counters of minutes long over.
-    pub(crate) stale: Vec<Minute>,
-    /// The key's item, as it is now.
-    item: Item,
-}
-
-impl KeyUse {
-    /// The key, as its organization sees it.
-    pub(crate) fn summary(&self) -> Result<KeySummary, DbError> {
-        KeySummary::read(&self.item)
-    }
-}
-
-/// Counts a request on the key, in one conditional update that finds the key by its id, compares the hash of the whole
-/// key (or of the secret before a rotation, while that is kept), refuses a revoked or expired one, and raises the minute's
-/// counter only below [`BURST_LIMIT`]; the day's counter, the secret's, the last use and what else is `riding` go along.
-/// `None`: the key is not valid, whatever the reason.
-pub(crate) async fn count_request(
-    db: &Db,
-    key: &ApiKey,
-    hash: KeyHash,
-    now: Timestamp,
-    riding: &Riding,
-) -> Result<Option<KeyUse>, DbError> {
-    let hash = Blob::new(hash.as_bytes());
-    // Asked again, because a clock can step back: a counter that is removed must be of no minute that still counts.
-    let stale: Vec<Minute> = riding.stale.iter().copied().filter(|minute| minute.is_stale(now)).collect();
-    let mut refusals = String::new();
-    let mut request = db
-        .update_access(table::api_key(&key.id()))
-        .condition_expression(
-            "(#hash = :hash OR (#previous = :hash AND #until > :now)) AND attribute_not_exists(#revoked) \
-             AND (attribute_not_exists(#expires) OR #expires > :now) \
-             AND (attribute_not_exists(#window) OR #window < :limit)",
-        )
-        .expression_attribute_names("#window", Minute::of(now).attribute())
-        .expression_attribute_names("#day", Day::of(now).attribute())
-        .expression_attribute_names("#lastUsed", LAST_USED_AT)
-        .expression_attribute_names("#uses", uses_attribute(hash.as_ref()))
-        .expression_attribute_names("#previous", PREVIOUS_HASH)
-        .expression_attribute_names("#until", PREVIOUS_UNTIL)
-        .expression_attribute_names("#hash", HASH)
-        .expression_attribute_names("#revoked", REVOKED_AT)
-        .expression_attribute_names("#expires", EXPIRES_AT)
-        .expression_attribute_values(":lastUsed", string(now))
-        .expression_attribute_values(":one", number(1))
-        .expression_attribute_values(":hash", AttributeValue::B(hash.clone()))
-        .expression_attribute_values(":now", number(now.as_millis()))
-        .expression_attribute_values(":limit", number(BURST_LIMIT));
-    for (i, minute) in stale.iter().enumerate() {
-        request = request.expression_attribute_names(format!("#s{i}"), minute.attribute());
-    }
-    for (i, ((day, refusal), count)) in riding.refusals.iter().enumerate() {
-        refusals += &format!(", #r{i} :r{i}");
-        request = request
-            .expression_attribute_names(format!("#r{i}"), refusal.attribute(*day))
-            .expression_attribute_values(format!(":r{i}"), number(count));
-    }
-    let request = request.update_expression(format!(
-        "SET #lastUsed = :lastUsed ADD #window :one, #day :one, #uses :one{refusals}{}",
-        remove(&stale)
-    ));
-
-    let (item, admitted) = match db::update(request, ReturnValue::AllNew).await? {
-        Ok(item) => (item, true),
-        Err(Some(item)) if is_valid(&item, &hash, now) => (item, false),
-        Err(_) => return Ok(None),
-    };
-    let used = integer(&item, &Minute::of(now).attribute()).unwrap_or(BURST_LIMIT);
-    let mut stale: Vec<Minute> = item.keys().filter_map(|name| Minute::counted_by(name)).collect();
-    stale.retain(|minute| minute.is_stale(now));
-    // The request is counted: that its counters could not be tidied up is no reason to fail it.
-    if stale.len() > MAX_STALE_WINDOWS && sweep(db, key, &stale).await.is_ok() {
-        stale.clear();
-    }
-    stale.truncate(MAX_STALE_WINDOWS);
-    let mut grant = grant(&item)?;
-    if !has_hash(&item, HASH, &hash) {
-        // The secret from before a rotation ends before the key does.
-        let until = integer(&item, PREVIOUS_UNTIL).map(Timestamp::from_millis);
-        grant.expires_at = grant.expires_at.into_iter().chain(until).min();
-    }
-    let mut used = KeyUse { grant, burst: Standing::of_burst(used, now), admitted, stale, item };
-    if admitted {
-        file_days(db, key, &mut used, now).await;
-    }
-    Ok(Some(used))
-}
-
-/// Moves the counts of days that are over to items of their own. Once a day, since the next request finds none.
-async fn file_days(db: &Db, key: &ApiKey, used: &mut KeyUse, now: Timestamp) {
-    let today = Day::of(now);
-    for (day, counts) in usage::counted(&used.item).into_iter().filter(|(day, _)| *day < today) {
-        // The request is counted. What could not be moved now is moved by the next.
-        for attribute in usage::file(db, &key.id(), day, &counts).await.unwrap_or_default() {
-            used.item.remove(&attribute);
-        }
-    }
-}
-
-/// Whether a refused update was refused for the burst alone.
-fn is_valid(item: &Item, hash: &Blob, now: Timestamp) -> bool {
-    let is_over = |name| integer(item, name).is_some_and(|at| Timestamp::from_millis(at) <= now);
-    let same = has_hash(item, HASH, hash) || (has_hash(item, PREVIOUS_HASH, hash) && !is_over(PREVIOUS_UNTIL));
-    same && !is_over(EXPIRES_AT) && !item.contains_key(REVOKED_AT)
-}
 
 fn grant(item: &Item) -> Result<Grant, DbError> {
     let org = text(item, ORGANIZATION).and_then(|org| OrgId::stored(org).ok());
@@ -176,28 +54,6 @@ fn grant(item: &Item) -> Result<Grant, DbError> {
         scopes: scopes.into_iter().flatten().filter_map(|scope| scope.parse().ok()).collect(),
         expires_at: integer(item, EXPIRES_AT).map(Timestamp::from_millis),
     })
-}
-
-fn remove(stale: &[Minute]) -> String {
-    if stale.is_empty() {
-        return String::new();
-    }
-    let names: Vec<String> = (0..stale.len()).map(|i| format!("#s{i}")).collect();
-    format!(" REMOVE {}", names.join(", "))
-}
-
-async fn sweep(db: &Db, key: &ApiKey, stale: &[Minute]) -> Result<(), DbError> {
-    // DynamoDB takes an expression of at most 4 KB; what is left over goes the next time.
-    let stale = &stale[..stale.len().min(200)];
-    let mut request = db
-        .update_access(table::api_key(&key.id()))
-        .update_expression(remove(stale))
-        .condition_expression(table::PRESENT);
-    for (i, minute) in stale.iter().enumerate() {
-        request = request.expression_attribute_names(format!("#s{i}"), minute.attribute());
-    }
-    // Whether there still is such a key is no matter: then there is nothing to tidy up.
-    db::update(request, ReturnValue::None).await.map(drop)
 }
 
 /// What a new key is made of.
@@ -266,7 +122,14 @@ pub async fn create(
         TransactWriteItem::builder().update(organization::count_key(db, org)?).build(),
         TransactWriteItem::builder().put(built(put.build())?).build(),
         TransactWriteItem::builder().put(built(listed.build())?).build(),
-        activity::written(db, org, now, Act::Made, activity::of_new(&key.id(), &name, key), actor)?,
+        activity::written(
+            db,
+            org,
+            now,
+            Act::Created,
+            activity::Named { id: &key.id(), name: &name, last_four: key.last_four() },
+            actor,
+        )?,
     ];
     let Err(refused) = db.transact(writes).await? else { return Ok(()) };
     match refused.write(0) {
@@ -279,107 +142,8 @@ pub async fn create(
     }
 }
 
-/// How a key is rotated.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Rotation {
-    /// How often the key had been rotated when this was decided on: a rotation since then stands in the way of this one. `None`:
-    /// none does.
-    pub seen: Option<u64>,
-    /// Until when the secret there was so far stays valid; `None`: it is refused from the next request on.
-    pub keep_until: Option<Timestamp>,
-}
-
-/// What came of a rotation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rotated {
-    /// The key has the new secret.
-    Done,
-    /// Somebody else was quicker: the key has the secret that they were shown.
-    Overtaken,
-    /// The organization has no such key that is not revoked.
-    Unknown,
-}
-
-/// Gives the key's id a new secret: that of `key`. The key stays one item, so that both secrets, while there are two, count on
-/// one burst and one month, and the plan's number of keys is not in the way. Of two rotations at once, one is done.
-pub async fn rotate(
-    db: &Db,
-    org: &OrgId,
-    now: Timestamp,
-    key: &ApiKey,
-    rotation: Rotation,
-    actor: &Actor,
-) -> Result<Rotated, DbError> {
-    let Rotation { seen, keep_until } = rotation;
-    let Some(item) = db.get_access(table::api_key(&key.id())).await? else { return Ok(Rotated::Unknown) };
-    let old =
-        item.get(HASH).and_then(|value| value.as_b().ok()).ok_or(DbError::Unreadable("a key without its hash"))?;
-    if grant(&item)?.org != *org || item.contains_key(REVOKED_AT) {
-        return Ok(Rotated::Unknown);
-    }
-    let rotations = integer(&item, ROTATIONS).unwrap_or(0);
-    if seen.is_some_and(|seen| seen != rotations) {
-        return Ok(Rotated::Overtaken);
-    }
-
-    let mut request = Update::builder().table_name(db.access()).set_key(Some(table::api_key(&key.id()).into_item()));
-    let mut set = "SET #hash = :hash, #lastFour = :lastFour, #rotations = :rotations, #rotatedAt = :now".to_owned();
-    let mut remove: Vec<String> = Vec::new();
-    if let Some(until) = keep_until {
-        set +=
-            ", #previous = #hash, #previousFour = #lastFour, #until = :until, #before = if_not_exists(#oldUses, :zero)";
-        request = request
-            .expression_attribute_names("#before", PREVIOUS_USES_BEFORE)
-            .expression_attribute_values(":until", number(until.as_millis()))
-            .expression_attribute_values(":zero", number(0));
-    } else {
-        remove.extend(["#previous", "#previousFour", "#until", "#oldUses"].map(str::to_owned));
-    }
-    // The secret before the last one has had its time.
-    if let Some(older) = item.get(PREVIOUS_HASH).and_then(|value| value.as_b().ok()).filter(|older| *older != old) {
-        remove.push("#olderUses".to_owned());
-        request = request.expression_attribute_names("#olderUses", uses_attribute(older.as_ref()));
-    }
-    let remove = if remove.is_empty() { String::new() } else { format!(" REMOVE {}", remove.join(", ")) };
-    let request = request
-        .update_expression(set + &remove)
-        .condition_expression("#org = :org AND attribute_not_exists(#revoked) AND #hash = :old")
-        .expression_attribute_names("#hash", HASH)
-        .expression_attribute_names("#lastFour", LAST_FOUR)
-        .expression_attribute_names("#rotations", ROTATIONS)
-        .expression_attribute_names("#rotatedAt", ROTATED_AT)
-        .expression_attribute_names("#previous", PREVIOUS_HASH)
-        .expression_attribute_names("#previousFour", PREVIOUS_LAST_FOUR)
-        .expression_attribute_names("#until", PREVIOUS_UNTIL)
-        .expression_attribute_names("#oldUses", uses_attribute(old.as_ref()))
-        .expression_attribute_names("#org", ORGANIZATION)
-        .expression_attribute_names("#revoked", REVOKED_AT)
-        .expression_attribute_values(":hash", AttributeValue::B(Blob::new(key.hash().as_bytes())))
-        .expression_attribute_values(":lastFour", string(key.last_four()))
-        .expression_attribute_values(":rotations", number(rotations + 1))
-        .expression_attribute_values(":now", string(now))
-        .expression_attribute_values(":old", AttributeValue::B(old.clone()))
-        .expression_attribute_values(":org", string(org));
-    let request = request.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-    let name = text(&item, NAME).unwrap_or_default();
-    let writes = vec![
-        TransactWriteItem::builder().update(built(request.build())?).build(),
-        activity::written(db, org, now, Act::Rotated, activity::of_new(&key.id(), name, key), actor)?,
-    ];
-    let Err(refused) = db.transact(writes).await? else { return Ok(Rotated::Done) };
-    match refused.write(0) {
-        Some(Some(item)) if !item.contains_key(REVOKED_AT) => Ok(Rotated::Overtaken),
-        _ => Ok(Rotated::Unknown),
-    }
-}
-
 fn has_hash(item: &Item, name: &str, hash: &Blob) -> bool {
     item.get(name).and_then(|value| value.as_b().ok()) == Some(hash)
-}
-
-/// The attribute that counts the uses of one secret, by which is told how often a rotated one is still used.
-fn uses_attribute(hash: &[u8]) -> String {
-    format!("s{}", HEXLOWER.encode(&hash[..hash.len().min(4)]))
 }
 
 /// Refuses the key from the next request on, for good, and gives its place in the plan free. `false`: the organization
@@ -398,7 +162,14 @@ pub async fn revoke(db: &Db, org: &OrgId, id: &KeyId, now: Timestamp, actor: &Ac
     let writes = vec![
         TransactWriteItem::builder().update(built(revoke.build())?).build(),
         TransactWriteItem::builder().update(organization::release_key(db, org)?).build(),
-        activity::written(db, org, now, Act::Revoked, activity::of(&key), actor)?,
+        activity::written(
+            db,
+            org,
+            now,
+            Act::Revoked,
+            activity::Named { id, name: &key.name, last_four: &key.last_four },
+            actor,
+        )?,
     ];
     Ok(db.transact(writes).await?.is_ok())
 }
@@ -436,30 +207,6 @@ pub struct KeySummary {
     pub(crate) days: BTreeMap<Day, Counts>,
 }
 
-/// The secret that a key had before it was rotated.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PreviousSecret {
-    /// The last four characters of the whole key.
-    pub last_four: String,
-    /// From when on it is refused.
-    pub until: Timestamp,
-    /// How often it was used since the rotation.
-    pub uses: u64,
-}
-
-impl PreviousSecret {
-    fn read(item: &Item) -> Option<Self> {
-        let hash = item.get(PREVIOUS_HASH)?.as_b().ok()?;
-        let uses: u64 = integer(item, &uses_attribute(hash.as_ref())).unwrap_or(0);
-        Some(Self {
-            last_four: text(item, PREVIOUS_LAST_FOUR)?.to_owned(),
-            until: Timestamp::from_millis(integer(item, PREVIOUS_UNTIL)?),
-            uses: uses.saturating_sub(integer(item, PREVIOUS_USES_BEFORE).unwrap_or(0)),
-        })
-    }
-}
-
 impl KeySummary {
     fn read(item: &Item) -> Result<Self, DbError> {
         let Grant { mut scopes, expires_at, .. } = grant(item)?;
@@ -472,7 +219,8 @@ impl KeySummary {
                 last_four: text(item, LAST_FOUR)?.to_owned(),
                 scopes,
                 created_at: text(item, CREATED_AT)?.parse().ok()?,
-                created_by: text(item, CREATED_BY)?.to_owned(),
+                // A key from before this was noted was made by the operator: nobody else could.
+                created_by: text(item, CREATED_BY).unwrap_or(OPERATOR).to_owned(),
                 expires_at,
                 last_used_at: text(item, LAST_USED_AT).and_then(|at| at.parse().ok()),
                 rotations: integer(item, ROTATIONS).unwrap_or(0),

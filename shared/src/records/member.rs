@@ -32,14 +32,6 @@ closed_set! {
     }
 }
 
-impl Role {
-    /// The role with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|role| role.as_str() == name)
-    }
-}
-
 /// A member.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,7 +39,7 @@ pub struct Member {
     #[serde(skip)]
     org: OrgId,
     /// The e-mail, as it was added.
-    pub email: String,
+    pub email: Email,
     /// What the member may do.
     pub role: Role,
     /// When the member was added.
@@ -67,7 +59,7 @@ impl Member {
         let whole = || {
             Some(Self {
                 org: OrgId::stored(text(item, ORGANIZATION)?).ok()?,
-                email: text(item, EMAIL)?.to_owned(),
+                email: Email::new(text(item, EMAIL)?)?,
                 role: Role::named(text(item, ROLE)?)?,
                 added_at: text(item, ADDED_AT)?.parse().ok()?,
                 signed_in_at: text(item, SIGNED_IN_AT).and_then(|at| at.parse().ok()),
@@ -95,6 +87,9 @@ pub enum AddMemberError {
     /// The e-mail is a member's already, of this organization or of another: a person belongs to one.
     #[error("the e-mail is a member's already")]
     Taken,
+    /// The e-mail has characters beyond ASCII, of which several can read as one.
+    #[error("the e-mail has characters beyond ASCII")]
+    NotAscii,
     /// DynamoDB failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -102,6 +97,9 @@ pub enum AddMemberError {
 
 /// Adds a member.
 pub async fn add(db: &Db, org: &OrgId, now: Timestamp, email: &Email, role: Role) -> Result<(), AddMemberError> {
+    if !email.as_str().is_ascii() {
+        return Err(AddMemberError::NotAscii);
+    }
     let item = Item::from([
         (ORGANIZATION.to_owned(), string(org)),
         (EMAIL.to_owned(), string(email.as_str())),
@@ -151,11 +149,11 @@ pub async fn remove(db: &Db, org: &OrgId, email: &Email) -> Result<bool, DbError
 
 /// Up to 100 members of the organization, by e-mail, after the one that is given; and whether there are more.
 pub async fn list(db: &Db, org: &OrgId, after: Option<&Member>) -> Result<(Vec<Member>, bool), DbError> {
-    let start = after.map(|member| table::member_marker(org, &member.email.to_lowercase()).into_item());
+    let start = after.map(|member| table::member_marker(org, &member.email.normalized()).into_item());
     let (markers, more) = db.query(&List::members(org), start, 100).await?;
     let keys = markers.iter().filter_map(table::marked_member).map(table::member).collect();
     let mut members: Vec<Member> = db.get_all_access(keys).await?.iter().map(Member::read).collect::<Result<_, _>>()?;
-    members.sort_by_key(|member| member.email.to_lowercase());
+    members.sort_by_key(|member| member.email.normalized());
     Ok((members, more))
 }
 
@@ -167,6 +165,10 @@ pub async fn sign_in(
     identity: Identity<'_>,
     now: Timestamp,
 ) -> Result<Option<Member>, DbError> {
+    // No member has one that is not, but in lower case it could be one that a member has: a Kelvin sign is a k there.
+    if !email.as_str().is_ascii() {
+        return Ok(None);
+    }
     let request = db
         .update_access(table::member(&email.normalized()))
         .update_expression("SET #issuer = :issuer, #subject = :subject, #signedIn = :now")

@@ -1,6 +1,7 @@
 //! The records: one file each, with its shape, its rules, how it lies in the table, and what reads and writes it.
 //!
-//! Every function on a tenant's records takes the [`OrgId`] whose they are. Absence is an `Option`; a handler decides that
+//! Every function on a tenant's records takes the [`OrgId`] whose they are, which two can tell: [`api_key`] of a key, for
+//! [`auth`](crate::auth), and [`member`] of whoever signs in, for [`session`]. Absence is an `Option`; a handler decides that
 //! it is an error.
 
 pub mod activity;

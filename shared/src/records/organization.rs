@@ -157,7 +157,7 @@ impl Organization {
 /// The organization, which there is, since its id was found.
 pub async fn get(db: &Db, org: &OrgId, now: Timestamp) -> Result<Organization, DbError> {
     let item = db.get_access(table::organization(org)).await?;
-    Organization::read(&item.ok_or(DbError::Unreadable("a key of no organization"))?, now)
+    Organization::read(&item.ok_or(DbError::Unreadable("an organization that is gone"))?, now)
 }
 
 /// The organization with this id, if `id` is one and it is there.

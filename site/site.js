@@ -10,14 +10,16 @@ for (const code of document.querySelectorAll("main pre code")) {
   }
 }
 
-function copyButton(text) {
+function copyButton(text, what) {
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Copy";
+  if (what) button.setAttribute("aria-label", `Copy ${what}`);
   button.addEventListener("click", async () => {
     let told = "Copied";
     try {
       await navigator.clipboard.writeText(text());
+      button.dispatchEvent(new Event("copied", { bubbles: true }));
     } catch {
       told = "Not copied";
     }
@@ -35,7 +37,7 @@ for (const pre of document.querySelectorAll('main pre:has(code[class^="language-
   const around = document.createElement("div");
   around.className = "copyable";
   pre.replaceWith(around);
-  around.append(pre, copyButton(() => pre.textContent.trimEnd()));
+  around.append(pre, copyButton(() => pre.textContent.trimEnd(), pre.dataset.what));
 }
 
 // What fits needs no stop for the keyboard.
@@ -47,6 +49,8 @@ function mindScrolling() {
 }
 mindScrolling();
 addEventListener("resize", mindScrolling);
+// What is folded away has no width. The event does not bubble.
+document.addEventListener("toggle", mindScrolling, true);
 
 for (const heading of document.querySelectorAll("main h2[id]")) {
   const link = document.createElement("a");

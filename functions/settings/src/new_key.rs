@@ -1,0 +1,244 @@
+//! A new key: the form, and the one page that shows it.
+
+use std::time::Duration;
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use maud::{Markup, html};
+use shared::{
+    clock::Timestamp,
+    error::ApiError,
+    key::{ApiKey, KeyId},
+    records::api_key::{self, CreateKeyError, KeySummary, NewKey},
+    scope::Scope,
+    secret::Secret,
+    value::ShortText,
+};
+
+use crate::{
+    HOME, Settings,
+    fields::Fields,
+    keys::left,
+    page::{self, Section, display_form, plan_name},
+    refusal::Refusal,
+    visitor::{Admin, AdminPosted, Visitor},
+};
+
+/// What can be chosen as a key's end.
+pub(crate) const EXPIRIES: [(&str, &str, Option<Duration>); 4] = [
+    ("none", "Never", None),
+    ("30", "In 30 days", Some(Duration::from_hours(24 * 30))),
+    ("90", "In 90 days", Some(Duration::from_hours(24 * 90))),
+    ("365", "In 365 days", Some(Duration::from_hours(24 * 365))),
+];
+
+/// Scopes that often go together.
+const PRESETS: [(&str, &str, &[Scope]); 2] = [
+    (
+        "read",
+        "Read everything",
+        &[Scope::JobsRead, Scope::CandidatesRead, Scope::PipelineRead, Scope::ApplicationsRead],
+    ),
+    ("sync", "Sync candidates", &[Scope::CandidatesRead, Scope::CandidatesWrite]),
+];
+
+/// What is in the form of a new key.
+struct Draft {
+    name: String,
+    scopes: Vec<Scope>,
+    expiry: String,
+    /// Makes it one key, however often it is sent.
+    nonce: String,
+}
+
+impl Draft {
+    fn read(fields: &Fields) -> Self {
+        Self {
+            name: fields.get("name").to_owned(),
+            scopes: fields.all("scope").filter_map(|scope| scope.parse().ok()).collect(),
+            expiry: fields.get("expiry").to_owned(),
+            nonce: fields.get("nonce").to_owned(),
+        }
+    }
+
+    /// The id of its key: the same each time the form is sent, so that it creates one, and not to be chosen by whoever sends it.
+    /// `None`: no page of ours has made the form.
+    fn key_id(&self, visitor: &Visitor) -> Option<KeyId> {
+        Secret::parse(&self.nonce)?;
+        Some(KeyId::of_digest(&visitor.session.digest(&format!("key {}", self.nonce))))
+    }
+
+    /// The key that it asks for, or what is wrong with which field.
+    fn check(&self, fields: &Fields, now: Timestamp) -> Result<NewKey, Vec<(&'static str, String)>> {
+        let mut wrong = Vec::new();
+        if let Err(problem) = ShortText::new(&self.name, "The name") {
+            wrong.push(("name", problem));
+        }
+        if self.scopes.is_empty() || fields.all("scope").count() != self.scopes.len() {
+            wrong.push(("scope", "Choose at least one thing that the key may do.".to_owned()));
+        }
+        let chosen = EXPIRIES.iter().find(|(value, ..)| *value == self.expiry);
+        if chosen.is_none() {
+            wrong.push(("expiry", "Choose when the key expires.".to_owned()));
+        }
+        let expires_at = chosen.and_then(|(.., after)| *after).map(|after| now.plus(after));
+        let mut scopes = self.scopes.clone();
+        scopes.sort_unstable();
+        scopes.dedup();
+        if wrong.is_empty() { Ok(NewKey { name: self.name.clone(), scopes, expires_at }) } else { Err(wrong) }
+    }
+}
+
+/// `GET /settings/keys/new`
+pub(crate) async fn new(Admin(visitor): Admin, query: Fields) -> Result<Response, Refusal> {
+    if left(&visitor.organization) == Some(0) {
+        return Ok(not_created(&visitor, None));
+    }
+    let preset = PRESETS.iter().find(|(name, ..)| *name == query.get("preset"));
+    let draft = Draft {
+        name: String::new(),
+        scopes: preset.map(|(.., scopes)| scopes.to_vec()).unwrap_or_default(),
+        expiry: "90".to_owned(),
+        nonce: Secret::generate()?.reveal(),
+    };
+    Ok(form(&visitor, &draft, &[]).into_response())
+}
+
+fn form(visitor: &Visitor, draft: &Draft, wrong: &[(&str, String)]) -> Markup {
+    let problem = |field: &str| wrong.iter().find(|(of, _)| *of == field).map(|(_, text)| text);
+    let told = |field: &str| problem(field).map(|_| format!("{field}-problem"));
+    let problem_text = |field: &str| {
+        html! {
+            @if let Some(text) = problem(field) { p class="problem" id=(format!("{field}-problem")) { (text) } }
+        }
+    };
+    let content = html! {
+        h1 { "New key" }
+        p { "Give it a name that tells what uses it, and only what that needs." }
+        @if !wrong.is_empty() {
+            div class="notice wrong" role="alert" tabindex="-1" autofocus {
+                p { "The key was not created:" }
+                ul { @for (field, text) in wrong { li { a href=(format!("#{field}")) { (text) } } } }
+            }
+        }
+        form class="fields" method="post" action=(HOME) {
+            (page::token(visitor))
+            input type="hidden" name="nonce" value=(draft.nonce);
+            div class="field" {
+                label for="name" { "Name" }
+                input type="text" id="name" name="name" value=(draft.name) required maxlength="200" autocomplete="off"
+                    aria-invalid=[problem("name").map(|_| "true")] aria-describedby=[told("name")];
+                (problem_text("name"))
+            }
+            fieldset aria-describedby=[told("scope")] {
+                legend { "What it may do" }
+                p class="presets" {
+                    "Tick what you need, or begin with: "
+                    @for (name, title, scopes) in PRESETS {
+                        a href=(format!("/settings/keys/new?preset={name}"))
+                            data-scopes=(scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")) { (title) } " "
+                    }
+                }
+                @for (i, scope) in Scope::ALL.iter().enumerate() {
+                    label class="choice" {
+                        input type="checkbox" id=[(i == 0).then_some("scope")] name="scope" value=(scope) checked[draft.scopes.contains(scope)];
+                        span { (scope.about()) " " code { (scope) } }
+                    }
+                }
+                (problem_text("scope"))
+            }
+            fieldset aria-describedby=[told("expiry")] {
+                legend { "Expires" }
+                @for (i, (value, title, _)) in EXPIRIES.iter().enumerate() {
+                    label class="choice" {
+                        input type="radio" id=[(i == 0).then_some("expiry")] name="expiry" value=(value) checked[draft.expiry == *value];
+                        span { (title) }
+                    }
+                }
+                (problem_text("expiry"))
+            }
+            p class="actions" { button type="submit" class="button" { "Create key" } " " a href=(HOME) { "Cancel" } }
+        }
+    };
+    let title = if wrong.is_empty() { "New key" } else { "Error: New key" };
+    page::within(visitor, Section::Keys, title, &content)
+}
+
+/// `POST /settings/keys`
+pub(crate) async fn create(
+    State(Settings { app, .. }): State<Settings>,
+    AdminPosted { visitor, fields }: AdminPosted,
+) -> Result<Response, Refusal> {
+    let now = app.clock.now();
+    let draft = Draft::read(&fields);
+    let id = draft.key_id(&visitor).ok_or(Refusal::Forged)?;
+    let new = match draft.check(&fields, now) {
+        Ok(new) => new,
+        Err(wrong) => return Ok((StatusCode::UNPROCESSABLE_ENTITY, form(&visitor, &draft, &wrong)).into_response()),
+    };
+    let key = ApiKey::with_id(&id)?;
+    let scopes = new.scopes.clone();
+    match api_key::create(&app.db, visitor.org(), now, &key, new, &visitor.actor()).await {
+        // From here on nothing may fail: the key is there, and this is the one time it can be shown.
+        Ok(()) => {
+            let what = html! { "The key “" (draft.name) "” is created." };
+            Ok(secret(&visitor, &what, &key, &scopes).into_response())
+        }
+        Err(CreateKeyError::IdTaken | CreateKeyError::PlanLimit(_)) => {
+            let before = api_key::find(&app.db, visitor.org(), &id).await?;
+            Ok(not_created(&visitor, before.as_ref()))
+        }
+        Err(CreateKeyError::Db(error)) => Err(error.into()),
+        Err(error @ (CreateKeyError::NoScope | CreateKeyError::UnknownOrganization)) => {
+            Err(ApiError::Internal(Box::new(error)).into())
+        }
+    }
+}
+
+/// The one page that shows a key. It is the answer of a POST, so that neither Back nor reload shows it again.
+pub(crate) fn secret(visitor: &Visitor, what: &Markup, key: &ApiKey, scopes: &[Scope]) -> Markup {
+    let path = match scopes.iter().find(|scope| !scope.as_str().ends_with(":write")) {
+        Some(Scope::JobsRead) => "/api/v1/jobs",
+        Some(Scope::CandidatesRead) => "/api/v1/candidates",
+        Some(Scope::PipelineRead) => "/api/v1/pipeline/stages",
+        _ => "/api/v1/usage",
+    };
+    let curl = format!("curl -H \"X-API-Key: {}\" \\\n  \"{}{path}\"", key.reveal(), visitor.origin);
+    let content = html! {
+        h1 { "Save this key now" }
+        p { (what) " It is shown this once: we keep only a digest of it." }
+        div class="secret" {
+            h2 { "The key" }
+            pre data-what="the key" { code class="language-text" id="secret" { (key.reveal()) } }
+            h2 { "Try it" }
+            pre data-what="the command" { code class="language-shell" { (curl) } }
+        }
+        p { a class="button" href=(HOME) { "Done" } }
+    };
+    page::within(visitor, Section::Keys, "Save this key now", &content)
+}
+
+/// Why no key is created: the form has created one `before`, or there is no room.
+fn not_created(visitor: &Visitor, before: Option<&KeySummary>) -> Response {
+    let plan = visitor.organization.plan;
+    let content = html! {
+        @if let Some(key) = before {
+            h1 { "This key is created already" }
+            p { "The form was sent before, and created the key “" (key.name) "” (" (display_form(key)) "). It was shown that once." }
+            @if key.revoked_at.is_none() {
+                p { "If you could not save it, " a href=(format!("/settings/keys/{}/rotate", key.id)) { "rotate it" } " for a new secret." }
+            }
+        } @else if plan.has_api_access() {
+            h1 { "No room for another key" }
+            p { "The " (plan_name(plan)) " plan allows no more keys than there are. Revoke one, or look at the " a href=(Section::Plan.path()) { "plans" } "." }
+        } @else {
+            h1 { "No API access" }
+            (page::no_api_access(plan))
+        }
+        p { a class="button" href=(HOME) { "To the API keys" } }
+    };
+    (StatusCode::CONFLICT, page::within(visitor, Section::Keys, "No key was created", &content)).into_response()
+}

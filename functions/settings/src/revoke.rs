@@ -1,0 +1,56 @@
+//! Revoking a key.
+
+use axum::{
+    extract::State,
+    http::Uri,
+    response::{IntoResponse, Redirect, Response},
+};
+use maud::html;
+use shared::records::api_key;
+
+use crate::{
+    HOME, Settings,
+    keys::{facts, state},
+    page::{self, Section},
+    refusal::Refusal,
+    rotate::of_path,
+    visitor::{Admin, AdminPosted},
+};
+
+/// `GET /settings/keys/{id}/revoke`
+pub(crate) async fn ask(
+    Admin(visitor): Admin,
+    State(Settings { app, .. }): State<Settings>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let key = of_path(&app, &visitor, &uri).await?;
+    if key.revoked_at.is_some() {
+        return Ok(Redirect::to(&format!("{HOME}?revoked={}", key.id)).into_response());
+    }
+    let now = app.clock.now();
+    let content = html! {
+        h1 { "Revoke “" (key.name) "”?" }
+        p { "Every program that uses it is refused from its next request on. This can't be undone." }
+        p { (state(&key, now)) }
+        (facts(&key, now))
+        form class="fields" method="post" action=(uri.path()) {
+            (page::token(&visitor))
+            p class="actions" {
+                button type="submit" class="button danger" { "Revoke this key" } " " a href=(HOME) { "Keep it" }
+            }
+        }
+    };
+    Ok(page::within(&visitor, Section::Keys, "Revoke a key", &content).into_response())
+}
+
+/// `POST /settings/keys/{id}/revoke`
+pub(crate) async fn revoke(
+    uri: Uri,
+    State(Settings { app, .. }): State<Settings>,
+    AdminPosted { visitor, .. }: AdminPosted,
+) -> Result<Redirect, Refusal> {
+    let key = of_path(&app, &visitor, &uri).await?;
+    // Revoked twice, it is revoked.
+    api_key::revoke(&app.db, visitor.org(), &key.id, app.clock.now(), &visitor.actor()).await?;
+    Ok(Redirect::to(&format!("{HOME}?revoked={}", key.id)))
+}

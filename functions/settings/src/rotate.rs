@@ -1,0 +1,165 @@
+//! Rotating a key.
+
+use std::time::Duration;
+
+use axum::{
+    extract::State,
+    http::{StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use maud::{Markup, html};
+use shared::{
+    app::App,
+    clock::Timestamp,
+    key::{ApiKey, KeyId},
+    records::api_key::{self, KeyState, KeySummary, Rotated, Rotation},
+};
+
+use crate::{
+    HOME, Settings,
+    fields::Fields,
+    keys::{facts, state, used_since},
+    new_key::{EXPIRIES, secret},
+    page::{self, Section, moment},
+    refusal::Refusal,
+    visitor::{Admin, AdminPosted, Visitor},
+};
+
+/// For how long the old secret can stay valid.
+const OVERLAPS: [(&str, &str, Option<Duration>); 4] = [
+    ("none", "It ends now", None),
+    ("1h", "1 hour", Some(Duration::from_hours(1))),
+    ("24h", "24 hours", Some(Duration::from_hours(24))),
+    ("7d", "7 days", Some(Duration::from_hours(7 * 24))),
+];
+/// The choice that leaves the key's end as it is.
+const SAME_EXPIRY: &str = "same";
+
+/// The key of `/settings/keys/{id}/…`, if it is one of the organization's.
+pub(crate) async fn of_path(app: &App, visitor: &Visitor, uri: &Uri) -> Result<KeySummary, Refusal> {
+    let id = uri.path().split('/').nth(3).and_then(KeyId::parse).ok_or(Refusal::Unknown)?;
+    api_key::find(&app.db, visitor.org(), &id).await?.ok_or(Refusal::Unknown)
+}
+
+/// `GET /settings/keys/{id}/rotate`
+pub(crate) async fn ask(
+    Admin(visitor): Admin,
+    State(Settings { app, .. }): State<Settings>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let key = of_path(&app, &visitor, &uri).await?;
+    let now = app.clock.now();
+    if !key.state(now).is_served() {
+        return Ok(not_served(&visitor, &key, now));
+    }
+    Ok(form(&visitor, &key, now, uri.path()).into_response())
+}
+
+fn form(visitor: &Visitor, key: &KeySummary, now: Timestamp, path: &str) -> Markup {
+    let content = html! {
+        h1 { "Rotate “" (key.name) "”" }
+        p { "The key gets a new secret. Its name, scopes, limits and history stay; the old secret goes on for as long as you choose." }
+        p { (state(key, now)) }
+        (facts(key, now))
+        @if let (KeyState::Rotating { until }, Some(previous)) = (key.state(now), &key.previous) {
+            p class="notice" {
+                "It was rotated before. The secret …" (previous.last_four) ", valid until " (moment(until)) ", "
+                (used_since(previous.uses)) "; it ends with this rotation, whatever you choose."
+            }
+        }
+        form class="fields" method="post" action=(path) {
+            (page::token(visitor))
+            input type="hidden" name="seen" value=(key.rotations);
+            fieldset {
+                legend { "How long …" (key.last_four) " stays valid" }
+                @for (value, title, _) in OVERLAPS { (choice("overlap", value, title, value == "24h")) }
+                @if key.expires_at.is_some() { p class="presets" { "But no longer than the key would have been." } }
+            }
+            fieldset {
+                legend { "The key expires" }
+                (choice("expiry", SAME_EXPIRY, if key.expires_at.is_some() { "When it does so far" } else { "Never, as so far" }, true))
+                @for (value, title, _) in EXPIRIES.iter().filter(|(.., after)| after.is_some() || key.expires_at.is_some()) {
+                    (choice("expiry", value, title, false))
+                }
+            }
+            p { "While there are two secrets, both count on one burst and one month." }
+            p class="actions" { button type="submit" class="button" { "Rotate" } " " a href=(HOME) { "Cancel" } }
+        }
+    };
+    page::within(visitor, Section::Keys, "Rotate a key", &content)
+}
+
+fn choice(name: &str, value: &str, title: &str, is_chosen: bool) -> Markup {
+    html! {
+        label class="choice" { input type="radio" name=(name) value=(value) checked[is_chosen]; span { (title) } }
+    }
+}
+
+/// `POST /settings/keys/{id}/rotate`
+pub(crate) async fn rotate(
+    uri: Uri,
+    State(Settings { app, .. }): State<Settings>,
+    AdminPosted { visitor, fields }: AdminPosted,
+) -> Result<Response, Refusal> {
+    let before = of_path(&app, &visitor, &uri).await?;
+    let now = app.clock.now();
+    if !before.state(now).is_served() {
+        return Ok(not_served(&visitor, &before, now));
+    }
+    let rotation = chosen(&fields, now)?;
+    let key = ApiKey::with_id(&before.id)?;
+    match api_key::rotate(&app.db, visitor.org(), now, &key, rotation, &visitor.actor()).await? {
+        // From here on nothing may fail: the old secret may be gone, and this is the one time the new one can be shown.
+        Rotated::Done => {
+            let what = html! {
+                "The key “" (before.name) "” has a new secret. The old one, …" (before.last_four) ", "
+                @match rotation.old_until(before.expires_at) {
+                    Some(until) => { "is valid until " (moment(until)) "." }
+                    None => "is refused from now on.",
+                }
+            };
+            Ok(secret(&visitor, &what, &key, &before.scopes).into_response())
+        }
+        Rotated::Overtaken => Ok(overtaken(&visitor, uri.path())),
+        Rotated::Unknown => Err(Refusal::Unknown),
+    }
+}
+
+/// What the form asks for.
+fn chosen(fields: &Fields, now: Timestamp) -> Result<Rotation, Refusal> {
+    let seen = fields.get("seen").parse().map_err(|_| Refusal::Forged)?;
+    let overlap = OVERLAPS.iter().find(|(value, ..)| *value == fields.get("overlap"));
+    let (.., overlap) = overlap.ok_or(Refusal::Malformed("Choose how long the old secret stays valid."))?;
+    let expires_at = match fields.get("expiry") {
+        SAME_EXPIRY => None,
+        expiry => {
+            let expiry = EXPIRIES.iter().find(|(value, ..)| *value == expiry);
+            let (.., after) = expiry.ok_or(Refusal::Malformed("Choose when the key expires."))?;
+            Some(after.map(|after| now.plus(after)))
+        }
+    };
+    Ok(Rotation { seen: Some(seen), keep_until: overlap.map(|overlap| now.plus(overlap)), expires_at })
+}
+
+/// Why a key is not rotated: it is not served.
+fn not_served(visitor: &Visitor, key: &KeySummary, now: Timestamp) -> Response {
+    let content = html! {
+        h1 { "This key can't be rotated" }
+        p {
+            "The key “" (key.name) "” is " (key.state(now).as_str()) ". "
+            @if key.revoked_at.is_none() { "Revoke it, which frees its place in the plan, then create a new one." }
+            @else { "Create a new one instead." }
+        }
+        p { a class="button" href=(HOME) { "To the API keys" } }
+    };
+    (StatusCode::CONFLICT, page::within(visitor, Section::Keys, "Not rotated", &content)).into_response()
+}
+
+fn overtaken(visitor: &Visitor, path: &str) -> Response {
+    let content = html! {
+        h1 { "The key was rotated meanwhile" }
+        p { "Nothing was changed by this: somebody, or this form sent twice, was quicker. Look at the key before you rotate it again." }
+        p { a class="button" href=(path) { "Look again" } }
+    };
+    (StatusCode::CONFLICT, page::within(visitor, Section::Keys, "Not rotated", &content)).into_response()
+}

@@ -1,0 +1,115 @@
+//! The commands for the people who may sign in to an organization's settings.
+
+use clap::Subcommand;
+use shared::{
+    clock::Clock,
+    db::Db,
+    records::{
+        member::{self, AddMemberError, Member, Role},
+        organization::Organization,
+    },
+    value::Email,
+};
+
+use crate::{
+    command::{Refusal, find},
+    output::{Output, Row},
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MemberCommand {
+    /// Let a person sign in to the organization's settings.
+    Add {
+        /// The organization's id.
+        organization: String,
+        /// The e-mail, as the issuer of the sign-in has verified it.
+        email: String,
+        /// admin: makes, rotates and revokes keys; member: looks.
+        #[arg(long)]
+        role: String,
+    },
+    /// List an organization's members by e-mail.
+    List {
+        /// The organization's id.
+        organization: String,
+    },
+    /// Take a person's access away, with all sessions, from the next request on.
+    Remove {
+        /// The organization's id.
+        organization: String,
+        /// The e-mail.
+        email: String,
+    },
+}
+
+impl MemberCommand {
+    pub(crate) async fn run(self, db: &Db, clock: &Clock, output: &mut Output) -> Result<(), Refusal> {
+        match self {
+            Self::Add { organization, email, role } => {
+                let (email, role) = (parsed_email(&email)?, Role::named(&role).ok_or(Refusal::UnknownRole(role))?);
+                let organization = find(db, clock, &organization).await?;
+                match member::add(db, &organization.id, clock.now(), &email, role).await {
+                    Ok(()) => {}
+                    Err(AddMemberError::NotAscii) => return Err(Refusal::NotAnEmail(email.as_str().to_owned())),
+                    Err(AddMemberError::Taken) => return Err(Refusal::MemberTaken(email.as_str().to_owned())),
+                    Err(AddMemberError::UnknownOrganization) => {
+                        return Err(Refusal::UnknownOrganization(organization.id.to_string()));
+                    }
+                    Err(AddMemberError::Db(error)) => return Err(error.into()),
+                }
+                let told = format!("{} may sign in to the settings of {}.", email.as_str(), organization.name);
+                if output.is_json() {
+                    return Ok(output.json(&serde_json::json!({ "email": email.as_str(), "role": role }))?);
+                }
+                Ok(output.text(&told)?)
+            }
+            Self::List { organization } => {
+                let organization = find(db, clock, &organization).await?;
+                list_members(db, &organization, output).await
+            }
+            Self::Remove { organization, email: text } => {
+                let email = parsed_email(&text)?;
+                let organization = find(db, clock, &organization).await?;
+                if !member::remove(db, &organization.id, &email).await? {
+                    return Err(Refusal::UnknownMember(text));
+                }
+                if output.is_json() {
+                    return Ok(output.json(&serde_json::json!({ "email": text, "removed": true }))?);
+                }
+                Ok(output.text(&format!("{text} is signed out, and may not sign in again."))?)
+            }
+        }
+    }
+}
+
+async fn list_members(db: &Db, organization: &Organization, output: &mut Output) -> Result<(), Refusal> {
+    let mut last = None;
+    loop {
+        let (page, more) = member::list(db, &organization.id, last.as_ref()).await?;
+        for member in &page {
+            output.row(member)?;
+        }
+        last = page.into_iter().next_back();
+        if !more || last.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn parsed_email(text: &str) -> Result<Email, Refusal> {
+    Email::new(text).ok_or_else(|| Refusal::NotAnEmail(text.to_owned()))
+}
+
+impl Row for Member {
+    const COLUMNS: &'static [(&'static str, usize)] =
+        &[("E-mail", 40), ("Role", 6), ("Added", 24), ("Last sign-in", 24)];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.email.as_str().to_owned(),
+            self.role.as_str().to_owned(),
+            self.added_at.to_string(),
+            self.signed_in_at.map_or("never".to_owned(), |at| at.to_string()),
+        ]
+    }
+}
