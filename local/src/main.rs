@@ -125,7 +125,10 @@ fn greet(
         writeln!(out, "\nFor the README's examples:\n\n  export HH_KEY={}\n", key.key)?;
     }
     writeln!(out, "The guides, and Swagger UI to try it in a browser: http://{address}/docs\n")?;
-    writeln!(out, "Settings, to make and mind keys (sign in as one of the demo people): http://{address}/settings\n")?;
+    writeln!(
+        out,
+        "Settings, to create and manage keys (sign in as one of the demo people): http://{address}/settings\n"
+    )?;
     writeln!(out, "listening on http://{address}")?;
     out.flush()
 }

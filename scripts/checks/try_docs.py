@@ -8,10 +8,10 @@ Usage: try_docs.py ORIGIN KEYS_FILE
 import json
 import sys
 
-from browser import SHOTS, Window, launched
+from browser import ORIGIN, SHOTS, Window, launched
 from playwright.sync_api import expect
 
-ORIGIN, KEYS = sys.argv[1], json.load(open(sys.argv[2]))
+KEYS = json.load(open(sys.argv[2]))
 KEY = next(key["key"] for key in KEYS if key["plan"] == "professional" and key["label"] == "all")
 PAGES = ["", "authentication", "pagination", "reference", "examples", "rate-limits", "errors", "changelog", "swagger", "nowhere"]
 WIDTHS = [360, 1280]

@@ -75,11 +75,11 @@ class Way:
         """Copies the key that is shown, after an attempt to leave without."""
         dialogs = []
         self.page.once("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.dismiss()))
-        self.link("I have saved it")
+        self.link("Done")
         self.page.wait_for_timeout(200)
         assert dialogs == ["beforeunload"], dialogs
         self.title("Save this key now")
-        self.button("Copy")
+        self.button("Copy the key")
         expect(self.page.get_by_role("status")).to_have_text("Copied")
         key = self.page.evaluate("navigator.clipboard.readText()")
         assert re.fullmatch(r"hh_live_[0-9A-Za-z]{48}", key), key
@@ -110,7 +110,7 @@ def whole_way(browser, width):
 
     assert call(first) == 200 and call(first, "/api/v1/candidates") == 200
     assert call(first, "/api/v1/jobs", b'{"title": "x"}') == 403 and call(first, "/api/v1/pipeline/stages") == 403
-    way.link("I have saved it")
+    way.link("Done")
     way.title("API keys")
     expect(way.key(name)).to_contain_text("active")
     expect(way.key(name)).not_to_contain_text("never")
@@ -120,7 +120,7 @@ def whole_way(browser, width):
     way.page.goto(f"{ORIGIN}/settings")
     way.link("Usage")
     way.title("Usage")
-    used = way.page.get_by_role("region", name=f"Usage of {name}")
+    used = way.page.get_by_role("region", name=f"{name}")
     # Those that the scope refused were counted for the minute as well.
     expect(used).to_contain_text("4 requests in 30 days")
     way.look("Usage")
@@ -128,7 +128,7 @@ def whole_way(browser, width):
     way.link("API keys")
     way.link(f"Rotate {name}")
     way.title(f"Rotate “{name}”")
-    way.focus(way.page.get_by_role("radio", checked=True))
+    way.focus(way.page.get_by_role("radio", name="24 hours"))
     way.page.keyboard.press("ArrowDown")
     expect(way.page.get_by_role("radio", name="7 days")).to_be_checked()
     way.look("Rotate")
@@ -137,9 +137,9 @@ def whole_way(browser, width):
     second = way.copied_secret()
     assert second != first and second[:18] == first[:18]
     assert call(first) == 200 and call(second) == 200
-    way.link("I have saved it")
+    way.link("Done")
     expect(way.key(name)).to_contain_text("rotating until")
-    expect(way.key(name)).to_contain_text(f"The old one, …{first[-4:]}, was used once since.")
+    expect(way.key(name)).to_contain_text(f"The old secret, …{first[-4:]}, was used once since.")
     way.look("Keys, one rotating")
 
     # The refusal by `jobs` rode on that function's next request; `pipeline` has had none since.
@@ -161,7 +161,7 @@ def whole_way(browser, width):
     way.look("Activity")
     way.link("Plan")
     way.title("Plan")
-    expect(way.page.get_by_role("row").filter(has_text="(yours)")).to_contain_text("10,000")
+    expect(way.page.get_by_role("row").filter(has_text="(current)")).to_contain_text("10,000")
     way.look("Plan")
 
     kept = way.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
@@ -172,6 +172,48 @@ def whole_way(browser, width):
     way.page.goto(f"{ORIGIN}/settings/keys")
     way.title("Who are you?")
     way.window.context.close()
+
+
+def wrong_form(browser):
+    way = Way(browser, 360)
+    way.sign_in(ADMIN)
+    way.window.allowed = ["422 (Unprocessable"]
+    way.link("New key")
+    way.focus(way.page.get_by_label("Name"))
+    way.page.keyboard.type("no scope")
+    way.page.keyboard.press("Enter")
+    expect(way.page.get_by_role("alert")).to_be_focused()
+    expect(way.page).to_have_title(re.compile("^Error: New key"))
+    way.look("A wrong form")
+    way.window.context.close()
+
+
+def free_plan(browser):
+    way = Way(browser, 1280)
+    way.sign_in("Birch Lane Recruiting, admin")
+    expect(way.page.locator(".notice")).to_contain_text("The Free plan has no API access")
+    way.look("Keys on the Free plan")
+    way.window.context.close()
+
+
+def sent_twice(browser):
+    """A second click while the first is under way would take the answer with the key away: it is not sent."""
+    way = Way(browser, 1280)
+    way.sign_in("Meridian Workforce International, admin")
+    way.link("New key")
+    way.page.get_by_label("Name").fill("clicked twice")
+    way.page.get_by_role("checkbox", name="jobs:read").check()
+    sent = []
+    way.page.on("request", lambda request: request.method == "POST" and sent.append(request.url))
+    slow = {"offline": False, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1}
+    way.window.context.new_cdp_session(way.page).send("Network.emulateNetworkConditions", slow)
+    twice = "() => { const button = document.querySelector('.actions button'); button.click(); setTimeout(() => button.click(), 100); }"
+    way.page.evaluate(twice)
+    way.title("Save this key now")
+    assert len(sent) == 1, sent
+    way.copied_secret()
+    way.window.context.close()
+    print("fine: a form that is sent twice")
 
 
 def member_looks(browser):
@@ -201,7 +243,7 @@ def without_scripts(browser):
     assert call(key, "/api/v1/candidates") == 200
     # Reloaded, the form is sent again: there is one key, and it is not shown.
     page.reload()
-    expect(page.get_by_role("heading", level=1)).to_have_text("This key is made already")
+    expect(page.get_by_role("heading", level=1)).to_have_text("This key is created already")
     assert key not in page.content()
     page.get_by_role("link", name="To the API keys").click()
     row = page.get_by_role("listitem").filter(has_text="<img src=x onerror=alert(1)>")
@@ -218,5 +260,8 @@ def without_scripts(browser):
 with launched() as browser:
     for width in [360, 1280]:
         whole_way(browser, width)
+    wrong_form(browser)
+    free_plan(browser)
+    sent_twice(browser)
     member_looks(browser)
     without_scripts(browser)
