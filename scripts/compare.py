@@ -4,9 +4,12 @@ Usage: compare.py LOCAL_URL SAM_URL KEYS_FILE
 """
 
 import gzip
+import http.client
 import json
+import re
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 
 local, containers, keys_file = sys.argv[1:]
@@ -68,6 +71,35 @@ for path in ["/", "/docs/errors", "/llms.txt", "/api/v1/openapi.json"]:
             assert answer.headers["Content-Encoding"] == "gzip", path
             pages.append(gzip.decompress(answer.read()))
     assert pages[0] == pages[1] and pages[0], path
+
+# The settings. The issuer is `local`'s; the session is in the table of both, so that it opens the containers' pages too.
+def plain(base, path, cookies=(), form=None):
+    """An answer as it is: no redirect is followed."""
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(base).netloc, timeout=120)
+    headers = {"Cookie": "; ".join(cookies)} if cookies else {}
+    if form is not None:
+        headers |= {"Content-Type": "application/x-www-form-urlencoded", "Origin": base}
+    connection.request("GET" if form is None else "POST", path, form and urllib.parse.urlencode(form), headers)
+    answer = connection.getresponse()
+    return answer.status, answer.headers, answer.read().decode()
+
+
+def cookie(headers, name):
+    return next(c.split(";")[0] for c in headers.get_all("Set-Cookie") if c.startswith(name + "="))
+
+
+_, started, _ = plain(local, "/settings/sign-in")
+_, chosen, _ = plain(local, started["Location"].removeprefix(local) + "&person=4")
+_, signed_in, _ = plain(local, chosen["Location"].removeprefix(local), [cookie(started, "__Host-sign-in")])
+session = cookie(signed_in, "__Host-session")
+status, _, page = plain(local, "/settings/keys", ["theme=dark", session])
+assert status == 200 and "Northfield Search Group" in page, page
+assert plain(containers, "/settings/keys", ["theme=dark", session])[::2] == (status, page)
+token = re.search('name="token" value="([^"]+)"', page)[1]
+assert plain(containers, "/settings/sign-out", [session], {"token": "another"})[0] == 403
+status, signed_out, _ = plain(containers, "/settings/sign-out", [session], {"token": token})
+assert status == 303 and cookie(signed_out, "__Host-session") == "__Host-session=", (status, signed_out.items())
+assert plain(local, "/settings/keys", [session])[0] == 303
 
 # A walk through all jobs, page by page.
 seen, cursor = [], ""

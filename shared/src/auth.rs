@@ -22,7 +22,7 @@ use crate::{
     records::{
         api_key::{self, KeySummary, KeyUse},
         organization::{self, MonthUse, Organization},
-        usage::Refusal,
+        usage::RefusalReason,
     },
     scope::{RequiredScope, Scope},
 };
@@ -104,25 +104,25 @@ async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<OrgId, ApiError>
         && grant.scopes.contains(&scope)
     {
         note(&grant, key, &limits);
-        app.memory.note_refusal(hash, now, Refusal::Month);
+        app.memory.note_refusal(hash, now, RefusalReason::Month);
         return Err(limits.monthly_quota_exceeded());
     }
 
     let (KeyUse { grant, .. }, mut limits) = count_burst(app, key, hash, now).await?;
     if !grant.scopes.contains(&scope) {
-        app.memory.note_refusal(hash, now, Refusal::Scope);
+        app.memory.note_refusal(hash, now, RefusalReason::Scope);
         return Err(ApiError::InsufficientScope(scope));
     }
 
     let Some(MonthUse { month, admitted }) = organization::count_request(&app.db, &grant.org, now).await? else {
-        app.memory.note_refusal(hash, now, Refusal::Plan);
+        app.memory.note_refusal(hash, now, RefusalReason::Plan);
         return Err(ApiError::PlanNoApiAccess);
     };
     limits.month = month;
     app.memory.note_month(hash, &grant, &limits);
     exchange::note_limits(&limits);
     if !admitted {
-        app.memory.note_refusal(hash, now, Refusal::Month);
+        app.memory.note_refusal(hash, now, RefusalReason::Month);
         return Err(limits.monthly_quota_exceeded());
     }
     Ok(grant.org)
@@ -134,7 +134,7 @@ async fn count_burst(app: &App, key: &ApiKey, hash: KeyHash, now: Timestamp) -> 
         let month = app.memory.last_month(&hash, now);
         let limits = Limits { now, burst: Standing::of_burst(BURST_LIMIT, now), month };
         note(&grant, key, &limits);
-        app.memory.note_refusal(hash, now, Refusal::Burst);
+        app.memory.note_refusal(hash, now, RefusalReason::Burst);
         return Err(limits.rate_limit_exceeded());
     }
 
@@ -147,7 +147,7 @@ async fn count_burst(app: &App, key: &ApiKey, hash: KeyHash, now: Timestamp) -> 
     if !used.admitted {
         // Nothing was written: what was to ride along waits for the next.
         app.memory.give_back(hash, riding);
-        app.memory.note_refusal(hash, now, Refusal::Burst);
+        app.memory.note_refusal(hash, now, RefusalReason::Burst);
         return Err(limits.rate_limit_exceeded());
     }
     Ok((used, limits))

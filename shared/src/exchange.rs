@@ -91,8 +91,12 @@ pub(crate) fn note_key(key: KeyId) {
 
 /// Notes when the key expires, so that its answers tell of it in its last days.
 pub(crate) fn note_expiry(expires_at: Option<Timestamp>, now: Timestamp) {
-    let is_soon = |at: &Timestamp| at.as_millis() - now.as_millis() <= EXPIRY_NOTICE_MILLIS;
-    note(|notes| notes.expires_at = expires_at.filter(is_soon));
+    note(|notes| notes.expires_at = expires_at.filter(|at| is_soon(*at, now)));
+}
+
+/// Whether a key that expires `at` is in its last days.
+pub(crate) fn is_soon(at: Timestamp, now: Timestamp) -> bool {
+    at.as_millis() - now.as_millis() <= EXPIRY_NOTICE_MILLIS
 }
 
 pub(crate) fn note_limits(limits: &Limits) {

@@ -16,7 +16,7 @@ use crate::{
     error::ApiError,
     key::{Grant, KeyHash},
     plan::{Allowance, Plan},
-    records::usage::{Day, Refusal},
+    records::usage::{Day, RefusalReason},
 };
 
 /// Requests a key may make in one minute of the clock.
@@ -193,7 +193,7 @@ struct Known {
 #[derive(Debug, Default)]
 pub(crate) struct Riding {
     pub(crate) stale: Vec<Minute>,
-    pub(crate) refusals: BTreeMap<(Day, Refusal), u64>,
+    pub(crate) refusals: BTreeMap<(Day, RefusalReason), u64>,
 }
 
 #[derive(Debug)]
@@ -263,7 +263,7 @@ impl Memory {
     }
 
     /// Remembers that a request of the key was refused.
-    pub(crate) fn note_refusal(&self, key: KeyHash, now: Timestamp, refusal: Refusal) {
+    pub(crate) fn note_refusal(&self, key: KeyHash, now: Timestamp, refusal: RefusalReason) {
         self.change(key, |known| *known.riding.refusals.entry((Day::of(now), refusal)).or_default() += 1);
     }
 

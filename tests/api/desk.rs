@@ -34,6 +34,14 @@ use crate::world::{TEMPLATE, World};
 
 pub const ORIGIN: &str = "http://api.example.com";
 
+pub const PAGES: [&str; 5] =
+    ["/settings/keys", "/settings/keys/new", "/settings/usage", "/settings/activity", "/settings/plan"];
+
+/// The id in a key.
+pub fn id(key: &str) -> &str {
+    &key[8..18]
+}
+
 /// What becomes of an answer of the issuer: which endpoint's, and its body.
 type Lie = Box<dyn Fn(&Issuer, &str, Value) -> Value + Send + Sync>;
 
@@ -198,6 +206,11 @@ impl Desk {
         self.signed_in(1).await
     }
 
+    /// The status of a request with the key.
+    pub async fn call(&self, key: &str) -> u16 {
+        self.world.call("GET", "/api/v1/jobs", Some(key), None).await.status.as_u16()
+    }
+
     /// Every item of the organization in the Access table, and of its people's sessions, as text.
     pub async fn whole_access_table(&self) -> String {
         #[expect(clippy::disallowed_methods, reason = "a test that looks everywhere")]
@@ -306,6 +319,11 @@ impl Browser {
     pub async fn get(&mut self, path: &str) -> Page {
         let request = self.request("GET", path, String::new());
         self.send(request).await
+    }
+
+    /// The token of the session, as its forms have it.
+    pub async fn token(&mut self) -> String {
+        self.get("/settings/plan").await.field("token")
     }
 
     /// A form as a page of another site, or none, may send it.

@@ -21,6 +21,8 @@ mod openapi;
 mod pipeline;
 mod runtime;
 mod settings;
+mod settings_keys;
+mod settings_usage;
 mod sign_in;
 mod strange;
 mod template;

@@ -294,7 +294,7 @@ async fn signing_out_ends_the_session_also_for_whoever_kept_its_cookie() {
     let desk = Desk::new().await;
     let mut browser = desk.admin().await;
     let mut thief = browser.clone();
-    let token = browser.get("/settings/plan").await.field("token");
+    let token = browser.token().await;
     // Nobody who is signed in is told otherwise.
     assert_eq!(browser.get("/settings/signed-out").await.location(), "/settings/keys");
     let page = browser.post("/settings/sign-out", &[("token", &token)]).await;
@@ -322,7 +322,7 @@ async fn a_member_who_is_removed_is_signed_out_and_stays_so_when_added_again() {
 async fn a_role_is_asked_with_every_request() {
     let desk = Desk::new().await;
     let mut browser = desk.admin().await;
-    let token = browser.get("/settings/plan").await.field("token");
+    let token = browser.token().await;
     let email = Email::new(&desk.admin).unwrap();
     let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
     assert!(member::remove(db, org, &email).await.unwrap());

@@ -144,7 +144,7 @@ async fn done_by_settings() -> BTreeSet<String> {
             browser.post(&path, &[("token", &token), ("seen", "0"), ("overlap", "1h"), ("expiry", "same")]).await;
         assert!(page.status == 200 || page.status == 303);
     }
-    let token = browser.get("/settings/plan").await.field("token");
+    let token = browser.token().await;
     assert_eq!(browser.post("/settings/sign-out", &[("token", &token)]).await.status, 303);
     desk.world.tally.take().actions
 }

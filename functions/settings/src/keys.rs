@@ -3,7 +3,7 @@
 use axum::extract::State;
 use maud::{Markup, html};
 use shared::{
-    clock::{DAY, Timestamp},
+    clock::Timestamp,
     key::KeyId,
     plan::Allowance,
     records::{
@@ -22,8 +22,6 @@ use crate::{
 
 /// Keys of a page.
 const LIMIT: u8 = 20;
-/// A key whose end is nearer than this says so. The API tells it as long before.
-const EXPIRY_NOTICE_DAYS: u32 = 14;
 
 /// `GET /settings/keys`
 pub(crate) async fn list(
@@ -57,7 +55,7 @@ pub(crate) async fn list(
     Ok(page::within(&visitor, Section::Keys, "API keys", &content))
 }
 
-/// How many keys can still be made; `None`: any number.
+/// How many keys can still be created; `None`: any number.
 pub(crate) fn left(organization: &Organization) -> Option<u64> {
     match organization.plan.keys() {
         Allowance::Limited(limit) => Some(limit.saturating_sub(organization.keys)),
@@ -127,9 +125,7 @@ pub(crate) fn facts(key: &KeySummary, now: Timestamp) -> Markup {
             div { dt { "Last used" } dd { @match key.last_used_at { Some(at) => (moment(at)), None => "never" } } }
             div { dt { "Expires" } dd {
                 @match key.expires_at { Some(at) => (moment(at)), None => "never" }
-                @if key.state(now).is_served() && key.expires_at.is_some_and(|at| at <= now.plus(DAY * EXPIRY_NOTICE_DAYS)) {
-                    strong { " soon" }
-                }
+                @if key.expires_soon(now) { strong { " soon" } }
             } }
             div { dt { "Created" } dd { (moment(key.created_at)) " by " (key.created_by) } }
             @if let Some(at) = key.rotated_at { div { dt { "Rotated" } dd { (moment(at)) } } }

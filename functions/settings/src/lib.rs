@@ -55,7 +55,7 @@ pub fn router(app: App, issuer: Issuer) -> Router {
     Router::new()
         .route("/settings", get(async || Redirect::to(HOME)))
         .route("/settings/", get(async || Redirect::to(HOME)))
-        .route("/settings/sign-in", get(sign_in::start))
+        .route(sign_in::SIGN_IN, get(sign_in::start))
         .route(CALLBACK, get(sign_in::callback))
         .route("/settings/sign-out", post(sign_in::end))
         .route("/settings/signed-out", get(sign_in::ended))

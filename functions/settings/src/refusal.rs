@@ -15,7 +15,7 @@ use shared::{
     serve::OwnBody,
 };
 
-use crate::page;
+use crate::{page, sign_in::SIGN_IN};
 
 /// Why not.
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl Refusal {
             | Self::SignedOut
             | Self::SignInOver
             | Self::SignInRefused
-            | Self::UnverifiedToken(_) => html! { p { a class="button" href="/settings/sign-in" { "Sign in" } } },
+            | Self::UnverifiedToken(_) => html! { p { a class="button" href=(SIGN_IN) { "Sign in" } } },
             Self::NoMember | Self::IssuerUnavailable(_) => html! { p { a href="/docs" { "To the guides" } } },
             _ => html! { p { a class="button" href=(crate::HOME) { "To the API keys" } } },
         }
@@ -137,7 +137,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         if let Self::SignInFirst(path) = &self {
             let path: String = byte_serialize(path.as_bytes()).collect();
-            return Redirect::to(&format!("/settings/sign-in?return={path}")).into_response();
+            return Redirect::to(&format!("{SIGN_IN}?return={path}")).into_response();
         }
         let (title, text) = self.words();
         let content = html! {

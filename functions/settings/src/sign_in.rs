@@ -23,6 +23,8 @@ use crate::{
     visitor::{Posted, SESSION_COOKIE, Visitor, cookie, is_same, origin, session_id, set_cookie},
 };
 
+/// Where a sign-in begins.
+pub(crate) const SIGN_IN: &str = "/settings/sign-in";
 /// What the browser keeps while it is at the issuer: a secret, and the page to come back to.
 const SIGN_IN_COOKIE: &str = "__Host-sign-in";
 /// For so long.
@@ -99,13 +101,13 @@ pub(crate) async fn ended(State(settings): State<Settings>, parts: Parts) -> Res
         h1 { "You are signed out" }
         p { "This session is over, also for whoever may have kept its cookie." }
         p { "Where you signed in may still know you: on a computer that is not yours alone, sign out there too." }
-        p { a class="button" href="/settings/sign-in" { "Sign in again" } }
+        p { a class="button" href=(SIGN_IN) { "Sign in again" } }
     };
     Ok(page::alone("You are signed out", &content).into_response())
 }
 
 /// A page of the settings: a path, with nothing in it that could lead to another host.
-fn is_ours(path: &str) -> bool {
+pub(crate) fn is_ours(path: &str) -> bool {
     let rest = path.strip_prefix("/settings");
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
     rest.is_some_and(|rest| {

@@ -10,7 +10,7 @@ use shared::{
     records::{
         api_key::{self, KeySummary},
         organization::{self, Organization},
-        usage::{self, KeyDay, Refusal as Reason},
+        usage::{self, KeyDay, RefusalReason},
     },
 };
 
@@ -135,7 +135,7 @@ fn bars(name: &str, days: &[KeyDay]) -> Markup {
 
 fn refusals(days: &[KeyDay]) -> Markup {
     let sum = |reason| days.iter().filter_map(|day| day.refusals.get(&reason)).sum::<u64>();
-    let all: Vec<(ErrorCode, u64)> = Reason::ALL.map(|reason| (reason.code(), sum(reason))).to_vec();
+    let all: Vec<(ErrorCode, u64)> = RefusalReason::ALL.map(|reason| (reason.code(), sum(reason))).to_vec();
     html! {
         @if all.iter().all(|(_, count)| *count == 0) {
             p { "No refusal was counted." }

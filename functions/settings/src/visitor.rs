@@ -19,7 +19,7 @@ use shared::{
     secret::Secret,
 };
 
-use crate::{Settings, fields::Fields, refusal::Refusal};
+use crate::{Settings, fields::Fields, refusal::Refusal, sign_in::is_ours};
 
 /// `__Host-`: a browser takes and sends it over HTTPS (or loopback) alone, to this host alone, for every path.
 pub(crate) const SESSION_COOKIE: &str = "__Host-session";
@@ -108,11 +108,13 @@ impl FromRequestParts<Settings> for Visitor {
     async fn from_request_parts(parts: &mut Parts, settings: &Settings) -> Result<Self, Refusal> {
         let visitor = Self::of(parts, settings).await?;
         visitor.ok_or_else(|| {
-            // What was about to be posted can't be gone on with after a sign-in.
-            if parts.method == Method::POST {
-                Refusal::SignedOut
-            } else {
-                Refusal::SignInFirst(parts.uri.path().to_owned())
+            let path = parts.uri.path();
+            match parts.method {
+                // What was about to be posted can't be gone on with after a sign-in.
+                Method::POST => Refusal::SignedOut,
+                _ if is_ours(path) => Refusal::SignInFirst(path.to_owned()),
+                // It is no page, and after a sign-in it would be none either.
+                _ => Refusal::Unknown,
             }
         })
     }

@@ -20,6 +20,7 @@ use crate::{
     clock::Timestamp,
     db::{Db, DbError, Item, built, integer, number, string, text},
     error::ApiError,
+    exchange,
     id::OrgId,
     key::{ApiKey, Grant, KeyId},
     page::{self, Cursor},
@@ -231,6 +232,12 @@ impl KeySummary {
             })
         };
         whole().ok_or(DbError::Unreadable("a key"))
+    }
+
+    /// Whether it is in its last days, as its answers tell then too.
+    #[must_use]
+    pub fn expires_soon(&self, now: Timestamp) -> bool {
+        self.state(now).is_served() && self.expires_at.is_some_and(|at| exchange::is_soon(at, now))
     }
 
     /// What has become of it by `now`.

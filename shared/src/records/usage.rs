@@ -2,7 +2,8 @@
 //! over, they move to an item of their own, once.
 //!
 //! A refusal writes nothing: the instance that refused remembers it, and it rides on the key's next update there. So what is told of
-//! refusals is what happened at the least.
+//! refusals is near the truth: those of an instance that ends before are missing, and an update that is sent again after a lost
+//! answer counts its own twice.
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::Serialize;
@@ -87,7 +88,7 @@ schemas! {
 
 /// Why a request with a valid key was refused, as far as that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Refusal {
+pub enum RefusalReason {
     /// The minute's requests were used up.
     Burst,
     /// The month's requests were used up.
@@ -98,7 +99,7 @@ pub enum Refusal {
     Plan,
 }
 
-impl Refusal {
+impl RefusalReason {
     /// Every reason there is.
     pub const ALL: [Self; 4] = [Self::Burst, Self::Month, Self::Scope, Self::Plan];
     const PREFIX: &str = "r";
@@ -141,7 +142,7 @@ impl Refusal {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) requests: u64,
-    pub(crate) refusals: BTreeMap<Refusal, u64>,
+    pub(crate) refusals: BTreeMap<RefusalReason, u64>,
 }
 
 /// The days that a key's item counts: today, and those that were not moved yet.
@@ -150,7 +151,7 @@ pub(crate) fn counted(item: &Item) -> BTreeMap<Day, Counts> {
     for name in item.keys() {
         if let Some(day) = Day::counted_by(name) {
             days.entry(day).or_default().requests = integer(item, name).unwrap_or(0);
-        } else if let Some((day, reason)) = Refusal::counted_by(name) {
+        } else if let Some((day, reason)) = RefusalReason::counted_by(name) {
             days.entry(day).or_default().refusals.insert(reason, integer(item, name).unwrap_or(0));
         }
     }
@@ -198,8 +199,8 @@ pub struct KeyDay {
     pub date: Day,
     /// Requests that had room in their minute.
     pub requests: u64,
-    /// Requests that were refused, at the least.
-    pub refusals: BTreeMap<Refusal, u64>,
+    /// Requests that were refused, as far as that was counted.
+    pub refusals: BTreeMap<RefusalReason, u64>,
 }
 
 /// The last 30 days of a key (UTC), today first.
@@ -209,7 +210,7 @@ pub async fn history(db: &Db, key: &KeySummary, now: Timestamp) -> Result<Vec<Ke
     for item in &filed {
         let day = days.entry(table::day_of(item).ok_or(DbError::Unreadable("a day of a key"))?).or_default();
         day.requests += integer(item, REQUESTS).unwrap_or(0);
-        for reason in Refusal::ALL {
+        for reason in RefusalReason::ALL {
             if let Some(count) = integer::<u64>(item, reason.code().as_str()) {
                 *day.refusals.entry(reason).or_default() += count;
             }
