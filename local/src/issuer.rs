@@ -290,3 +290,56 @@ async fn token(State(issuer): State<Arc<Issuer>>, body: String) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_is_sent_to_an_address_that_the_client_has_not_named_nor_without_pkce() {
+        let callback = "http://127.0.0.1:3000/settings/callback".to_owned();
+        let person = Person { title: "admin".to_owned(), email: "admin@example.com".to_owned() };
+        let issuer =
+            Issuer::new("http://127.0.0.1:3000", vec![callback.clone()], vec![person], Clock::system()).unwrap();
+        let router = router(Arc::new(issuer));
+        let right = [
+            ("client_id", CLIENT_ID),
+            ("redirect_uri", callback.as_str()),
+            ("response_type", "code"),
+            ("code_challenge_method", "S256"),
+            ("code_challenge", "x"),
+            ("state", "a&b"),
+            ("person", "0"),
+        ];
+        let ask = async |fields: &[(&str, &str)]| {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            let uri = format!("{PATH}/authorize?{}", query.extend_pairs(fields).finish());
+            let request = axum::http::Request::builder().uri(uri).body(axum::body::Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            let location = response.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
+            (response.status().as_u16(), location)
+        };
+        let (status, location) = ask(&right).await;
+        let location = location.unwrap();
+        assert!(
+            status == 303 && location.starts_with(&format!("{callback}?code=")) && location.ends_with("&state=a%26b")
+        );
+        for (at, wrong) in [
+            (0, "another"),
+            (1, "http://127.0.0.1:3000/settings/callback/"),
+            (1, "http://evil.example/settings/callback"),
+            (1, ""),
+            (2, "token"),
+            (3, "plain"),
+        ] {
+            let mut fields = right;
+            fields[at].1 = wrong;
+            assert_eq!(ask(&fields).await, (400, None), "{} {wrong}", fields[at].0);
+        }
+        let mut nobody = right;
+        nobody[6].1 = "7";
+        assert_eq!(ask(&nobody).await, (200, None), "who is not there can't be picked");
+    }
+}
