@@ -9,6 +9,17 @@ const SECURITY: [(&str, &str); 4] = [
     ("strict-transport-security", "max-age=31536000"),
 ];
 
+/// How long an asset may be kept whose name has a digest of what it holds: for ever.
+pub const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// `name.digest.css` without its digest. While a new version is rolled out, its pages ask the old one for assets, and the other way
+/// round: what is the same but for the digest is what they mean.
+#[must_use]
+pub fn without_digest(path: &str) -> Option<String> {
+    let (name, kind) = path.rsplit_once('.')?;
+    Some(format!("{}.{kind}", name.rsplit_once('.')?.0))
+}
+
 /// Where a page's forms may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forms {

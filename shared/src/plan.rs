@@ -28,6 +28,17 @@ pub enum Allowance {
     Unlimited,
 }
 
+impl Allowance {
+    /// How many are left of it; `None`: as many as wanted.
+    #[must_use]
+    pub const fn left(self, used: u64) -> Option<u64> {
+        match self {
+            Self::Limited(limit) => Some(limit.saturating_sub(used)),
+            Self::Unlimited => None,
+        }
+    }
+}
+
 impl Plan {
     /// Every plan there is, smallest first.
     pub const ALL: [Self; 4] = [Self::Free, Self::Starter, Self::Professional, Self::Enterprise];

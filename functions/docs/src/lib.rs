@@ -50,11 +50,8 @@ async fn serve(uri: Uri, headers: HeaderMap) -> Response<Body> {
         return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, file.path)]).into_response();
     }
     let (file, status, caching) = match find(uri.path()) {
-        Some(file) if file.path.starts_with(ASSETS) => {
-            (Some(file), StatusCode::OK, "public, max-age=31536000, immutable")
-        }
+        Some(file) if file.path.starts_with(ASSETS) => (Some(file), StatusCode::OK, browser::FOR_EVER),
         Some(file) => (Some(file), StatusCode::OK, "public, no-cache"),
-        // While a new version is rolled out, its pages ask the old one for assets, and the other way round.
         None => match renamed(uri.path()) {
             Some(file) => (Some(file), StatusCode::OK, "no-store"),
             None => (FILES.iter().find(|file| file.path == NOT_FOUND), StatusCode::NOT_FOUND, "no-store"),
@@ -74,12 +71,9 @@ fn find(path: &str) -> Option<&'static File> {
 
 /// The asset that has this name but for the digest.
 fn renamed(path: &str) -> Option<&'static File> {
-    let plain = |path: &str| {
-        let (name, kind) = path.strip_prefix(ASSETS)?.rsplit_once('.')?;
-        Some(format!("{}.{kind}", name.rsplit_once('.')?.0))
-    };
+    let plain = |path: &str| browser::without_digest(path.strip_prefix(ASSETS)?);
     let wanted = plain(path)?;
-    FILES.iter().find(|file| plain(file.path).as_deref() == Some(&wanted))
+    FILES.iter().find(|file| plain(file.path).as_ref() == Some(&wanted))
 }
 
 impl File {

@@ -57,10 +57,7 @@ pub(crate) async fn list(
 
 /// How many keys can still be created; `None`: any number.
 pub(crate) fn left(organization: &Organization) -> Option<u64> {
-    match organization.plan.keys() {
-        Allowance::Limited(limit) => Some(limit.saturating_sub(organization.keys)),
-        Allowance::Unlimited => None,
-    }
+    organization.plan.keys().left(organization.keys)
 }
 
 /// How many keys the plan allows, how many are left, and the way to a new one.

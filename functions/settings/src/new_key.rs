@@ -153,10 +153,7 @@ fn form(visitor: &Visitor, draft: &Draft, wrong: &[(&str, String)]) -> Markup {
             fieldset aria-describedby=[told("expiry")] {
                 legend { "Expires" }
                 @for (i, (value, title, _)) in EXPIRIES.iter().enumerate() {
-                    label class="choice" {
-                        input type="radio" id=[(i == 0).then_some("expiry")] name="expiry" value=(value) checked[draft.expiry == *value];
-                        span { (title) }
-                    }
+                    (page::radio("expiry", value, title, i == 0, draft.expiry == *value))
                 }
                 (problem_text("expiry"))
             }

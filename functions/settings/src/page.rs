@@ -10,7 +10,7 @@ use axum::{
 use data_encoding::HEXLOWER;
 use maud::{DOCTYPE, Markup, html};
 use sha2::{Digest, Sha256};
-use shared::{clock::Timestamp, plan::Plan, records::api_key::KeySummary};
+use shared::{browser, clock::Timestamp, plan::Plan, records::api_key::KeySummary};
 
 use crate::{refusal::Refusal, visitor::Visitor};
 
@@ -48,15 +48,10 @@ static ICON: LazyLock<Asset> =
 pub(crate) async fn asset(request: Request) -> Result<Response, Refusal> {
     let all: [&LazyLock<Asset>; 3] = [&STYLE, &SCRIPT, &ICON];
     let path = request.uri().path();
-    let plain = |path: &str| {
-        let (name, kind) = path.rsplit_once('.')?;
-        Some(format!("{}.{kind}", name.rsplit_once('.')?.0))
-    };
-    // While a new version is rolled out, its pages ask the old one for assets, and the other way round.
     let (asset, caching) = if let Some(asset) = all.iter().find(|asset| asset.path() == path) {
-        (asset, "public, max-age=31536000, immutable")
+        (asset, browser::FOR_EVER)
     } else {
-        let same = |asset: &&&LazyLock<Asset>| plain(&asset.path()) == plain(path);
+        let same = |asset: &&&LazyLock<Asset>| browser::without_digest(&asset.path()) == browser::without_digest(path);
         (all.iter().find(same).ok_or(Refusal::Unknown)?, "no-store")
     };
     let mut response = asset.text.into_response();
@@ -156,6 +151,16 @@ fn frame(title: &str, header: &Markup, content: &Markup) -> Markup {
 /// The field without which no form of this session is taken.
 pub(crate) fn token(visitor: &Visitor) -> Markup {
     html! { input type="hidden" name="token" value=(visitor.form_token()); }
+}
+
+/// One choice of several: a radio button with its label. The first of them has the name for its id, so that a problem can lead to it.
+pub(crate) fn radio(name: &str, value: &str, title: &str, is_first: bool, is_chosen: bool) -> Markup {
+    html! {
+        label class="choice" {
+            input type="radio" id=[is_first.then_some(name)] name=(name) value=(value) checked[is_chosen];
+            span { (title) }
+        }
+    }
 }
 
 /// `2026-11-24 12:00 UTC`

@@ -72,14 +72,14 @@ fn form(visitor: &Visitor, key: &KeySummary, now: Timestamp, path: &str) -> Mark
             input type="hidden" name="seen" value=(key.rotations);
             fieldset {
                 legend { "How long …" (key.last_four) " stays valid" }
-                @for (value, title, _) in OVERLAPS { (choice("overlap", value, title, value == "24h")) }
+                @for (value, title, _) in OVERLAPS { (page::radio("overlap", value, title, value == "none", value == "24h")) }
                 @if key.expires_at.is_some() { p class="presets" { "But no longer than the key would have been." } }
             }
             fieldset {
                 legend { "The key expires" }
-                (choice("expiry", SAME_EXPIRY, if key.expires_at.is_some() { "When it does so far" } else { "Never, as so far" }, true))
+                (page::radio("expiry", SAME_EXPIRY, if key.expires_at.is_some() { "When it does so far" } else { "Never, as so far" }, true, true))
                 @for (value, title, _) in EXPIRIES.iter().filter(|(.., after)| after.is_some() || key.expires_at.is_some()) {
-                    (choice("expiry", value, title, false))
+                    (page::radio("expiry", value, title, false, false))
                 }
             }
             p { "While there are two secrets, both count on one burst and one month." }
@@ -87,12 +87,6 @@ fn form(visitor: &Visitor, key: &KeySummary, now: Timestamp, path: &str) -> Mark
         }
     };
     page::within(visitor, Section::Keys, "Rotate a key", &content)
-}
-
-fn choice(name: &str, value: &str, title: &str, is_chosen: bool) -> Markup {
-    html! {
-        label class="choice" { input type="radio" name=(name) value=(value) checked[is_chosen]; span { (title) } }
-    }
 }
 
 /// `POST /settings/keys/{id}/rotate`

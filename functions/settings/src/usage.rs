@@ -61,10 +61,11 @@ fn month(organization: &Organization, now: Timestamp) -> Markup {
     let used = organization.requests_this_month;
     html! {
         @if organization.plan.has_api_access() { h2 { "This month" } }
-        @match organization.plan.monthly_requests() {
+        @let allowed = organization.plan.monthly_requests();
+        @match allowed {
             Allowance::Limited(0) => {}
             Allowance::Limited(limit) => {
-                @let left = limit.saturating_sub(used);
+                @let left = allowed.left(used).unwrap_or(0);
                 p { strong { (thousands(used)) } " of " (thousands(limit)) " requests used, " (thousands(left)) " left. It starts anew on " (moment(resets_at)) "." }
                 meter min="0" max=(limit) value=(used.min(limit)) aria-label="Requests of this month" { (used) " of " (limit) }
             }

@@ -145,6 +145,17 @@ pub(crate) struct Counts {
     pub(crate) refusals: BTreeMap<RefusalReason, u64>,
 }
 
+/// The day that an attribute of a key's item counts something of.
+fn day_counted_by(attribute: &str) -> Option<Day> {
+    Day::counted_by(attribute).or_else(|| RefusalReason::counted_by(attribute).map(|(day, _)| day))
+}
+
+/// The first day before `today` that a key's item counts, with its counts. As a rule there is none, and then nothing is gathered.
+pub(crate) fn first_before(item: &Item, today: Day) -> Option<(Day, Counts)> {
+    let day = item.keys().filter_map(|name| day_counted_by(name)).filter(|day| *day < today).min()?;
+    Some((day, counted(item).remove(&day)?))
+}
+
 /// The days that a key's item counts: today, and those that were not moved yet.
 pub(crate) fn counted(item: &Item) -> BTreeMap<Day, Counts> {
     let mut days: BTreeMap<Day, Counts> = BTreeMap::new();

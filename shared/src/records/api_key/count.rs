@@ -125,8 +125,7 @@ pub(crate) async fn count_request(
 
 /// Moves the counts of a day that is over to an item of its own. Once a day, since the next request finds none.
 async fn file_day(db: &Db, key: &ApiKey, used: &mut KeyUse, now: Timestamp) {
-    let today = Day::of(now);
-    let Some((day, counts)) = usage::counted(&used.item).into_iter().find(|(day, _)| *day < today) else { return };
+    let Some((day, counts)) = usage::first_before(&used.item, Day::of(now)) else { return };
     // The request is counted. What could not be moved now is moved by the next.
     let filed = tokio::time::timeout(FILING_PATIENCE, usage::file(db, &key.id(), day, &counts)).await;
     for attribute in filed.unwrap_or(Ok(Vec::new())).unwrap_or_default() {
