@@ -150,7 +150,12 @@ impl OrganizationCommand {
                 let created = find(db, clock, &org.to_string()).await?;
                 Ok(output.row(&created)?)
             }
-            Self::List => list_organizations(db, clock, output).await,
+            Self::List => {
+                let read = async |last: Option<&Organization>| {
+                    organization::list(db, last.map(|last| &last.id), clock.now()).await
+                };
+                each(read, |organization| output.row(organization)).await
+            }
             Self::Show { id } => Ok(output.row(&find(db, clock, &id).await?)?),
             Self::SetPlan { id, plan } => {
                 let plan = parsed_plan(&plan)?;
@@ -162,15 +167,18 @@ impl OrganizationCommand {
     }
 }
 
-/// Page by page: however many there are, a hundred are held at a time.
-async fn list_organizations(db: &Db, clock: &Clock, output: &mut Output) -> Result<(), Refusal> {
+/// Page by page, of which `read` reads the one after a row: however many there are, a hundred are held at a time.
+pub(crate) async fn each<T>(
+    read: impl AsyncFn(Option<&T>) -> Result<(Vec<T>, bool), DbError>,
+    mut show: impl FnMut(&T) -> io::Result<()>,
+) -> Result<(), Refusal> {
     let mut last = None;
     loop {
-        let (page, more) = organization::list(db, last.as_ref(), clock.now()).await?;
-        for organization in &page {
-            output.row(organization)?;
+        let (page, more) = read(last.as_ref()).await?;
+        for row in &page {
+            show(row)?;
         }
-        last = page.last().map(|organization| organization.id);
+        last = page.into_iter().next_back();
         if !more || last.is_none() {
             return Ok(());
         }
@@ -189,7 +197,9 @@ impl KeyCommand {
             }
             Self::List { organization } => {
                 let organization = find(db, clock, &organization).await?;
-                list_keys(db, clock, &organization, output).await
+                let read = async |last: Option<&KeySummary>| api_key::list(db, &organization.id, last).await;
+                each(read, |key| output.row(&ListedKey { state: key.state(clock.now()).as_str(), key: key.clone() }))
+                    .await
             }
             Self::Revoke { organization, key } => {
                 let organization = find(db, clock, &organization).await?;
@@ -241,20 +251,6 @@ fn allowed_keys(plan: Plan) -> String {
         Allowance::Limited(1) => "one key, and the organization has it: revoke it first".to_owned(),
         Allowance::Limited(keys) => format!("{keys} keys, and the organization has them: revoke one first"),
         Allowance::Unlimited => "any number of keys".to_owned(),
-    }
-}
-
-async fn list_keys(db: &Db, clock: &Clock, organization: &Organization, output: &mut Output) -> Result<(), Refusal> {
-    let mut last = None;
-    loop {
-        let (page, more) = api_key::list(db, &organization.id, last.as_ref()).await?;
-        for key in &page {
-            output.row(&ListedKey { state: key.state(clock.now()).as_str(), key: key.clone() })?;
-        }
-        last = page.into_iter().next_back();
-        if !more || last.is_none() {
-            return Ok(());
-        }
     }
 }
 

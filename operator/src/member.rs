@@ -4,15 +4,12 @@ use clap::Subcommand;
 use shared::{
     clock::Clock,
     db::Db,
-    records::{
-        member::{self, AddMemberError, Member, Role},
-        organization::Organization,
-    },
+    records::member::{self, AddMemberError, Member, Role},
     value::Email,
 };
 
 use crate::{
-    command::{Refusal, find},
+    command::{Refusal, each, find},
     output::{Output, Row},
 };
 
@@ -65,7 +62,8 @@ impl MemberCommand {
             }
             Self::List { organization } => {
                 let organization = find(db, clock, &organization).await?;
-                list_members(db, &organization, output).await
+                let read = async |last: Option<&Member>| member::list(db, &organization.id, last).await;
+                each(read, |member| output.row(member)).await
             }
             Self::Remove { organization, email: text } => {
                 let email = parsed_email(&text)?;
@@ -78,20 +76,6 @@ impl MemberCommand {
                 }
                 Ok(output.text(&format!("{text} is signed out, and may not sign in again."))?)
             }
-        }
-    }
-}
-
-async fn list_members(db: &Db, organization: &Organization, output: &mut Output) -> Result<(), Refusal> {
-    let mut last = None;
-    loop {
-        let (page, more) = member::list(db, &organization.id, last.as_ref()).await?;
-        for member in &page {
-            output.row(member)?;
-        }
-        last = page.into_iter().next_back();
-        if !more || last.is_none() {
-            return Ok(());
         }
     }
 }
