@@ -56,16 +56,24 @@ pub(crate) fn request_id(event: &ApiGatewayV2httpRequest) -> Option<&str> {
     fine.then_some(id)
 }
 
-/// Where the client reached the API, as the gateway tells it: for links, and for the settings, whose forms must come from there and
-/// whose sign-in comes back to there. An extension of the request. Put together only where it is shown.
+/// Where clients reach the API, from the stage's `publicOrigin` or else the gateway's own name: for links, and for the settings, whose
+/// forms must come from there and whose sign-in comes back to there. An extension of the request. Put together only where it is shown.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     host: Option<String>,
     plain: bool,
 }
 
+/// The stage variable that names the public origin where it is not the gateway's own: a domain, or a CDN in front. A stage variable and
+/// not an environment variable, because it comes with the event and so takes effect without a new version of the function.
+const PUBLIC_ORIGIN: &str = "publicOrigin";
+
 impl Origin {
     pub(crate) fn of(event: &ApiGatewayV2httpRequest) -> Self {
+        if let Some(host) = event.stage_variables.get(PUBLIC_ORIGIN).and_then(|origin| origin.strip_prefix("https://"))
+        {
+            return Self { host: Some(host.to_owned()), plain: false };
+        }
         let header = |name: &str| event.headers.get(name).and_then(|value| value.to_str().ok());
         // `sam local` calls itself so, without its port: there the client knows better.
         let domain = event.request_context.domain_name.as_deref();

@@ -16,6 +16,12 @@ use crate::{error::ApiError, exchange::Notes};
 /// What the line of a request says.
 pub(crate) struct Request<'a> {
     pub(crate) id: &'a str,
+    /// Lambda's own id of the invocation, which its report has.
+    pub(crate) lambda_id: &'a str,
+    /// The function's version, by which a deployment's alarm finds its failures.
+    pub(crate) version: &'a str,
+    /// Whether it is the first that this instance serves.
+    pub(crate) cold_start: bool,
     pub(crate) method: &'a Method,
     pub(crate) status: StatusCode,
     pub(crate) error: Option<&'a ApiError>,
@@ -26,7 +32,7 @@ pub(crate) struct Request<'a> {
 
 /// Writes the line of a request.
 pub(crate) fn request(request: &Request<'_>) {
-    let Request { id, method, status, error, notes, db_calls, duration } = request;
+    let Request { id, lambda_id, version, cold_start, method, status, error, notes, db_calls, duration } = request;
     if let Some(cause) = error.and_then(ApiError::cause) {
         tracing::error!(requestId = id, cause = %cause, "a request failed");
     }
@@ -40,6 +46,9 @@ pub(crate) fn request(request: &Request<'_>) {
         keyId = notes.key.as_ref().map(tracing::field::display),
         dbCalls = db_calls,
         durationMs = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        version,
+        coldStart = cold_start,
+        lambdaRequestId = lambda_id,
         "request"
     );
 }

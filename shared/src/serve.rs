@@ -6,7 +6,10 @@
 use std::{
     convert::Infallible,
     process::ExitCode,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,7 +17,7 @@ use axum::{
     Router,
     body::Body,
     extract::{MatchedPath, Request},
-    http::{HeaderValue, Method, Response, header},
+    http::{HeaderValue, Method, Response, StatusCode, header},
     middleware::{self, Next},
     response::IntoResponse,
 };
@@ -25,7 +28,7 @@ use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    app::{App, SettingError},
+    app::{self, App, SettingError},
     error::ApiError,
     event::{self, Origin},
     exchange::{self, Exchange, Notes},
@@ -42,6 +45,9 @@ const REQUEST_ID: &str = "x-request-id";
 #[derive(Clone, Debug)]
 pub struct Api {
     router: Router,
+    /// The function's version, such as `7`; empty outside Lambda.
+    version: Arc<str>,
+    has_served: Arc<AtomicBool>,
 }
 
 impl Api {
@@ -59,20 +65,22 @@ impl Api {
             .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
             .layer(CatchPanicLayer::custom(|_| ApiError::Internal("a handler panicked".into()).into_response()))
             .layer(middleware::from_fn(note_route));
-        Self { router: layered }
+        let version = app::optional("AWS_LAMBDA_FUNCTION_VERSION").unwrap_or_default();
+        Self { router: layered, version: version.into(), has_served: Arc::default() }
     }
 
-    /// Answers an event. `fallback_id` is the request's id where the event has none.
-    pub async fn answer(&self, event: &RawValue, fallback_id: &str) -> ApiGatewayV2httpResponse {
+    /// Answers an event. `lambda_id` is the invocation's id: for the log, and for the request where the event has no id.
+    pub async fn answer(&self, event: &RawValue, lambda_id: &str) -> ApiGatewayV2httpResponse {
         let started = Instant::now();
         let exchange = Arc::new(Exchange::default());
         let event = event::read(event);
-        let id = event.as_ref().ok().and_then(event::request_id).unwrap_or(fallback_id).to_owned();
+        let id = event.as_ref().ok().and_then(event::request_id).unwrap_or(lambda_id).to_owned();
         let origin = event.as_ref().map(Origin::of).unwrap_or_default();
         let method = event.as_ref().map_or(Method::GET, |event| event.request_context.http.method.clone());
         let request = event.and_then(event::into_request);
 
         let response = match request {
+            Ok(request) if is_preflight(&request) => StatusCode::NO_CONTENT.into_response(),
             Ok(mut request) => {
                 request.extensions_mut().insert(origin.clone());
                 exchange.scope(self.respond(request)).await
@@ -84,6 +92,9 @@ impl Api {
         let response = finish(response, error.as_deref(), &Asked { method: &method, id: &id, origin: &origin }, &notes);
         log::request(&log::Request {
             id: &id,
+            lambda_id,
+            version: &self.version,
+            cold_start: !self.has_served.swap(true, Ordering::Relaxed),
             method: &method,
             status: response.status(),
             error: error.as_deref(),
@@ -112,6 +123,12 @@ impl Api {
 /// An extension of a response that tells of its error in its own words, such as a page: the envelope is not written over them.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnBody;
+
+/// Whether a browser asks what it may send from another origin (Fetch, section 3.2.2). The gateway passes preflights on wherever a route
+/// takes ANY, expects a 2xx, and adds the headers itself; so no function looks at a key, a limit or a table for one.
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
 
 /// What an answer repeats of its request.
 struct Asked<'a> {

@@ -193,6 +193,10 @@ async fn each_request_is_one_line_of_the_log_without_key_email_or_name() {
     let key_id = shared::key::ApiKey::parse(&world.key).unwrap().id();
     assert_eq!(line["keyId"], key_id.to_string());
     assert!(line["durationMs"].is_u64());
+    assert_eq!((&line["lambdaRequestId"], &line["version"]), (&json!("local"), &json!("")));
+    // Each function has instances of its own: the list of jobs was another's first request.
+    let cold: Vec<_> = lines.iter().map(|line| line["coldStart"].as_bool().unwrap()).collect();
+    assert_eq!(cold, [true, false, false, false, false, true, false]);
     assert_eq!(
         (&lines[5]["route"], &lines[5]["code"], &lines[5].get("keyId")),
         (&json!("none"), &json!("not_found"), &None)

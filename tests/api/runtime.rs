@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     fs,
+    io::{self, BufRead},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -19,7 +20,7 @@ use axum::{
     routing::{get, post},
 };
 use local::{database::Embedded, demo, gateway::Gateway};
-use serde_json::{Value, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use shared::{
     app::App,
     clock::{Clock, Timestamp},
@@ -83,7 +84,7 @@ fn command(code_uri: &str, runtime_api: &str, dynamodb: &str) -> Command {
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).envs([
         ("AWS_LAMBDA_RUNTIME_API", runtime_api),
         ("AWS_LAMBDA_FUNCTION_NAME", "local"),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "7"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
         ("AWS_LAMBDA_LOG_GROUP_NAME", "local"),
         ("AWS_LAMBDA_LOG_STREAM_NAME", "local"),
@@ -101,6 +102,11 @@ fn command(code_uri: &str, runtime_api: &str, dynamodb: &str) -> Command {
 
 impl Function {
     async fn start(code_uri: &str, dynamodb: &str) -> Self {
+        Self::start_with_log(code_uri, dynamodb, Stdio::null()).await
+    }
+
+    /// As [`start`](Self::start); the log goes to `log`.
+    async fn start_with_log(code_uri: &str, dynamodb: &str, log: Stdio) -> Self {
         let (events, received) = mpsc::channel(1);
         let (sent, answers) = mpsc::channel(1);
         let runtime = Arc::new(Runtime { events: Mutex::new(received), answers: sent });
@@ -113,7 +119,7 @@ impl Function {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(async move { axum::serve(listener, api).await.unwrap() });
-        let child = command(code_uri, &address, dynamodb).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let child = command(code_uri, &address, dynamodb).stdout(log).stderr(Stdio::null()).spawn().unwrap();
         Self { child, events, answers }
     }
 
@@ -258,4 +264,22 @@ fn a_missing_variable_ends_a_binary_at_its_start_with_one_line_of_the_log() {
         let line: Value = serde_json::from_str(&told).unwrap();
         assert_eq!(line["error"], format!("the environment variable {missing} is not set"));
     }
+}
+
+#[tokio::test]
+#[ignore = "needs the release binaries: scripts/test-binaries"]
+async fn a_binary_logs_its_version_and_lambdas_id_with_each_request_and_cold_only_the_first() {
+    let (database, _, keys) = seeded().await;
+    let event = fixtures(&keys).into_iter().find(|(name, _)| name == "jobs-list.json").unwrap().1;
+    let mut function = Function::start_with_log("functions/jobs", database.endpoint(), Stdio::piped()).await;
+    let output = function.child.stdout.take().unwrap();
+    for _ in 0..2 {
+        assert_eq!(function.invoke(&event).await["statusCode"], 200);
+    }
+    drop(function);
+    let lines = io::BufReader::new(output).lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let logged: Vec<_> =
+        lines.map(|line| ["version", "lambdaRequestId", "coldStart"].map(|field| line[field].clone())).collect();
+    let line = |cold: bool| [json!("7"), json!("lambda-request-id"), json!(cold)];
+    assert_eq!(logged, [line(true), line(false)]);
 }

@@ -158,3 +158,21 @@ async fn a_docs_url_begins_with_the_host_that_the_gateway_names_and_with_no_othe
         assert_eq!(told(none.clone(), "https").await, "", "{none}");
     }
 }
+
+#[tokio::test]
+async fn a_public_origin_of_the_stage_is_believed_before_the_gateways_own_name_and_the_clients_headers() {
+    let world = World::new().await;
+    for (variable, wanted) in [
+        (json!({ "publicOrigin": "https://api.example.org" }), "https://api.example.org"),
+        (json!({}), "https://gateway.example.com"),
+        (Value::Null, "https://gateway.example.com"),
+    ] {
+        let mut event = good(&world);
+        event["rawPath"] = "/nowhere".into();
+        event["stageVariables"] = variable;
+        event["headers"]["host"] = "evil.example".into();
+        event["requestContext"]["domainName"] = "gateway.example.com".into();
+        let (_, body) = answer(&world, &event).await;
+        assert_eq!(body["error"]["docsUrl"], format!("{wanted}/docs/errors#not_found"));
+    }
+}
