@@ -15,7 +15,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json, value::RawValue};
 use shared::{app::App, clock::Clock, serve::Api};
 
-use crate::{StartError, apis, template::Template};
+use crate::{StartError, apis, cors::Cors, template::Template};
 
 /// API Gateway's limit of a request's body.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -25,6 +25,7 @@ const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 pub struct Gateway {
     routes: Vec<(Pattern, String, String)>,
     functions: HashMap<&'static str, Api>,
+    cors: Cors,
     clock: Clock,
 }
 
@@ -39,7 +40,7 @@ impl Gateway {
         }
         let routes = template.routes.iter();
         let routes = routes.map(|route| (Pattern::new(&route.path), route.method.clone(), route.function.clone()));
-        Ok(Self { routes: routes.collect(), functions, clock: app().clock })
+        Ok(Self { routes: routes.collect(), functions, cors: template.cors.clone(), clock: app().clock })
     }
 
     /// The function's `CodeUri`, the route's key and the path parameters for a path, as API Gateway chooses: the most
@@ -71,10 +72,12 @@ impl Gateway {
             return gateway_error(StatusCode::NOT_FOUND, "Not Found");
         };
         let event = self.event(&parts, &path, &body, client, &key, &parameters);
-        match serde_json::from_value::<Box<RawValue>>(event) {
-            Ok(event) => into_response(self.functions[function].answer(&event, "local").await),
-            Err(_) => gateway_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
-        }
+        let Ok(event) = serde_json::from_value::<Box<RawValue>>(event) else {
+            return gateway_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+        };
+        let mut response = into_response(self.functions[function].answer(&event, "local").await);
+        self.cors.apply(&parts.method, &parts.headers, response.headers_mut());
+        response
     }
 
     fn event(

@@ -4,6 +4,7 @@
 //! around them: [`template`] reads the routes and tables of `template.yaml`, [`gateway`] turns requests into events, and
 //! [`database`] is DynamoDB. [`demo`] fills it.
 
+pub mod cors;
 pub mod database;
 pub mod demo;
 pub mod gateway;

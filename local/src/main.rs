@@ -41,6 +41,9 @@ struct Options {
     /// Serve the embedded DynamoDB on this address, where containers reach it. It lets everybody in.
     #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
     dynamodb_host: Ipv4Addr,
+    /// Let pages of this origin call the API from a browser, as the parameter `CorsOrigins` does on AWS; can be repeated.
+    #[arg(long = "cors-origin", value_name = "ORIGIN")]
+    cors_origins: Vec<String>,
 }
 
 #[tokio::main]
@@ -58,7 +61,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<(), StartError> {
-    let template = Template::read(Path::new(REPOSITORY_TEMPLATE))?;
+    let mut template = Template::read(Path::new(REPOSITORY_TEMPLATE))?;
+    template.cors.origins.extend(options.cors_origins.iter().cloned());
     // The port first: when it is taken, nothing else should have happened.
     let taken = |error| StartError::Port(options.port, error);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(taken)?;

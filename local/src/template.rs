@@ -1,11 +1,11 @@
-//! Reads `template.yaml`: which function answers which path, and what the tables are. A route that is missing there is
+//! Reads `template.yaml`: which function answers which path, what the tables are, and which origins browsers may call from. A route that is missing there is
 //! missing here.
 
 use std::{fs, path::Path};
 
 use serde_json::{Map, Value};
 
-use crate::StartError;
+use crate::{StartError, cors::Cors};
 
 /// The template in the repository that this was built from.
 pub const REPOSITORY_TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
@@ -17,6 +17,8 @@ pub struct Template {
     pub routes: Vec<Route>,
     /// Every table: its logical id and its properties, which are those of a `CreateTable` request.
     pub tables: Vec<(String, Map<String, Value>)>,
+    /// What pages of other origins may do.
+    pub cors: Cors,
 }
 
 /// One event of a function.
@@ -42,7 +44,7 @@ impl Template {
         let document: Value = serde_saphyr::from_str(text)
             .map_err(|error| StartError::Template(error.to_string().lines().next().unwrap_or_default().to_owned()))?;
         let resources = document["Resources"].as_object().ok_or_else(|| broken("it has no Resources"))?;
-        let mut template = Self { routes: Vec::new(), tables: Vec::new() };
+        let mut template = Self { routes: Vec::new(), tables: Vec::new(), cors: Cors::default() };
         for (name, resource) in resources {
             let properties = &resource["Properties"];
             match resource["Type"].as_str() {
@@ -52,6 +54,7 @@ impl Template {
                         properties.as_object().ok_or_else(|| broken(&format!("{name} has no Properties")))?;
                     template.tables.push((name.clone(), properties.clone()));
                 }
+                Some("AWS::Serverless::HttpApi") => template.cors = Cors::read(properties, &document["Parameters"]),
                 _ => {}
             }
         }

@@ -5,6 +5,7 @@
 
 mod applications;
 mod candidates;
+mod cors;
 mod cost;
 mod demo;
 mod desk;
@@ -18,6 +19,7 @@ mod limits;
 mod lists;
 mod lost;
 mod openapi;
+mod permissions;
 mod pipeline;
 mod runtime;
 mod settings;

@@ -16,7 +16,7 @@ use crate::{
     world::{Answer, World},
 };
 
-static DOCUMENT: LazyLock<Value> =
+pub static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&fs::read_to_string(openapi::FILE).unwrap()).unwrap());
 
 /// The validators of all schemas that answers have, by their references.
@@ -30,7 +30,7 @@ fn validator(reference: &str) -> Validator {
     jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap()
 }
 
-fn resolved(value: &'static Value) -> &'static Value {
+pub fn resolved(value: &'static Value) -> &'static Value {
     match value["$ref"].as_str() {
         Some(reference) => DOCUMENT.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
         None => value,

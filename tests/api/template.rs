@@ -1,26 +1,25 @@
 //! What `template.yaml` must say, so that loosening it is a red build.
 
-use std::{collections::BTreeSet, fs, sync::LazyLock};
+use std::{collections::BTreeSet, fs, path::Path, sync::LazyLock};
 
 use local::template::REPOSITORY_TEMPLATE;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    desk::Desk,
-    every_route::{Objects, ROUTES},
-    world::{TEMPLATE, World, no_issuer, unused_app},
+    every_route::ROUTES,
+    world::{TEMPLATE, no_issuer, unused_app},
 };
 
-static DOCUMENT: LazyLock<Value> =
+pub static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_saphyr::from_str(&fs::read_to_string(REPOSITORY_TEMPLATE).unwrap()).unwrap());
 
 /// Every resource of a type, with its logical id.
-fn resources(kind: &str) -> Vec<(&'static String, &'static Value)> {
+pub fn resources(kind: &str) -> Vec<(&'static String, &'static Value)> {
     let all = DOCUMENT["Resources"].as_object().unwrap();
     all.iter().filter(|(_, resource)| resource["Type"] == kind).collect()
 }
 
-fn texts(value: &Value) -> Vec<&str> {
+pub fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::Array(list) => list.iter().map(|entry| entry.as_str().unwrap()).collect(),
         one => vec![one.as_str().unwrap()],
@@ -61,113 +60,76 @@ fn every_route_of_the_template_is_one_that_the_table_of_routes_uses() {
     assert_eq!(used, there);
 }
 
-#[tokio::test]
-async fn each_function_may_do_what_it_does_and_nothing_else() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
-    let stages = world.stages().await;
-    for (_, function) in resources("AWS::Serverless::Function") {
-        let code_uri = function["Properties"]["CodeUri"].as_str().unwrap();
-        if code_uri == "functions/docs" {
-            assert_eq!(function["Properties"].get("Policies"), None, "the pages need no table");
-            continue;
-        }
-        let mut done = if code_uri == "functions/settings" { done_by_settings().await } else { BTreeSet::new() };
-        for row in ROUTES.iter().filter(|row| row.function == code_uri) {
-            world.tally.take();
-            let path = objects.path(row);
-            world.call(row.method, &path, Some(&world.key), objects.body(row)).await.ok(row.status);
-            // The other ways that a route can take.
-            for query in ["status=open", "status=new", "email=ada@example.com"] {
-                world
-                    .call(row.method, &format!("{path}?{query}"), Some(&world.key), Some(json!({ "tags": ["x"] })))
-                    .await;
-            }
-            if row.path.contains("stages/") {
-                world.get(&format!("/api/v1/pipeline/stages/{}/candidates", stages[5])).await.ok(200);
-            }
-            done.extend(world.tally.take().actions);
-        }
-
-        let statements = function["Properties"]["Policies"][0]["Statement"].as_array().unwrap();
-        let mut allowed = BTreeSet::new();
-        let mut wanted_of_each = Vec::new();
-        for statement in statements {
-            assert_eq!(statement["Effect"], "Allow");
-            if code_uri != "functions/settings" && statement["Resource"] == "AccessTable.Arn" {
-                let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
-                assert_eq!(*keys, json!(["KEY#*", "ORG#*"]), "{code_uri} has nothing to do with members and sessions");
-            }
-            let resources: Vec<String> = texts(&statement["Resource"])
-                .into_iter()
-                .map(|resource| resource.replace(".Arn", "").replace("${", "").replace('}', ""))
-                .collect();
-            for action in texts(&statement["Action"]) {
-                let action = action.strip_prefix("dynamodb:").unwrap();
-                assert!(!action.contains('*') && action != "Scan", "{action}");
-                wanted_of_each.push(resources.iter().map(|on| format!("{action} on {on}")).collect::<Vec<_>>());
-                allowed.extend(resources.iter().map(|on| format!("{action} on {on}")));
-            }
-        }
-        let missing: Vec<_> = done.difference(&allowed).collect();
-        assert!(missing.is_empty(), "{code_uri} may not {missing:?}");
-        let unused = wanted_of_each.iter().find(|ways| ways.iter().all(|way| !done.contains(way)));
-        assert_eq!(unused, None, "{code_uri} may what it never does");
-        let access: Vec<_> = allowed.iter().filter(|action| action.ends_with("AccessTable")).collect();
-        // Whoever reads the keys of an organization is not who answers its records.
-        let wanted: &[&str] = match code_uri {
-            "functions/usage" => &["GetItem on AccessTable", "Query on AccessTable", "UpdateItem on AccessTable"],
-            "functions/settings" => {
-                assert_eq!(access.len(), allowed.len(), "the settings have nothing to do with records");
-                continue;
-            }
-            _ => &["UpdateItem on AccessTable"],
-        };
-        assert_eq!(access, wanted);
-        assert!(allowed.iter().all(|action| !action.contains('*')), "no wildcard: {allowed:?}");
-    }
-}
-
-/// What a whole way through the settings asks of DynamoDB.
-async fn done_by_settings() -> BTreeSet<String> {
-    let desk = Desk::new().await;
-    desk.world.tally.take();
-    let mut browser = desk.admin().await;
-    for page in ["keys", "usage", "activity", "plan"] {
-        browser.get(&format!("/settings/{page}")).await.shown(200);
-    }
-    let key = browser.make("made", &["jobs:read"]).await.secret();
-    for action in ["rotate", "revoke"] {
-        let path = format!("/settings/keys/{}/{action}", &key[8..18]);
-        let token = browser.get(&path).await.field("token");
-        let page =
-            browser.post(&path, &[("token", &token), ("seen", "0"), ("overlap", "1h"), ("expiry", "same")]).await;
-        assert!(page.status == 200 || page.status == 303);
-    }
-    let token = browser.token().await;
-    assert_eq!(browser.post("/settings/sign-out", &[("token", &token)]).await.status, 303);
-    desk.world.tally.take().actions
-}
-
 #[test]
-fn who_signs_in_is_told_by_a_pool_of_people_that_only_the_operator_adds_to() {
+fn people_who_sign_in_are_in_a_pool_that_only_the_operator_adds_to_and_have_a_second_factor() {
     let resources = &DOCUMENT["Resources"];
     let pool = &resources["UserPool"]["Properties"];
     assert_eq!(pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"], true);
     assert_eq!(pool["UserAttributeUpdateSettings"]["AttributesRequireVerificationBeforeUpdate"], json!(["email"]));
     assert_eq!(pool["DeletionProtection"], json!(["IsProd", "ACTIVE", "INACTIVE"]));
+    // The text, not YAML's boolean.
+    assert_eq!((&pool["MfaConfiguration"], &pool["EnabledMfas"]), (&json!("ON"), &json!(["SOFTWARE_TOKEN_MFA"])));
     let client = &resources["UserPoolClient"]["Properties"];
     assert_eq!(
         (&client["AllowedOAuthFlows"], &client["AllowedOAuthScopes"]),
         (&json!(["code"]), &json!(["openid", "email"]))
     );
-    assert_eq!(client["CallbackURLs"], json!([format!("${{SettingsOrigin}}{}", settings::CALLBACK)]));
+    for (urls, path) in [("CallbackURLs", settings::CALLBACK), ("LogoutURLs", "/settings/signed-out")] {
+        let wanted = [
+            json!("HasDomain"),
+            json!(format!("https://${{DomainName}}{path}")),
+            json!(["HasPublicOrigin", format!("${{PublicOrigin}}{path}"), format!("https://none.invalid{path}")]),
+        ];
+        assert_eq!(client[urls], json!([wanted]));
+    }
     assert_eq!(client["PreventUserExistenceErrors"], "ENABLED");
     assert!(!texts(&client["ExplicitAuthFlows"]).iter().any(|flow| flow.contains("PASSWORD")));
     let variables = resources["SettingsFunction"]["Properties"]["Environment"]["Variables"].as_object().unwrap();
     let names: Vec<_> = variables.keys().collect();
     assert_eq!(names, ["OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"]);
-    assert_eq!(DOCUMENT["Parameters"]["OidcClientSecret"]["NoEcho"], true);
+    // Neither in the template nor on a command line: by its place in Secrets Manager.
+    let secret = "{{resolve:secretsmanager:${OidcClientSecretArn}:SecretString:::${OidcClientSecretVersion}}}";
+    assert_eq!(variables["OIDC_CLIENT_SECRET"], json!(["HasClientSecret", secret, ""]));
+}
+
+/// The parameters and resources that a value refers to.
+fn references(value: &Value) -> BTreeSet<&'static str> {
+    let names = ["Parameters", "Resources"].into_iter().flat_map(|part| DOCUMENT[part].as_object().unwrap().keys());
+    let refers = |text: &str, name: &str| text == name || text.contains(&format!("${{{name}}}"));
+    match value {
+        Value::String(text) => names.filter(|name| refers(text, name)).map(String::as_str).collect(),
+        Value::Array(list) => list.iter().flat_map(references).collect(),
+        Value::Object(map) => map.values().flat_map(references).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+#[test]
+fn a_parameter_that_changes_publishes_a_version_of_each_function_that_reads_it() {
+    for (name, function) in resources("AWS::Serverless::Function") {
+        let properties = &function["Properties"];
+        if properties["CodeUri"] == "functions/docs" {
+            continue; // It reads no variable.
+        }
+        let shared = &DOCUMENT["Globals"]["Function"]["Environment"]["Variables"];
+        let mut read = references(&properties["Environment"]["Variables"]);
+        read.extend(references(&shared["ACCESS_TABLE"]));
+        if name != "SettingsFunction" {
+            read.extend(references(&shared["RECORDS_TABLE"]));
+        }
+        // A secret's version is of one secret only.
+        read.remove("OidcClientSecretArn");
+        assert_eq!(references(&properties["VersionDescription"]), read, "{name}");
+    }
+}
+
+#[test]
+fn a_versions_description_is_never_longer_than_lambda_allows() {
+    let longest = |parameter: &str| DOCUMENT["Parameters"][parameter]["MaxLength"].as_u64().unwrap();
+    let own_table = "head-honta-api-dev-RecordsTable-ABCDEFGHIJKLM".len() as u64;
+    let table = longest("RecordsTableName").max(longest("AccessTableName")).max(own_table);
+    let of_settings = table + longest("OidcIssuer") + longest("OidcClientId") + longest("OidcClientSecretVersion") + 3;
+    assert!(of_settings <= 256 && 2 * table < 256, "{of_settings}");
 }
 
 #[test]
@@ -179,21 +141,80 @@ fn every_function_is_built_for_lambda_published_and_given_up_on_before_lambda_do
     assert!(ours < globals["Timeout"].as_f64().unwrap() / 2.0, "a request is answered long before the time-out");
     let variables: Vec<_> = globals["Environment"]["Variables"].as_object().unwrap().keys().collect();
     assert_eq!(variables, ["ACCESS_TABLE", "RECORDS_TABLE", "AWS_ENDPOINT_URL_DYNAMODB"]);
+    // `!If [ShiftsTraffic, …]`
+    assert_eq!(
+        globals["DeploymentPreference"]["Type"],
+        json!(["ShiftsTraffic", "Canary10Percent10Minutes", "AllAtOnce"])
+    );
     let functions = resources("AWS::Serverless::Function");
     assert_eq!(functions.len(), local::apis(unused_app, no_issuer()).len());
     for (name, function) in functions {
         assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{name}");
-        let deployment = &function["Properties"]["DeploymentPreference"];
-        // `!If [IsProd, …]`
-        assert_eq!(deployment["Type"], json!(["IsProd", "Canary10Percent5Minutes", "AllAtOnce"]));
-        let alarms: Vec<_> = texts(&deployment["Alarms"][1]);
-        let known = resources("AWS::CloudWatch::Alarm");
-        assert!(
-            alarms.len() == 3 && alarms.iter().all(|alarm| known.iter().any(|(name, _)| name == alarm)),
-            "{alarms:?}"
-        );
-        let log = function["Properties"]["LoggingConfig"]["LogGroup"].as_str().unwrap();
+        let logging = &function["Properties"]["LoggingConfig"];
+        assert_eq!(logging["LogFormat"], "JSON", "{name}: Lambda's reports can be queried");
+        let log = logging["LogGroup"].as_str().unwrap();
         assert!(resources("AWS::Logs::LogGroup").iter().any(|(name, _)| *name == log), "{log}");
+        let anonymous = ["SettingsFunction", "DocsFunction"].contains(&name.as_str());
+        let concurrency = if anonymous { "PagesConcurrency" } else { "ApiConcurrency" };
+        assert_eq!(
+            function["Properties"]["ReservedConcurrentExecutions"],
+            json!([format!("Has{concurrency}"), concurrency, "AWS::NoValue"]),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_deployment_is_rolled_back_by_what_its_own_version_fails_and_by_nothing_else() {
+    for (name, function) in resources("AWS::Serverless::Function") {
+        let short = name.strip_suffix("Function").unwrap();
+        let resource = |suffix: &str| &DOCUMENT["Resources"][format!("{short}{suffix}")]["Properties"];
+        let alarms = &function["Properties"]["DeploymentPreference"]["Alarms"];
+        assert_eq!(*alarms, json!([format!("{short}Canary")]), "{name}");
+
+        let alarm = resource("Canary");
+        let version = format!("{name}.Version.Version");
+        assert_eq!(alarm["AlarmName"], json!(["-", [name, version]]), "a new alarm for each version");
+        assert!(!references(alarm).contains("Api"), "the Api depends on the alias, and that on this alarm");
+        let [failures, errors, responses] = alarm["Metrics"].as_array().unwrap().as_slice() else { panic!() };
+        assert_eq!(failures["Expression"], "errors + responses");
+        let errors = &errors["MetricStat"]["Metric"];
+        assert_eq!((&errors["Namespace"], &errors["MetricName"]), (&json!("AWS/Lambda"), &json!("Errors")));
+        assert_eq!(
+            errors["Dimensions"],
+            json!([
+                { "Name": "FunctionName", "Value": name },
+                { "Name": "Resource", "Value": format!("${{{name}}}:live") },
+                { "Name": "ExecutedVersion", "Value": version },
+            ])
+        );
+        let responses = &responses["MetricStat"]["Metric"];
+        assert_eq!(responses["Dimensions"], json!([{ "Name": "version", "Value": version }]));
+        let limits = ["ComparisonOperator", "Threshold", "EvaluationPeriods", "DatapointsToAlarm", "TreatMissingData"];
+        assert_eq!(
+            limits.map(|limit| &alarm[limit]),
+            [&json!("GreaterThanOrEqualToThreshold"), &json!(1), &json!(5), &json!(1), &json!("notBreaching")]
+        );
+        assert_eq!(alarm.get("AlarmActions"), None, "a single failure wakes nobody");
+
+        let issuers = if name == "SettingsFunction" { r#" && $.code != "issuer_unavailable""# } else { "" };
+        for (suffix, pattern, value) in [
+            ("Failed", "{ $.status = 500 }".to_owned(), "1"),
+            ("Unavailable", format!("{{ $.status = 503{issuers} }}"), "0.25"),
+        ] {
+            let filter = resource(suffix);
+            assert_eq!(
+                (&filter["LogGroupName"], &filter["FilterPattern"]),
+                (&json!(format!("{short}Logs")), &json!(pattern))
+            );
+            let [metric] = filter["MetricTransformations"].as_array().unwrap().as_slice() else { panic!() };
+            assert_eq!(
+                (&metric["MetricNamespace"], &metric["MetricName"]),
+                (&responses["Namespace"], &responses["MetricName"])
+            );
+            assert_eq!(metric["MetricValue"], value);
+            assert_eq!(metric["Dimensions"], json!([{ "Key": "version", "Value": "$.version" }]));
+        }
     }
 }
 
@@ -216,9 +237,11 @@ fn the_tables_are_on_demand_recoverable_encrypted_and_kept() {
         assert_eq!(properties["DeletionProtectionEnabled"], json!(["IsProd", true, false]), "{name}");
         assert_eq!(
             (&table["DeletionPolicy"], &table["UpdateReplacePolicy"]),
-            (&json!("RetainExceptOnCreate"), &json!("Retain"))
+            // Not RetainExceptOnCreate: a failed first deployment could not delete a protected table.
+            (&json!("Retain"), &json!("Retain"))
         );
     }
+    assert_eq!(DOCUMENT["Resources"]["UserPool"]["DeletionPolicy"], "Retain");
     let access = &DOCUMENT["Resources"]["AccessTable"]["Properties"];
     assert_eq!(access.get("GlobalSecondaryIndexes").or(access.get("StreamSpecification")), None);
 }
@@ -239,27 +262,94 @@ fn the_gateway_logs_in_json_is_throttled_and_takes_pages_of_named_origins_only()
 }
 
 #[test]
-fn alarms_watch_what_fails_and_tell_the_topic() {
-    let alarms = resources("AWS::CloudWatch::Alarm");
-    let mut metrics = BTreeSet::new();
-    for (name, alarm) in &alarms {
+fn alarms_for_people_are_few_go_to_the_topic_and_are_explained_in_the_runbook() {
+    let runbook = fs::read_to_string(Path::new(REPOSITORY_TEMPLATE).with_file_name("docs/RUNBOOK.md")).unwrap();
+    let mut names = BTreeSet::new();
+    for (name, alarm) in resources("AWS::CloudWatch::Alarm").into_iter().filter(|(name, _)| !name.ends_with("Canary")) {
         let properties = &alarm["Properties"];
-        assert_eq!(properties["AlarmActions"][0], "HasAlarmTopic", "{name}");
-        metrics.extend(properties["MetricName"].as_str());
-        let parts = properties["Metrics"].as_array().into_iter().flatten();
-        metrics.extend(parts.filter_map(|metric| metric["MetricStat"]["Metric"]["MetricName"].as_str()));
+        assert_eq!(properties["AlarmActions"], json!(["HasAlarmTopic", ["AlarmTopicArn"], "AWS::NoValue"]), "{name}");
+        assert_eq!(properties["TreatMissingData"], "notBreaching", "{name}");
+        assert!(runbook.contains(&format!("\n### {name}\n")), "docs/RUNBOOK.md has no paragraph on {name}");
+        // CloudWatch requires it of a query, and no linter notices.
+        for metric in properties["Metrics"].as_array().into_iter().flatten() {
+            let is_query = metric["Expression"].as_str().is_some_and(|text| text.starts_with("SELECT"))
+                || metric["Expression"].is_array();
+            assert!(!is_query || metric["Period"] == 60, "{name}");
+        }
+        names.insert(name.as_str());
     }
-    let watched = ["5xx", "Errors", "Latency", "SystemErrors", "ThrottledRequests", "Throttles"];
-    assert_eq!(metrics, BTreeSet::from(watched));
-    assert_eq!(
-        alarms.len(),
-        2 + resources("AWS::Serverless::Function").len() + 2 * resources("AWS::DynamoDB::Table").len()
-    );
+    let wanted = [
+        "BudgetBurnsFast",
+        "BudgetBurnsSlowly",
+        "FunctionThrottles",
+        "GatewayThrottles",
+        "Latency",
+        "SignInFailures",
+        "TableThrottles",
+    ];
+    assert_eq!(names, BTreeSet::from(wanted));
+    for (_, query) in resources("AWS::Logs::QueryDefinition") {
+        let title = query["Properties"]["Name"].as_str().unwrap().strip_prefix("${AWS::StackName}/").unwrap();
+        assert!(runbook.contains(&format!("*{title}*")), "docs/RUNBOOK.md does not use the query {title}");
+    }
+    let functions = &DOCUMENT["Resources"]["FunctionThrottles"]["Properties"]["Metrics"][0]["Expression"];
+    for (name, _) in resources("AWS::Serverless::Function") {
+        assert!(references(functions).contains(name.as_str()), "{name}");
+    }
+    let latency = &DOCUMENT["Resources"]["Latency"]["Properties"];
+    assert_eq!(latency["EvaluateLowSampleCountPercentile"], "ignore");
+}
+
+#[test]
+fn what_needs_no_key_has_throttles_of_its_own() {
+    let api = &DOCUMENT["Resources"]["Api"]["Properties"];
+    let limited: BTreeSet<_> = api["RouteSettings"].as_object().unwrap().keys().cloned().collect();
+    let keyed: Vec<_> = local::functions().into_iter().map(|(code_uri, _)| code_uri).collect();
+    let anonymous =
+        TEMPLATE.routes.iter().filter(|route| route.path == "$default" || !keyed.contains(&route.function.as_str()));
+    let anonymous: BTreeSet<_> = anonymous
+        .map(|route| if route.path == "$default" { route.path.clone() } else { format!("ANY {}", route.path) })
+        .collect();
+    assert_eq!(limited, anonymous);
+    for (route, limits) in api["RouteSettings"].as_object().unwrap() {
+        assert!(limits["ThrottlingRateLimit"].as_u64() <= Some(50), "{route}");
+        assert!(limits["ThrottlingBurstLimit"].as_u64() <= Some(100), "{route}");
+    }
+    assert!(!serde_json::to_string(api).unwrap().contains("DetailedMetrics"), "nothing reads metrics by route");
+}
+
+#[test]
+fn a_domain_replaces_the_gateways_own_address() {
+    let resources = &DOCUMENT["Resources"];
+    let api = &resources["Api"]["Properties"];
+    assert_eq!(api["DisableExecuteApiEndpoint"], json!(["HasDomain", true, false]));
+    let domain = json!({ "publicOrigin": "https://${DomainName}" });
+    let other = json!(["HasPublicOrigin", { "publicOrigin": "PublicOrigin" }, "AWS::NoValue"]);
+    assert_eq!(api["StageVariables"], json!(["HasDomain", domain, other]));
+    for (name, condition) in [("Domain", "HasDomain"), ("DomainMapping", "HasDomain"), ("DomainRecord", "HasZone")] {
+        assert_eq!(resources[name]["Condition"], condition);
+    }
+}
+
+#[test]
+fn each_environment_of_samconfig_names_itself_and_builds_apart() {
+    let config = fs::read_to_string(Path::new(REPOSITORY_TEMPLATE).with_file_name("samconfig.toml")).unwrap();
+    assert_eq!(DOCUMENT["Parameters"]["Environment"].get("Default"), None);
+    let overrides: Vec<_> = config.lines().filter(|line| line.starts_with("parameter_overrides")).collect();
+    assert!(overrides.len() >= 3 && overrides.iter().all(|line| line.contains("\"Environment=")), "{overrides:?}");
+    // It looks at a function's own folder, and would miss a change in `shared`.
+    assert!(!config.contains("cached"));
+    for environment in ["dev", "prod"] {
+        // What was built for one processor is never deployed to another.
+        assert!(config.contains(&format!("build_dir = \".aws-sam/{environment}\"")));
+        assert!(config.contains(&format!("template_file = \".aws-sam/{environment}/template.yaml\"")));
+    }
 }
 
 #[test]
 fn the_dashboard_is_json() {
-    let body = DOCUMENT["Resources"]["Dashboard"]["Properties"]["DashboardBody"].as_str().unwrap();
+    // `!Sub [the text, what it needs]`
+    let body = DOCUMENT["Resources"]["Dashboard"]["Properties"]["DashboardBody"][0].as_str().unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
     assert_eq!(body["widgets"].as_array().unwrap().len(), 4);
 }

@@ -2,7 +2,7 @@
 //! what DynamoDB was asked and charged.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     net::SocketAddr,
     path::Path,
@@ -342,8 +342,19 @@ pub struct Bill {
     pub calls: BTreeMap<&'static str, u32>,
     pub read_units: f64,
     pub write_units: f64,
-    /// What IAM must allow, as `PutItem on RecordsTable`; a transaction needs what each of its writes needs.
-    pub actions: BTreeSet<String>,
+    /// What IAM must allow; a transaction needs what each of its writes needs.
+    pub touches: BTreeSet<Touch>,
+}
+
+/// An action on a partition.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Touch {
+    /// `PutItem`
+    pub action: &'static str,
+    /// `RecordsTable`, or `RecordsTable/index/ByStatus`
+    pub on: String,
+    /// The partition key's value: `KEY#0123456789`
+    pub partition: String,
 }
 
 impl Bill {
@@ -368,34 +379,47 @@ impl Tally {
 }
 
 /// What IAM must allow for this call.
-fn actions(context: &BeforeSerializationInterceptorContextMut<'_>) -> Vec<String> {
+fn touches(context: &BeforeSerializationInterceptorContextMut<'_>) -> Vec<Touch> {
     let input = context.input();
-    let on = |action: &str, table: Option<&str>| format!("{action} on {}", table.unwrap());
+    let touch = |action, on: Option<&str>, key: Option<&HashMap<String, AttributeValue>>| {
+        let partition = key.unwrap()["pk"].as_s().unwrap().clone();
+        Touch { action, on: on.unwrap().to_owned(), partition }
+    };
     if let Some(input) = input.downcast_ref::<QueryInput>() {
         let index = input.index_name().map(|index| format!("/index/{index}")).unwrap_or_default();
-        return vec![on("Query", input.table_name()) + &index];
+        let partition = input.expression_attribute_values().unwrap()[":partition"].as_s().unwrap().clone();
+        return vec![Touch { action: "Query", on: format!("{}{index}", input.table_name().unwrap()), partition }];
+    }
+    if let Some(input) = input.downcast_ref::<BatchGetItemInput>() {
+        let tables = input.request_items().unwrap().iter();
+        let keys = tables.flat_map(|(table, wanted)| wanted.keys().iter().map(move |key| (table, key)));
+        return keys.map(|(table, key)| touch("BatchGetItem", Some(table), Some(key))).collect();
+    }
+    if let Some(input) = input.downcast_ref::<TransactWriteItemsInput>() {
+        let write = |write: &TransactWriteItem| {
+            let put = write.put().map(|put| touch("PutItem", Some(put.table_name()), Some(put.item())));
+            let update = write.update().map(|it| touch("UpdateItem", Some(it.table_name()), Some(it.key())));
+            let delete = write.delete().map(|it| touch("DeleteItem", Some(it.table_name()), Some(it.key())));
+            let check =
+                write.condition_check().map(|it| touch("ConditionCheckItem", Some(it.table_name()), Some(it.key())));
+            put.or(update).or(delete).or(check).unwrap()
+        };
+        return input.transact_items().iter().map(write).collect();
     }
     macro_rules! simple {
-        ($($input:ty => $action:literal)*) => {$(
+        ($($input:ty => $action:literal $key:ident)*) => {$(
             if let Some(input) = input.downcast_ref::<$input>() {
-                return vec![on($action, input.table_name())];
+                return vec![touch($action, input.table_name(), input.$key())];
             }
         )*};
     }
-    if let Some(input) = input.downcast_ref::<BatchGetItemInput>() {
-        return input.request_items().unwrap().keys().map(|table| on("BatchGetItem", Some(table))).collect();
+    simple! {
+        DeleteItemInput => "DeleteItem" key
+        GetItemInput => "GetItem" key
+        PutItemInput => "PutItem" item
+        UpdateItemInput => "UpdateItem" key
     }
-    simple! { DeleteItemInput => "DeleteItem" GetItemInput => "GetItem" PutItemInput => "PutItem" UpdateItemInput => "UpdateItem" }
-    let writes = input.downcast_ref::<TransactWriteItemsInput>().unwrap().transact_items();
-    let write = |write: &TransactWriteItem| {
-        let put = write.put().map(|put| ("PutItem", put.table_name()));
-        let update = write.update().map(|update| ("UpdateItem", update.table_name()));
-        let delete = write.delete().map(|delete| ("DeleteItem", delete.table_name()));
-        let check = write.condition_check().map(|check| ("ConditionCheckItem", check.table_name()));
-        let (action, table) = put.or(update).or(delete).or(check).unwrap();
-        on(action, Some(table))
-    };
-    writes.iter().map(write).collect()
+    panic!("a call to DynamoDB that no policy was thought of for");
 }
 
 impl Intercept for Tally {
@@ -418,7 +442,7 @@ impl Intercept for Tally {
             )*};
         }
         ask! { BatchGetItemInput DeleteItemInput GetItemInput PutItemInput QueryInput UpdateItemInput TransactWriteItemsInput }
-        self.0.lock().unwrap().actions.extend(actions(context));
+        self.0.lock().unwrap().touches.extend(touches(context));
         Ok(())
     }
 

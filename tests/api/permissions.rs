@@ -1,0 +1,227 @@
+//! What the template lets each function do in DynamoDB is what the function does: each call on each partition, and nothing else.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::{
+    desk::Desk,
+    every_route::{Objects, ROUTES},
+    template::{DOCUMENT, resources, texts},
+    world::{Touch, World},
+};
+
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
+
+/// One statement of a policy.
+#[derive(Debug)]
+struct Statement {
+    sid: String,
+    actions: Vec<String>,
+    /// `AccessTable`, `RecordsTable/index/ByStatus`
+    resources: Vec<String>,
+    /// What partition keys it is limited to.
+    partitions: Option<Vec<String>>,
+}
+
+impl Statement {
+    fn read(statement: &Value) -> Self {
+        assert_eq!(statement["Effect"], "Allow");
+        let actions = texts(&statement["Action"]).into_iter().map(|action| {
+            let action = action.strip_prefix("dynamodb:").unwrap();
+            assert!(!action.contains('*') && action != "Scan", "{action}");
+            action.to_owned()
+        });
+        let partitions = statement.get("Condition").map(|condition| {
+            let condition = condition.as_object().unwrap();
+            // Without Null, ForAllValues would also be true of a request that names no partition.
+            assert_eq!(condition.keys().collect::<Vec<_>>(), ["ForAllValues:StringLike", "Null"]);
+            assert_eq!(condition["Null"], json!({ "dynamodb:LeadingKeys": "false" }));
+            let globs = texts(&condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]);
+            globs.into_iter().map(str::to_owned).collect()
+        });
+        Self {
+            sid: statement["Sid"].as_str().unwrap().to_owned(),
+            actions: actions.collect(),
+            resources: table_resources(&statement["Resource"]),
+            partitions,
+        }
+    }
+
+    fn allows(&self, touch: &Touch) -> bool {
+        self.actions.iter().any(|action| action == touch.action)
+            && self.resources.contains(&touch.on)
+            && self.partitions.as_ref().is_none_or(|globs| globs.iter().any(|glob| fits(glob, &touch.partition)))
+    }
+}
+
+/// One `!If [HasAccessTableName, the table of that name, the stack's own]`, or several: each as the stack's own.
+fn table_resources(value: &Value) -> Vec<String> {
+    let all = value.as_array().unwrap();
+    if all[0].is_array() {
+        return all.iter().flat_map(table_resources).collect();
+    }
+    let [condition, restored, own] = all.as_slice() else { panic!("{value} is no !If") };
+    let table = condition.as_str().unwrap().strip_prefix("Has").unwrap().strip_suffix("Name").unwrap();
+    let own =
+        own.as_str().unwrap().replace(&format!("${{{table}.Arn}}"), table).replace(&format!("{table}.Arn"), table);
+    let restored = restored.as_str().unwrap();
+    let prefix = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/";
+    assert_eq!(restored, format!("{prefix}${{{table}Name}}{}", own.strip_prefix(table).unwrap()));
+    vec![own]
+}
+
+/// IAM's `StringLike`: `?` is one character, `*` any number of them.
+fn fits(glob: &str, text: &str) -> bool {
+    let mut glob_chars = glob.chars();
+    match glob_chars.next() {
+        None => text.is_empty(),
+        Some('*') => (0..=text.len()).any(|at| text.is_char_boundary(at) && fits(glob_chars.as_str(), &text[at..])),
+        Some(wanted) => {
+            let mut text_chars = text.chars();
+            text_chars.next().is_some_and(|c| wanted == '?' || wanted == c)
+                && fits(glob_chars.as_str(), text_chars.as_str())
+        }
+    }
+}
+
+/// Every statement of a function's policies, those of managed policies included.
+fn statements(function: &Value) -> Vec<Statement> {
+    let policies = function["Properties"]["Policies"].as_array().into_iter().flatten();
+    policies
+        .flat_map(|policy| match policy.as_str() {
+            Some(managed) => {
+                let managed = &DOCUMENT["Resources"][managed];
+                assert_eq!(managed["Type"], "AWS::IAM::ManagedPolicy");
+                managed["Properties"]["PolicyDocument"]["Statement"].as_array().unwrap()
+            }
+            None => policy["Statement"].as_array().unwrap(),
+        })
+        .map(Statement::read)
+        .collect()
+}
+
+/// What each function asks of DynamoDB, by its `CodeUri`.
+async fn done() -> Vec<(&'static str, BTreeSet<Touch>)> {
+    let mut all = vec![("functions/docs", BTreeSet::new()), ("functions/settings", done_by_settings().await)];
+    for (code_uri, _) in local::functions() {
+        let world = World::new().await;
+        let objects = Objects::of(&world).await;
+        let last_stage = world.stages().await.swap_remove(5);
+        let mut touches = BTreeSet::new();
+        for row in ROUTES.iter().filter(|row| row.function == code_uri) {
+            // A key's first request of a day moves the days that are over.
+            world.clock.advance(DAY_MILLIS);
+            world.tally.take();
+            let path = objects.path(row);
+            world.call(row.method, &path, Some(&world.key), objects.body(row)).await.ok(row.status);
+            // The other ways that a route can take.
+            for query in ["status=open", "status=new", "email=ada@example.com"] {
+                let body = Some(json!({ "tags": ["x"] }));
+                world.call(row.method, &format!("{path}?{query}"), Some(&world.key), body).await;
+            }
+            if row.path.contains("stages/") {
+                world.get(&format!("/api/v1/pipeline/stages/{last_stage}/candidates")).await.ok(200);
+            }
+            touches.extend(world.tally.take().touches);
+        }
+        all.push((code_uri, touches));
+    }
+    all
+}
+
+/// What a whole way through the settings asks of DynamoDB.
+async fn done_by_settings() -> BTreeSet<Touch> {
+    let desk = Desk::new().await;
+    // The page of usage reads the days that are over.
+    desk.world.get("/api/v1/jobs").await.ok(200);
+    desk.world.tally.take();
+    let mut browser = desk.admin().await;
+    for page in ["keys", "usage", "activity", "plan"] {
+        browser.get(&format!("/settings/{page}")).await.shown(200);
+    }
+    let key = browser.make("made", &["jobs:read"]).await.secret();
+    for action in ["rotate", "revoke"] {
+        let path = format!("/settings/keys/{}/{action}", &key[8..18]);
+        let token = browser.get(&path).await.field("token");
+        let fields = [("token", token.as_str()), ("seen", "0"), ("overlap", "1h"), ("expiry", "same")];
+        let page = browser.post(&path, &fields).await;
+        assert!(page.status == 200 || page.status == 303);
+    }
+    let token = browser.token().await;
+    assert_eq!(browser.post("/settings/sign-out", &[("token", &token)]).await.status, 303);
+    desk.world.tally.take().touches
+}
+
+#[tokio::test]
+async fn each_function_may_do_what_it_does_and_nothing_else() {
+    let done = done().await;
+    let functions = resources("AWS::Serverless::Function");
+    assert_eq!(functions.len(), done.len());
+    for (_, function) in functions {
+        let code_uri = function["Properties"]["CodeUri"].as_str().unwrap();
+        let own = &done.iter().find(|(of, _)| *of == code_uri).unwrap().1;
+        let statements = statements(function);
+        for touch in own {
+            assert!(statements.iter().any(|statement| statement.allows(touch)), "{code_uri} may not {touch:?}");
+        }
+        for statement in &statements {
+            let used: Vec<_> = own.iter().filter(|touch| statement.allows(touch)).collect();
+            let sid = format!("{code_uri}: {}", statement.sid);
+            for action in &statement.actions {
+                let done = |glob: &str| used.iter().any(|touch| touch.action == action && fits(glob, &touch.partition));
+                match &statement.partitions {
+                    None => assert!(done("*"), "{sid} allows {action}, which is never done"),
+                    Some(globs) => {
+                        for glob in globs {
+                            assert!(done(glob), "{sid} allows {action} on {glob}, which is never done");
+                        }
+                    }
+                }
+            }
+            for resource in &statement.resources {
+                assert!(used.iter().any(|touch| touch.on == *resource), "{sid} allows {resource}, which is never used");
+            }
+            let on_access = statement.resources.iter().any(|resource| resource == "AccessTable");
+            assert!(!on_access || statement.partitions.is_some(), "{sid} allows every partition of the Access table");
+        }
+    }
+}
+
+/// A partition without its ids, which stand in every second place: `ORG#…#MEMBER`.
+fn kind(partition: &str) -> String {
+    let parts = partition.split('#').enumerate();
+    parts.map(|(at, part)| if at % 2 == 0 { part } else { "…" }).collect::<Vec<_>>().join("#")
+}
+
+#[tokio::test]
+async fn no_function_may_touch_a_kind_of_partition_that_only_others_touch() {
+    let done = done().await;
+    let kinds = |touches: &BTreeSet<Touch>| touches.iter().map(|touch| kind(&touch.partition)).collect::<BTreeSet<_>>();
+    for (_, function) in resources("AWS::Serverless::Function") {
+        let code_uri = function["Properties"]["CodeUri"].as_str().unwrap();
+        let own = kinds(&done.iter().find(|(of, _)| *of == code_uri).unwrap().1);
+        for touch in done.iter().flat_map(|(_, touches)| touches).filter(|touch| touch.on == "AccessTable") {
+            let allowed = statements(function).iter().any(|statement| {
+                let globs = statement.partitions.as_ref();
+                globs.is_some_and(|globs| globs.iter().any(|glob| fits(glob, &touch.partition)))
+            });
+            assert!(!allowed || own.contains(&kind(&touch.partition)), "{code_uri} may touch {}", touch.partition);
+        }
+    }
+}
+
+#[test]
+fn a_glob_fits_as_in_iam() {
+    for (glob, text, wanted) in [
+        ("KEY#??????????", "KEY#0123456789", true),
+        ("KEY#??????????", "KEY#0123456789#DAY", false),
+        ("KEY#??????????", "KEY#012345678", false),
+        ("ORG#*", "ORG#x#MEMBER", true),
+        ("a*c", "abbc", true),
+        ("a*c", "abb", false),
+        ("", "", true),
+    ] {
+        assert_eq!(fits(glob, text), wanted, "{glob} {text}");
+    }
+}
