@@ -19,6 +19,7 @@ use shared::{
 };
 
 use crate::{
+    doctor::Doctor,
     member::MemberCommand,
     output::{Output, Row},
 };
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     /// People who may sign in to an organization's settings.
     #[command(subcommand)]
     Member(MemberCommand),
+    /// Check a deployment: tables, recovery, the alarms' topic, the sign-in's issuer.
+    Doctor(Doctor),
 }
 
 #[derive(Debug, Subcommand)]
@@ -123,6 +126,8 @@ pub(crate) enum Refusal {
     Db(#[from] DbError),
     #[error("{0}.")]
     Randomness(#[from] NoRandomness),
+    #[error("{0} of the checks failed.")]
+    Unhealthy(usize),
     #[error("The output can't be written: {0}.")]
     Output(#[from] io::Error),
 }
@@ -131,18 +136,8 @@ fn all_scopes() -> String {
     Scope::ALL.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-impl Command {
-    pub(crate) async fn run(self, db: &Db, clock: &Clock, mut output: Output) -> Result<(), Refusal> {
-        match self {
-            Self::Organization(command) => command.run(db, clock, &mut output).await,
-            Self::Key(command) => command.run(db, clock, &mut output).await,
-            Self::Member(command) => command.run(db, clock, &mut output).await,
-        }
-    }
-}
-
 impl OrganizationCommand {
-    async fn run(self, db: &Db, clock: &Clock, output: &mut Output) -> Result<(), Refusal> {
+    pub(crate) async fn run(self, db: &Db, clock: &Clock, output: &mut Output) -> Result<(), Refusal> {
         match self {
             Self::Create { name, plan } => {
                 let (name, plan) = (checked_name(name)?, parsed_plan(&plan)?);
@@ -186,7 +181,7 @@ pub(crate) async fn each<T>(
 }
 
 impl KeyCommand {
-    async fn run(self, db: &Db, clock: &Clock, output: &mut Output) -> Result<(), Refusal> {
+    pub(crate) async fn run(self, db: &Db, clock: &Clock, output: &mut Output) -> Result<(), Refusal> {
         match self {
             Self::Create { organization, name, scopes, expires_in_days } => {
                 let (name, scopes) = (checked_name(name)?, parsed_scopes(&scopes)?);

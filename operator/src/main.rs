@@ -2,6 +2,7 @@
 //! any AWS account, or of any endpoint, that the usual AWS variables name.
 
 mod command;
+mod doctor;
 mod member;
 mod output;
 
@@ -45,8 +46,15 @@ async fn main() -> ExitCode {
     let options = Options::parse();
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
-    let db = Db::new(&config, Tables { access: options.access_table, records: options.records_table });
-    match options.command.run(&db, &Clock::system(), Output::new(options.json)).await {
+    let tables = Tables { access: options.access_table, records: options.records_table };
+    let mut output = Output::new(options.json);
+    let done = match options.command {
+        Command::Doctor(doctor) => doctor.run(&config, &tables, &mut output).await,
+        Command::Organization(command) => command.run(&Db::new(&config, tables), &Clock::system(), &mut output).await,
+        Command::Key(command) => command.run(&Db::new(&config, tables), &Clock::system(), &mut output).await,
+        Command::Member(command) => command.run(&Db::new(&config, tables), &Clock::system(), &mut output).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(refusal) => {
             eprintln!("{refusal}");

@@ -295,3 +295,53 @@ fn a_dynamodb_that_is_not_there_is_told_in_one_line() {
     let operator = Operator { endpoint: "http://127.0.0.1:1".to_owned() };
     assert!(operator.refusal(&["organization", "list"]).starts_with("DynamoDB is not available: "));
 }
+
+#[test]
+fn the_doctor_compares_the_tables_with_the_template_and_fails_for_what_they_lack() {
+    let operator = Operator::new();
+    let output = operator.command(&["doctor", "--protected", "--json"]).output().unwrap();
+    let (told, error) = texts(&output);
+    assert_eq!(output.status.code(), Some(1));
+    let findings: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let found = |check: &str| {
+        let finding = findings.iter().find(|finding| finding["check"] == check).unwrap();
+        (finding["ok"].as_bool().unwrap(), finding["found"].as_str().unwrap())
+    };
+    assert_eq!(found("AccessTable: keys"), (true, "as in the template"));
+    assert_eq!(found("AccessTable: indexes"), (true, "none, as in the template"));
+    assert_eq!(found("RecordsTable: indexes"), (true, "2, ready"));
+    assert_eq!(found("RecordsTable: billing"), (true, "on demand"));
+    // What the embedded DynamoDB does not have is what a restored table does not have either.
+    assert_eq!(found("AccessTable: time to live"), (false, "off, but the template has it on, by deleteAt"));
+    assert_eq!(found("RecordsTable: time to live"), (true, "off"));
+    assert_eq!(found("AccessTable: deletion protection"), (false, "off"));
+    assert!(!found("AccessTable: point-in-time recovery").0);
+    let failed = findings.iter().filter(|finding| finding["ok"] == false).count();
+    assert_eq!(error.trim_end(), format!("{failed} of the checks failed."));
+}
+
+#[test]
+fn the_doctor_finds_a_table_that_is_missing_or_has_the_other_ones_shape() {
+    let operator = Operator::new();
+    let output = operator.command(&["doctor"]).env("ACCESS_TABLE", "Nowhere").output().unwrap();
+    let (told, _) = texts(&output);
+    assert!(told.contains("FAIL  AccessTable: there") && told.contains("Nowhere: ResourceNotFoundException"), "{told}");
+
+    let output =
+        operator.command(&["doctor"]).env("ACCESS_TABLE", "RecordsTable").env("RECORDS_TABLE", "AccessTable").output();
+    let (told, _) = texts(&output.unwrap());
+    assert!(
+        told.contains("ByStatus is not in the template") || told.contains("ByStage is not in the template"),
+        "{told}"
+    );
+    assert!(told.contains("ByStatus is missing"), "{told}");
+}
+
+#[test]
+fn the_doctor_says_why_an_issuer_is_of_no_use() {
+    let operator = Operator::new();
+    let output = operator.command(&["doctor", "--issuer", "http://127.0.0.1:1"]).output().unwrap();
+    let (told, _) = texts(&output);
+    let line = told.lines().find(|line| line.contains("OpenID issuer")).unwrap();
+    assert!(line.starts_with("FAIL") && line.contains("error sending request"), "{line}");
+}

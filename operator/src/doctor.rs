@@ -1,0 +1,261 @@
+//! `operator doctor`: checks what a deployment needs and no alarm watches: that the tables are what the template says, can be restored and
+//! expire their items, that somebody hears the alarms, and that the sign-in's issuer answers.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    types::{
+        BillingMode, ContinuousBackupsStatus, IndexStatus, KeySchemaElement, PointInTimeRecoveryDescription,
+        PointInTimeRecoveryStatus, ProjectionType, SseStatus, TableDescription, TableStatus, TimeToLiveStatus,
+    },
+};
+use clap::Args;
+use openidconnect::{IssuerUrl, core::CoreProviderMetadata, reqwest};
+use serde::Serialize;
+use serde_json::{Value, json};
+use shared::db::Tables;
+
+use crate::{
+    command::Refusal,
+    output::{Output, Row},
+};
+
+/// What the tables must be: this is what the stack makes them of.
+const TEMPLATE: &str = include_str!("../../template.yaml");
+/// An issuer that takes longer than the settings wait for it is of no use to them.
+const ISSUER_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Also require that the tables are protected against deletion, as in prod.
+    #[arg(long)]
+    protected: bool,
+    /// Check that this SNS topic has a confirmed subscription.
+    #[arg(long, value_name = "ARN")]
+    alarm_topic: Option<String>,
+    /// Check that this OpenID issuer can be reached and is the one it should be.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Serialize)]
+struct Finding {
+    /// Such as `AccessTable: point-in-time recovery`.
+    check: String,
+    ok: bool,
+    found: String,
+}
+
+impl Row for Finding {
+    const COLUMNS: &'static [(&'static str, usize)] = &[("", 4), ("Check", 44), ("Found", 0)];
+
+    fn cells(&self) -> Vec<String> {
+        vec![if self.ok { "ok" } else { "FAIL" }.to_owned(), self.check.clone(), self.found.clone()]
+    }
+}
+
+/// What a check found: good or bad, in a few words.
+type Found = Result<String, String>;
+
+impl Doctor {
+    /// Makes every check, prints each, and fails if one of them did.
+    pub(crate) async fn run(self, config: &SdkConfig, tables: &Tables, output: &mut Output) -> Result<(), Refusal> {
+        let mut findings = Vec::new();
+        let dynamodb = Client::new(config);
+        for (logical_id, name) in [("AccessTable", &tables.access), ("RecordsTable", &tables.records)] {
+            for (what, found) in self.table(&dynamodb, logical_id, name).await {
+                findings.push((format!("{logical_id}: {what}"), found));
+            }
+        }
+        if let Some(arn) = &self.alarm_topic {
+            findings.push(("Alarm topic: subscription".to_owned(), subscribed(config, arn).await));
+        }
+        if let Some(url) = &self.issuer {
+            findings.push(("OpenID issuer".to_owned(), reachable(url).await));
+        }
+        let mut failed = 0;
+        for (check, found) in findings {
+            let ok = found.is_ok();
+            failed += usize::from(!ok);
+            output.row(&Finding { check, ok, found: found.unwrap_or_else(|bad| bad) })?;
+        }
+        if failed == 0 { Ok(()) } else { Err(Refusal::Unhealthy(failed)) }
+    }
+
+    async fn table(&self, client: &Client, logical_id: &str, name: &str) -> Vec<(&'static str, Found)> {
+        let wanted = template_table(logical_id);
+        let described = client.describe_table().table_name(name).send().await;
+        let table = match described.map_err(|error| reason(&error)) {
+            Ok(answer) => answer.table.unwrap_or_else(|| TableDescription::builder().build()),
+            Err(why) => return vec![("there", Err(format!("{name}: {why}")))],
+        };
+        let mut found = vec![
+            ("there", there(&table, name)),
+            ("keys", same(&keys(table.key_schema()), &wanted["KeySchema"])),
+            ("indexes", indexes(&table, &wanted)),
+            ("billing", billing(&table)),
+            ("encryption", encryption(&table)),
+            ("time to live", time_to_live(client, name, &wanted).await),
+            ("point-in-time recovery", recovery(client, name).await),
+        ];
+        if self.protected {
+            let protected = table.deletion_protection_enabled() == Some(true);
+            found.push(("deletion protection", either(protected, "on", "off")));
+        }
+        found
+    }
+}
+
+/// The properties of a table in the template.
+fn template_table(logical_id: &str) -> Value {
+    let template: Value = serde_saphyr::from_str(TEMPLATE).unwrap_or_default();
+    template["Resources"][logical_id]["Properties"].clone()
+}
+
+fn either(good: bool, yes: &str, no: &str) -> Found {
+    if good { Ok(yes.to_owned()) } else { Err(no.to_owned()) }
+}
+
+fn same(found: &Value, wanted: &Value) -> Found {
+    if found == wanted {
+        Ok("as in the template".to_owned())
+    } else {
+        Err(format!("{found}, but the template has {wanted}"))
+    }
+}
+
+fn there(table: &TableDescription, name: &str) -> Found {
+    match table.table_status() {
+        Some(TableStatus::Active | TableStatus::Updating) => Ok(name.to_owned()),
+        status => Err(format!("{name} is {}", status.map_or("unknown", TableStatus::as_str))),
+    }
+}
+
+/// As the template writes a key schema.
+fn keys(schema: &[KeySchemaElement]) -> Value {
+    let keys =
+        schema.iter().map(|key| json!({ "AttributeName": key.attribute_name(), "KeyType": key.key_type().as_str() }));
+    keys.collect()
+}
+
+fn indexes(table: &TableDescription, wanted: &Value) -> Found {
+    let wanted: Vec<&Value> = wanted["GlobalSecondaryIndexes"].as_array().into_iter().flatten().collect();
+    let there = table.global_secondary_indexes();
+    if let Some(other) =
+        there.iter().find(|index| !wanted.iter().any(|wanted| wanted["IndexName"].as_str() == index.index_name()))
+    {
+        return Err(format!(
+            "{} is not in the template, and costs a write each",
+            other.index_name().unwrap_or_default()
+        ));
+    }
+    for wanted in &wanted {
+        let name = wanted["IndexName"].as_str().unwrap_or_default();
+        let Some(index) = there.iter().find(|index| index.index_name() == Some(name)) else {
+            return Err(format!("{name} is missing"));
+        };
+        if !matches!(index.index_status(), None | Some(IndexStatus::Active)) {
+            return Err(format!("{name} is not ready"));
+        }
+        same(&keys(index.key_schema()), &wanted["KeySchema"]).map_err(|why| format!("{name} has the keys {why}"))?;
+        let projection = index.projection();
+        let kind = projection.and_then(|projection| projection.projection_type()).map(ProjectionType::as_str);
+        let mut attributes = projection.map(|projection| projection.non_key_attributes().to_vec()).unwrap_or_default();
+        attributes.sort();
+        let mut all: Vec<String> = wanted["Projection"]["NonKeyAttributes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
+        all.sort();
+        if kind != wanted["Projection"]["ProjectionType"].as_str() || attributes != all {
+            return Err(format!("{name} has other attributes than in the template"));
+        }
+    }
+    Ok(if wanted.is_empty() { "none, as in the template".to_owned() } else { format!("{}, ready", wanted.len()) })
+}
+
+fn billing(table: &TableDescription) -> Found {
+    let mode = table.billing_mode_summary().and_then(|summary| summary.billing_mode());
+    either(mode == Some(&BillingMode::PayPerRequest), "on demand", "provisioned: it throttles at a capacity of its own")
+}
+
+fn encryption(table: &TableDescription) -> Found {
+    let status = table.sse_description().and_then(|description| description.status());
+    either(
+        matches!(status, Some(SseStatus::Enabled | SseStatus::Updating)),
+        "with a key of AWS KMS",
+        "with a key that DynamoDB owns",
+    )
+}
+
+async fn time_to_live(client: &Client, name: &str, wanted: &Value) -> Found {
+    let answer = client.describe_time_to_live().table_name(name).send().await.map_err(|error| reason(&error))?;
+    let found = answer.time_to_live_description();
+    let on = matches!(
+        found.and_then(|found| found.time_to_live_status()),
+        Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)
+    );
+    let attribute = found.and_then(|found| found.attribute_name()).filter(|_| on);
+    let wanted = wanted["TimeToLiveSpecification"]["AttributeName"].as_str();
+    let words = |attribute: Option<&str>| attribute.map_or("off".to_owned(), |attribute| format!("on, by {attribute}"));
+    either(
+        attribute == wanted,
+        &words(attribute),
+        &format!("{}, but the template has it {}", words(attribute), words(wanted)),
+    )
+}
+
+async fn recovery(client: &Client, name: &str) -> Found {
+    let answer = client.describe_continuous_backups().table_name(name).send().await.map_err(|error| reason(&error))?;
+    let backups = answer.continuous_backups_description();
+    let point_in_time = backups.and_then(|backups| backups.point_in_time_recovery_description());
+    let on = backups.is_some_and(|backups| *backups.continuous_backups_status() == ContinuousBackupsStatus::Enabled)
+        && point_in_time.and_then(|it| it.point_in_time_recovery_status()) == Some(&PointInTimeRecoveryStatus::Enabled);
+    let days = point_in_time.and_then(PointInTimeRecoveryDescription::recovery_period_in_days).unwrap_or(35);
+    either(on, &format!("on, {days} days back"), "off: the table can't be restored")
+}
+
+async fn subscribed(config: &SdkConfig, arn: &str) -> Found {
+    let answer = aws_sdk_sns::Client::new(config).get_topic_attributes().topic_arn(arn).send().await;
+    let attributes = answer.map_err(|error| reason(&error))?.attributes.unwrap_or_default();
+    let count = |name: &str| attributes.get(name).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
+    let (confirmed, pending) = (count("SubscriptionsConfirmed"), count("SubscriptionsPending"));
+    either(
+        confirmed > 0,
+        &format!("{confirmed} confirmed"),
+        &format!("nobody hears the alarms: none confirmed, {pending} pending"),
+    )
+}
+
+async fn reachable(url: &str) -> Found {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(ISSUER_TIMEOUT).build();
+    let client = client.map_err(|error| whole(&error))?;
+    let issuer = IssuerUrl::new(url.to_owned()).map_err(|error| whole(&error))?;
+    let metadata = CoreProviderMetadata::discover_async(issuer, &client).await.map_err(|error| whole(&error))?;
+    let keys = metadata.jwks().keys().len();
+    either(keys > 0, &format!("answers, with {keys} keys"), "answers, but has no keys to sign with")
+}
+
+/// What AWS said, or why it said nothing.
+fn reason<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::Debug + 'static>(
+    error: &SdkError<E, R>,
+) -> String {
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        _ => whole(error),
+    }
+}
+
+/// An error with everything behind it, in one line.
+fn whole(error: &impl std::error::Error) -> String {
+    let behind = std::iter::successors(error.source(), |error| error.source());
+    behind.fold(error.to_string(), |text, error| format!("{text}: {error}"))
+}
