@@ -141,7 +141,7 @@ async fn fill(db: &Db) -> Result<Filled> {
         api_key::create(db, &org, clock.now(), &key, new, &Actor::operator()).await?;
         keys.push(key.reveal().to_owned());
     }
-    let email = Email::new(&format!("measured@{org}.example")).ok_or("no e-mail")?;
+    let email = Email::new(&format!("measured@{org}.example"))?;
     member::add(db, &org, clock.now(), &email, Role::Admin).await?;
     let identity = Identity { issuer: "http://127.0.0.1:1", subject: "measured" };
     let member = member::sign_in(db, &email, identity, clock.now()).await?.ok_or("no member")?;

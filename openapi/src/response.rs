@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::Method;
 use serde_json::{Map, Value, json};
 use shared::{
     clock::Timestamp,
-    error::{ApiError, Detail, ErrorCode, Problem},
+    error::{ApiError, Detail, ErrorCode, MissingKey, Problem},
+    extract::UnsupportedMedia,
     id::Stamp,
     operation::Operation,
+    page::InvalidCursor,
     scope::Scope,
 };
 
@@ -174,21 +177,25 @@ fn sample(code: ErrorCode) -> ApiError {
             Problem::OutOfRange,
             "limit must be a whole number from 1 to 100.",
         )),
-        ErrorCode::InvalidCursor => ApiError::InvalidCursor,
-        ErrorCode::MalformedJson => ApiError::MalformedJson("expected value at line 1 column 11".to_owned()),
-        ErrorCode::MissingApiKey => ApiError::MissingApiKey,
+        ErrorCode::InvalidCursor => ApiError::InvalidCursor(InvalidCursor::Foreign),
+        ErrorCode::MalformedJson => {
+            ApiError::MalformedJson("expected value at \"}\" (U+007D), line 1, character 11, in title".to_owned())
+        }
+        ErrorCode::MissingApiKey => ApiError::MissingApiKey(MissingKey::Absent),
         ErrorCode::InvalidApiKey => ApiError::InvalidApiKey,
         ErrorCode::InsufficientScope => ApiError::InsufficientScope(Scope::JobsWrite),
         ErrorCode::PlanNoApiAccess => ApiError::PlanNoApiAccess,
         ErrorCode::NotFound => ApiError::NotFound,
-        ErrorCode::MethodNotAllowed => ApiError::MethodNotAllowed,
+        ErrorCode::MethodNotAllowed => ApiError::MethodNotAllowed(Method::PATCH),
         ErrorCode::EmailTaken => ApiError::EmailTaken { existing_id: stamp.into() },
         ErrorCode::AlreadyApplied => ApiError::AlreadyApplied { existing_id: stamp.into() },
         ErrorCode::JobNotOpen => ApiError::JobNotOpen,
         ErrorCode::StageConflict => ApiError::StageConflict { current_stage_id: stamp.into() },
-        ErrorCode::VersionConflict => ApiError::VersionConflict,
-        ErrorCode::PayloadTooLarge => ApiError::PayloadTooLarge,
-        ErrorCode::UnsupportedMediaType => ApiError::UnsupportedMediaType,
+        ErrorCode::VersionConflict => ApiError::VersionConflict { current: Some(4) },
+        ErrorCode::PayloadTooLarge => ApiError::PayloadTooLarge { bytes: Some(300_000) },
+        ErrorCode::UnsupportedMediaType => {
+            ApiError::UnsupportedMediaType(UnsupportedMedia::Type("text/plain".to_owned()))
+        }
         ErrorCode::ValidationError => {
             ApiError::ValidationError(detail("title", Problem::Required, "title is required."))
         }

@@ -15,7 +15,7 @@ use shared::{
         organization::{self, Organization},
     },
     scope::Scope,
-    value::ShortText,
+    value::{InvalidEmail, ShortText},
 };
 
 use crate::{
@@ -108,8 +108,8 @@ pub(crate) enum Refusal {
     UnknownKey(String),
     #[error("There is no role {0}: it is one of admin, member.")]
     UnknownRole(String),
-    #[error("{0} is not an e-mail address in ASCII.")]
-    NotAnEmail(String),
+    #[error("\"{0}\" is not an e-mail address: it {1}.")]
+    NotAnEmail(String, InvalidEmail),
     #[error("{0} is a member of an organization already; a person belongs to one.")]
     MemberTaken(String),
     #[error("The organization has no member {0}.")]

@@ -47,7 +47,6 @@ impl MemberCommand {
                 let organization = find(db, clock, &organization).await?;
                 match member::add(db, &organization.id, clock.now(), &email, role).await {
                     Ok(()) => {}
-                    Err(AddMemberError::NotAscii) => return Err(Refusal::NotAnEmail(email.as_str().to_owned())),
                     Err(AddMemberError::Taken) => return Err(Refusal::MemberTaken(email.as_str().to_owned())),
                     Err(AddMemberError::UnknownOrganization) => {
                         return Err(Refusal::UnknownOrganization(organization.id.to_string()));
@@ -81,7 +80,7 @@ impl MemberCommand {
 }
 
 fn parsed_email(text: &str) -> Result<Email, Refusal> {
-    Email::new(text).ok_or_else(|| Refusal::NotAnEmail(text.to_owned()))
+    Email::of_member(text).map_err(|wrong| Refusal::NotAnEmail(text.to_owned(), wrong))
 }
 
 impl Row for Member {

@@ -183,7 +183,10 @@ fn what_is_unknown_or_not_allowed_is_refused_in_one_line_and_changes_nothing() {
             vec!["organization", "create", "X", "--plan", "gold"],
             "There is no plan gold: it is one of free, starter, professional, enterprise.",
         ),
-        (vec!["organization", "create", " ", "--plan", "free"], "The name must not be blank."),
+        (
+            vec!["organization", "create", " ", "--plan", "free"],
+            "The name must not be blank: nothing in it can be seen.",
+        ),
         (vec!["organization", "show", nobody], "There is no organization 01900000-0000-7000-8000-000000000000."),
         (vec!["organization", "show", "ORGS"], "There is no organization ORGS."),
         (
@@ -211,10 +214,13 @@ fn what_is_unknown_or_not_allowed_is_refused_in_one_line_and_changes_nothing() {
             vec!["member", "add", &org, "ada@example.com", "--role", "owner"],
             "There is no role owner: it is one of admin, member.",
         ),
-        (vec!["member", "add", &org, "ada", "--role", "admin"], "ada is not an e-mail address in ASCII."),
+        (
+            vec!["member", "add", &org, "ada", "--role", "admin"],
+            "\"ada\" is not an e-mail address: it must have an @ between name and domain, and has none.",
+        ),
         (
             vec!["member", "add", &org, "\u{212a}ate@example.com", "--role", "admin"],
-            "\u{212a}ate@example.com is not an e-mail address in ASCII.",
+            "\"\u{212a}ate@example.com\" is not an e-mail address: it must not contain \"\u{212a}\" (U+212A) at character 1: it reads as another letter.",
         ),
         (vec!["member", "remove", &org, "ada@example.com"], "The organization has no member ada@example.com."),
         (vec!["member", "list", nobody], "There is no organization 01900000-0000-7000-8000-000000000000."),

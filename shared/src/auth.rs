@@ -8,13 +8,13 @@ use std::marker::PhantomData;
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, request::Parts},
+    http::{HeaderMap, header, request::Parts},
 };
 
 use crate::{
     app::App,
     clock::Timestamp,
-    error::ApiError,
+    error::{ApiError, MissingKey},
     exchange,
     id::OrgId,
     key::{ApiKey, Grant, KeyHash},
@@ -57,8 +57,17 @@ impl<S: RequiredScope> FromRequestParts<App> for Caller<S> {
 
 fn presented_key(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
     let mut presented = headers.get_all(API_KEY_HEADER).iter();
-    // An empty one is an unset variable in somebody's script.
-    let key = presented.next().filter(|key| !key.is_empty()).ok_or(ApiError::MissingApiKey)?;
+    let key = match presented.next() {
+        // An unset variable in somebody's script.
+        Some(empty) if empty.as_bytes().trim_ascii().is_empty() => {
+            return Err(ApiError::MissingApiKey(MissingKey::Empty));
+        }
+        Some(key) => key,
+        None if headers.contains_key(header::AUTHORIZATION) => {
+            return Err(ApiError::MissingApiKey(MissingKey::Elsewhere));
+        }
+        None => return Err(ApiError::MissingApiKey(MissingKey::Absent)),
+    };
     if presented.next().is_some() {
         return Err(ApiError::InvalidApiKey);
     }

@@ -3,12 +3,7 @@
 //! A type that can be read from a body names its fields once, in [`FromFields::from_fields`]; whatever the body has
 //! beyond those is unknown or read-only, and an error either way. The same lines describe the body for OpenAPI.
 
-use std::{collections::HashSet, fmt};
-
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{self, MapAccess, SeqAccess, Visitor},
-};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{
     ToSchema,
@@ -18,12 +13,13 @@ use utoipa::{
 use crate::{
     error::{ApiError, Detail, Problem},
     id::{CandidateId, InvalidId, StageId},
+    json::{self, Read},
     operation::Schemas,
 };
 
 /// So many problems are listed, and so much of a field's name is repeated: a body of nonsense must not be answered by
 /// more than Lambda can send (6 MB).
-const MAX_PROBLEMS: usize = 100;
+pub(crate) const MAX_PROBLEMS: usize = 100;
 const MAX_FIELD_CHARS: usize = 200;
 
 /// What a body can be read as.
@@ -82,8 +78,9 @@ pub struct Problems(Vec<Detail>);
 impl Problems {
     /// Notes a problem. Answers `None`, so that a parser can end with it.
     pub fn note<T>(&mut self, at: &str, code: Problem, message: impl Into<String>) -> Option<T> {
-        if self.0.len() < MAX_PROBLEMS {
-            let field: String = at.chars().take(MAX_FIELD_CHARS).collect();
+        let field: String = at.chars().take(MAX_FIELD_CHARS).collect();
+        // One a field: a number of too many digits may be too large, too.
+        if self.0.len() < MAX_PROBLEMS && self.0.iter().all(|noted| noted.field != field) {
             // The message is a whole sentence, so that it can be shown alone: "title must not be empty."
             let subject = if field.is_empty() { "The body" } else { &field };
             let message = format!("{subject} {}.", message.into());
@@ -96,79 +93,43 @@ impl Problems {
         self.0
     }
 
-    /// Notes that the value has another JSON type.
-    pub fn wrong_type<T>(&mut self, at: &str, wanted: &str) -> Option<T> {
-        self.note(at, Problem::InvalidType, format!("must be {wanted}"))
+    /// Notes that the value has another JSON type than the one that is wanted.
+    pub fn wrong_type<T>(&mut self, at: &str, wanted: &str, got: &Value) -> Option<T> {
+        let got = match got {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        };
+        self.note(at, Problem::InvalidType, format!("must be {wanted}, not {got}"))
+    }
+
+    /// Nothing is wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
-/// JSON in which no object has a name twice: RFC 8259 leaves open which of the two counts, so neither does.
-#[derive(Debug)]
-pub(crate) struct Strict(pub(crate) Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Self)
+/// Reads a whole body. `MalformedJson` if it is not JSON; `ValidationError` with everything that is wrong with it.
+pub(crate) fn read<T: FromFields>(body: &[u8]) -> Result<T, ApiError> {
+    let Read { value, numbers } = json::read(body)?;
+    let mut problems = Problems::default();
+    for (field, message) in &numbers {
+        problems.note::<()>(field, Problem::OutOfRange, message);
     }
-}
-
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Strict(entry)) = entries.next_element()? {
-            list.push(entry);
-        }
-        Ok(list.into())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some((name, Strict(value))) = entries.next_entry::<String, _>()? {
-            if object.contains_key(&name) {
-                let shown: String = name.chars().take(MAX_FIELD_CHARS).collect();
-                return Err(de::Error::custom(format!("{shown} is given more than once")));
-            }
-            object.insert(name, value);
-        }
-        Ok(object.into())
-    }
+    parse_noting(&value, problems)
 }
 
 /// Reads a whole body. `ValidationError` with everything that is wrong with it.
 pub fn parse<T: FromFields>(body: &Value) -> Result<T, ApiError> {
-    let mut problems = Problems::default();
+    parse_noting(body, Problems::default())
+}
+
+/// As [`parse`], with problems that were noted before.
+fn parse_noting<T: FromFields>(body: &Value, mut problems: Problems) -> Result<T, ApiError> {
     let parsed = Reader::nested(body, "", &mut problems);
     match parsed {
         Some(parsed) if problems.0.is_empty() => Ok(parsed),
@@ -181,7 +142,8 @@ pub fn parse<T: FromFields>(body: &Value) -> Result<T, ApiError> {
 pub struct Reader<'a> {
     object: &'a Map<String, Value>,
     at: &'a str,
-    known: HashSet<&'static str>,
+    /// In the order of the object's type.
+    known: Vec<&'static str>,
     problems: &'a mut Problems,
 }
 
@@ -189,23 +151,24 @@ impl<'a> Reader<'a> {
     /// Reads an object that is found at the path `at`, and notes the fields that `T` does not know.
     pub fn nested<T: FromFields>(value: &Value, at: &str, problems: &mut Problems) -> Option<T> {
         let Value::Object(object) = value else {
-            return problems.wrong_type(at, "an object");
+            return problems.wrong_type(at, "an object", value);
         };
-        let mut fields = Reader { object, at, known: HashSet::new(), problems };
+        let mut fields = Reader { object, at, known: Vec::new(), problems };
         let parsed = T::from_fields(&mut fields);
-        for name in object.keys().filter(|name| !fields.known.contains(name.as_str())) {
+        for name in object.keys().filter(|name| !fields.known.contains(&name.as_str())) {
             let at = path(at, name);
             if T::READ_ONLY.contains(&name.as_str()) {
                 fields.problems.note::<()>(&at, Problem::ReadOnly, "can't be set by this request");
             } else {
-                fields.problems.note::<()>(&at, Problem::Unknown, "is no field that this request knows");
+                let message = format!("is not a field here; the fields are {}", fields.known.join(", "));
+                fields.problems.note::<()>(&at, Problem::Unknown, message);
             }
         }
         parsed
     }
 
     fn take(&mut self, name: &'static str) -> Option<&'a Value> {
-        self.known.insert(name);
+        self.known.push(name);
         self.object.get(name)
     }
 }
@@ -213,7 +176,8 @@ impl<'a> Reader<'a> {
 impl Fields for Reader<'_> {
     fn required<T: Field>(&mut self, name: &'static str) -> Option<T> {
         match self.take(name) {
-            None | Some(Value::Null) => self.problems.note(&path(self.at, name), Problem::Required, "is required"),
+            None => self.problems.note(&path(self.at, name), Problem::Required, "is required"),
+            Some(Value::Null) => self.problems.note(&path(self.at, name), Problem::Required, "must not be null"),
             Some(value) => T::parse(value, &path(self.at, name), self.problems),
         }
     }
@@ -259,11 +223,11 @@ macro_rules! references {
         impl Field for $id {
             fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self> {
                 let Value::String(text) = value else {
-                    return problems.wrong_type(at, "a string");
+                    return problems.wrong_type(at, "a string", value);
                 };
                 match text.parse() {
                     Ok(id) => Some(id),
-                    Err(InvalidId) => problems.note(at, Problem::InvalidFormat, InvalidId.to_string()),
+                    Err(wrong) => problems.note::<Self>(at, Problem::InvalidFormat, InvalidId::to_string(&wrong)),
                 }
             }
 

@@ -5,14 +5,20 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    http::Method,
+    response::{IntoResponse, Response},
+};
 use serde::Serialize;
 
 use crate::{
     db::DbError,
     event::MAX_BODY_BYTES,
+    extract::UnsupportedMedia,
     id::{ApplicationId, CandidateId, StageId},
+    page::InvalidCursor,
     scope::Scope,
+    text::shown,
 };
 
 pub use crate::error_code::{ErrorCode, Problem};
@@ -25,11 +31,11 @@ pub enum ApiError {
     /// A query parameter is unknown, given twice, or has a value outside its range.
     InvalidParameter(Vec<Detail>),
     /// The cursor is damaged, or belongs to another list or filter.
-    InvalidCursor,
+    InvalidCursor(InvalidCursor),
     /// The body is not JSON (RFC 8259), or an object in it has a name twice.
     MalformedJson(String),
-    /// No `X-API-Key` header.
-    MissingApiKey,
+    /// No `X-API-Key` header, or none with something in it.
+    MissingApiKey(MissingKey),
     /// Unknown, malformed, revoked and expired: they read the same.
     InvalidApiKey,
     /// The key lacks the scope.
@@ -38,10 +44,12 @@ pub enum ApiError {
     PlanNoApiAccess,
     /// Missing, or another organization's: they read the same.
     NotFound,
+    /// What stands in the path for an id has not the form of one: in a sentence.
+    NotAnId(String),
     /// No such path.
-    UnknownPath,
+    UnknownPath(String),
     /// The path does not take this method.
-    MethodNotAllowed,
+    MethodNotAllowed(Method),
     /// Another candidate of the organization has this e-mail.
     EmailTaken {
         /// Who has it.
@@ -60,11 +68,17 @@ pub enum ApiError {
         current_stage_id: StageId,
     },
     /// The object is at another version than `If-Match` names, or kept changing under the update.
-    VersionConflict,
+    VersionConflict {
+        /// The version it is at. `None`: it kept changing.
+        current: Option<u64>,
+    },
     /// The body is larger than [`MAX_BODY_BYTES`].
-    PayloadTooLarge,
+    PayloadTooLarge {
+        /// How large it is; `None`: larger than what was read of it.
+        bytes: Option<usize>,
+    },
     /// The body is not declared as JSON, or is compressed.
-    UnsupportedMediaType,
+    UnsupportedMediaType(UnsupportedMedia),
     /// The body's fields are wrong: every one of them is listed.
     ValidationError(Vec<Detail>),
     /// The key's requests of this minute are used up.
@@ -81,6 +95,20 @@ pub enum ApiError {
     Internal(Cause),
     /// DynamoDB did not answer in time. Trying again may help.
     Unavailable(Cause),
+}
+
+/// In which way a request has no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MissingKey {
+    /// There is no such header.
+    #[error("The request has no X-API-Key header. Send your API key in it.")]
+    Absent,
+    /// There is one of an integrator's other APIs.
+    #[error("The request has an Authorization header, but no X-API-Key header. Send your API key in that.")]
+    Elsewhere,
+    /// There is one with nothing in it.
+    #[error("The X-API-Key header is empty. Send your API key in it; the variable that should hold it may not be set.")]
+    Empty,
 }
 
 /// The inner reason of a fault: for the log only.
@@ -110,21 +138,21 @@ impl ApiError {
         match self {
             Self::BadRequest(_) => ErrorCode::BadRequest,
             Self::InvalidParameter(_) => ErrorCode::InvalidParameter,
-            Self::InvalidCursor => ErrorCode::InvalidCursor,
+            Self::InvalidCursor(_) => ErrorCode::InvalidCursor,
             Self::MalformedJson(_) => ErrorCode::MalformedJson,
-            Self::MissingApiKey => ErrorCode::MissingApiKey,
+            Self::MissingApiKey(_) => ErrorCode::MissingApiKey,
             Self::InvalidApiKey => ErrorCode::InvalidApiKey,
             Self::InsufficientScope(_) => ErrorCode::InsufficientScope,
             Self::PlanNoApiAccess => ErrorCode::PlanNoApiAccess,
-            Self::NotFound | Self::UnknownPath => ErrorCode::NotFound,
-            Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
+            Self::NotFound | Self::NotAnId(_) | Self::UnknownPath(_) => ErrorCode::NotFound,
+            Self::MethodNotAllowed(_) => ErrorCode::MethodNotAllowed,
             Self::EmailTaken { .. } => ErrorCode::EmailTaken,
             Self::AlreadyApplied { .. } => ErrorCode::AlreadyApplied,
             Self::JobNotOpen => ErrorCode::JobNotOpen,
             Self::StageConflict { .. } => ErrorCode::StageConflict,
-            Self::VersionConflict => ErrorCode::VersionConflict,
-            Self::PayloadTooLarge => ErrorCode::PayloadTooLarge,
-            Self::UnsupportedMediaType => ErrorCode::UnsupportedMediaType,
+            Self::VersionConflict { .. } => ErrorCode::VersionConflict,
+            Self::PayloadTooLarge { .. } => ErrorCode::PayloadTooLarge,
+            Self::UnsupportedMediaType(_) => ErrorCode::UnsupportedMediaType,
             Self::ValidationError(_) => ErrorCode::ValidationError,
             Self::RateLimitExceeded { .. } => ErrorCode::RateLimitExceeded,
             Self::MonthlyQuotaExceeded { .. } => ErrorCode::MonthlyQuotaExceeded,
@@ -140,17 +168,18 @@ impl ApiError {
             Self::InvalidParameter(details) => {
                 details.iter().map(|detail| detail.message.as_str()).collect::<Vec<_>>().join(" ").into()
             }
-            Self::InvalidCursor => {
-                "The cursor is not one of this list with these filters. Pass nextCursor of the last answer as it stands, or start without a cursor.".into()
-            }
+            Self::InvalidCursor(wrong) => wrong.to_string().into(),
             Self::MalformedJson(message) => format!("The body can't be read as JSON: {message}.").into(),
-            Self::MissingApiKey => "Send your API key in the X-API-Key header.".into(),
+            Self::MissingApiKey(missing) => missing.to_string().into(),
             Self::InvalidApiKey => "This API key is not valid.".into(),
             Self::InsufficientScope(scope) => format!("This API key lacks the scope {scope}.").into(),
             Self::PlanNoApiAccess => "Your organization's plan has no API access.".into(),
             Self::NotFound => "There is no such object in your organization.".into(),
-            Self::UnknownPath => "There is no such path. Paths begin with /api/v1 and have no slash at the end.".into(),
-            Self::MethodNotAllowed => "This path does not take this method; the Allow header lists those it takes.".into(),
+            Self::NotAnId(wrong) => wrong.clone().into(),
+            Self::UnknownPath(path) => unknown_path(path).into(),
+            Self::MethodNotAllowed(method) => {
+                format!("This path does not take {method}. The Allow header lists the methods it takes.").into()
+            }
             Self::EmailTaken { .. } => "Another candidate has this e-mail; existingId is theirs.".into(),
             Self::AlreadyApplied { .. } => {
                 "This candidate has applied to this job already; existingId is that application.".into()
@@ -159,10 +188,19 @@ impl ApiError {
             Self::StageConflict { .. } => {
                 "The candidate is not at fromStageId but at currentStageId; nothing was moved.".into()
             }
-            Self::VersionConflict => "The object is at another version by now. Read it again, then retry.".into(),
-            Self::PayloadTooLarge => format!("The body is larger than {} KiB.", MAX_BODY_BYTES / 1024).into(),
-            Self::UnsupportedMediaType => "Send the body as uncompressed JSON, with Content-Type: application/json.".into(),
-            Self::ValidationError(_) => "The body has wrong fields; details lists each.".into(),
+            Self::VersionConflict { current: Some(version) } => format!(
+                "The object is at version {version} by now, which If-Match does not name. Read it again, then retry with its ETag."
+            )
+            .into(),
+            Self::VersionConflict { current: None } => {
+                "The object kept changing while it was updated, and nothing was written. Send the update again.".into()
+            }
+            Self::PayloadTooLarge { bytes } => {
+                let size = bytes.map(|bytes| format!(" (got {bytes} bytes)")).unwrap_or_default();
+                format!("The body is larger than {} KiB{size}.", MAX_BODY_BYTES / 1024).into()
+            }
+            Self::UnsupportedMediaType(wrong) => wrong.to_string().into(),
+            Self::ValidationError(details) => wrong_fields(details).into(),
             Self::RateLimitExceeded { retry_after } => {
                 format!("This key's requests of this minute are used up. Try again in {retry_after} seconds.").into()
             }
@@ -217,6 +255,32 @@ impl ApiError {
     }
 }
 
+fn unknown_path(path: &str) -> String {
+    let shown = shown(path);
+    if path.len() > 1 && path.ends_with('/') {
+        format!("There is no path {shown}: no path has a slash at its end.")
+    } else if !path.starts_with("/api/v1/") {
+        format!("There is no path {shown}: the paths of the API begin with /api/v1/.")
+    } else {
+        format!("There is no path {shown} in the API.")
+    }
+}
+
+/// The first thing that is wrong, and how many more there are: many a client shows nothing but the message.
+fn wrong_fields(details: &[Detail]) -> String {
+    match details {
+        [] => "The body has wrong fields.".to_owned(),
+        [one] => one.message.clone(),
+        [first, others @ ..] => {
+            format!("{} The body has {} more wrong; details lists each.", first.message, fields(others.len()))
+        }
+    }
+}
+
+fn fields(count: usize) -> String {
+    if count == 1 { "one field".to_owned() } else { format!("{count} fields") }
+}
+
 /// The page that explains every code, each under a heading of its own.
 pub const ERRORS_PAGE: &str = "/docs/errors";
 
@@ -247,6 +311,12 @@ impl IntoResponse for ApiError {
         let mut response = self.code().status().into_response();
         response.extensions_mut().insert(Arc::new(self));
         response
+    }
+}
+
+impl From<InvalidCursor> for ApiError {
+    fn from(wrong: InvalidCursor) -> Self {
+        Self::InvalidCursor(wrong)
     }
 }
 

@@ -19,7 +19,10 @@ use lambda_http::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::value::RawValue;
 
-use crate::error::ApiError;
+use crate::{
+    error::ApiError,
+    text::{Found, shown},
+};
 
 /// A larger body is refused before the key is looked at.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -105,10 +108,10 @@ pub(crate) fn into_request(event: ApiGatewayV2httpRequest) -> Result<Request<Bod
     let path = checked_path(event.raw_path.as_deref().unwrap_or_default())?;
     let query = event.raw_query_string.as_deref().unwrap_or_default();
     let target = if query.is_empty() { path.to_string() } else { format!("{path}?{query}") };
-    let target: PathAndQuery = target.parse().map_err(|_| bad("The query is not URL-encoded."))?;
+    let target: PathAndQuery = target.parse().map_err(|_| bad_query(query))?;
     let body = body(event.body.unwrap_or_default(), event.is_base64_encoded)?;
     if body.len() > MAX_BODY_BYTES {
-        return Err(ApiError::PayloadTooLarge);
+        return Err(ApiError::PayloadTooLarge { bytes: Some(body.len()) });
     }
 
     let mut request = Request::new(Body::from(body));
@@ -129,12 +132,15 @@ pub(crate) fn into_request(event: ApiGatewayV2httpRequest) -> Result<Request<Bod
 
 /// A path that could mean another one to somebody on the way: refused rather than resolved.
 fn checked_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
-    let strange = !path.starts_with('/')
-        || path.contains("//")
-        || path.chars().any(|c| c.is_control() || matches!(c, '\\' | '?' | '#' | '%'))
-        || path.split('/').any(|segment| matches!(segment, "." | ".."));
-    if strange {
-        Err(bad("The path has a form that no path of this API has."))
+    let strange = Found::first(path, |c| c.is_control() || matches!(c, '\\' | '?' | '#' | '%'));
+    if let Some(found) = strange {
+        Err(ApiError::BadRequest(format!("The path has {found}, which no path of this API has.").into()))
+    } else if !path.starts_with('/') {
+        Err(bad("The path does not begin with a slash."))
+    } else if path.contains("//") {
+        Err(bad("The path has two slashes in a row. An empty variable in a script may be the reason."))
+    } else if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        Err(bad("The path has a segment of dots. Send the path that it leads to."))
     } else {
         Ok(utf8_percent_encode(path, PATH).into())
     }
@@ -151,12 +157,17 @@ fn check_proxy_headers(headers: &HeaderMap) -> Result<(), ApiError> {
     let parses =
         |name: &str, check: fn(&str) -> bool| headers.get(name).is_none_or(|value| value.to_str().is_ok_and(check));
     if !parses("host", is_host) {
-        return Err(bad("The Host header is not a host."));
+        return Err(bad_header("Host", "a host", headers));
     }
     if !parses("x-forwarded-proto", |proto| matches!(proto.to_ascii_lowercase().as_str(), "https" | "http")) {
-        return Err(bad("The X-Forwarded-Proto header is not a scheme."));
+        return Err(bad_header("X-Forwarded-Proto", "http or https", headers));
     }
     Ok(())
+}
+
+fn bad_header(name: &'static str, wanted: &str, headers: &HeaderMap) -> ApiError {
+    let given = headers.get(name).map(|value| shown(&String::from_utf8_lossy(value.as_bytes()))).unwrap_or_default();
+    ApiError::BadRequest(format!("The {name} header must be {wanted} (got \"{given}\").").into())
 }
 
 fn body(body: String, base64: bool) -> Result<Vec<u8>, ApiError> {
@@ -165,6 +176,14 @@ fn body(body: String, base64: bool) -> Result<Vec<u8>, ApiError> {
     } else {
         Ok(body.into_bytes())
     }
+}
+
+fn bad_query(query: &str) -> ApiError {
+    let found = Found::first(query, |c| {
+        !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+    });
+    let found = found.map(|found| format!(": it has {found}")).unwrap_or_default();
+    ApiError::BadRequest(format!("The query is not URL-encoded{found}.").into())
 }
 
 fn bad(message: &'static str) -> ApiError {
@@ -213,6 +232,17 @@ mod tests {
         for strange in strange.into_iter().chain(["/jobs?status=open", "/jobs#x", "/jobs%2F1", "/%2e%2e/jobs"]) {
             assert!(checked_path(strange).is_err(), "{strange:?}");
         }
+        let told = |path: &str| match checked_path(path) {
+            Err(ApiError::BadRequest(message)) => message.into_owned(),
+            taken => panic!("{taken:?}"),
+        };
+        assert_eq!(
+            told("/api/v1/\0"),
+            "The path has a control character (U+0000) at character 9, which no path of this API has."
+        );
+        assert_eq!(told("/jobs#x"), "The path has \"#\" (U+0023) at character 6, which no path of this API has.");
+        assert!(told("/a//b").starts_with("The path has two slashes in a row."));
+        assert!(told("/a/../b").starts_with("The path has a segment of dots."));
     }
 
     #[test]

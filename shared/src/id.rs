@@ -13,6 +13,7 @@ use utoipa::openapi::{SchemaFormat, schema::Type};
 use crate::{
     clock::Timestamp,
     operation::{PathId, schemas, simple},
+    text::Found,
 };
 
 /// One moment and one fresh identifier made in it: what a new record begins with.
@@ -45,16 +46,43 @@ impl Stamp {
     }
 }
 
-/// The text is not a hyphenated UUID.
+/// The text is not a hyphenated UUID: words that go on after what is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be a UUID with hyphens")]
-pub struct InvalidId;
+#[error("must be a UUID with hyphens{0}")]
+pub struct InvalidId(Wrong);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Wrong {
+    #[error(", which has 36 characters (got {0})")]
+    Length(usize),
+    #[error(": it must not have {0}")]
+    Character(Found),
+}
+
+impl InvalidId {
+    fn of(text: &str) -> Self {
+        let chars = text.chars().count();
+        let is_right =
+            |(i, c): (usize, char)| if matches!(i, 8 | 13 | 18 | 23) { c == '-' } else { c.is_ascii_hexdigit() };
+        let strange = text.chars().enumerate().find(|place| !is_right(*place));
+        match strange {
+            Some((i, c)) if chars == 36 => Self(Wrong::Character(Found { c, at: i + 1 })),
+            _ => Self(Wrong::Length(chars)),
+        }
+    }
+}
 
 fn parse(text: &str) -> Result<Uuid, InvalidId> {
-    let id = Uuid::try_parse(text).map_err(|_| InvalidId)?;
+    let id = Uuid::try_parse(text).map_err(|_| InvalidId::of(text))?;
     // `try_parse` also takes braces, URNs and bare hex. Upper case is taken, as RFC 9562 demands, and answered in lower.
     let form = id.hyphenated();
-    if text.eq_ignore_ascii_case(form.encode_lower(&mut Uuid::encode_buffer())) { Ok(id) } else { Err(InvalidId) }
+    let is_one = text.eq_ignore_ascii_case(form.encode_lower(&mut Uuid::encode_buffer()));
+    if is_one { Ok(id) } else { Err(InvalidId::of(text)) }
+}
+
+/// What keeps a text from being an id. `None`: it is one.
+pub(crate) fn invalid(text: &str) -> Option<InvalidId> {
+    parse(text).err()
 }
 
 macro_rules! ids {
@@ -162,7 +190,13 @@ mod tests {
         assert_eq!(id.parse::<JobId>().unwrap().to_string(), id);
         assert_eq!(id.to_uppercase().parse::<JobId>().unwrap().to_string(), id);
         for other in [id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}"), String::new()] {
-            assert_eq!(other.parse::<JobId>(), Err(InvalidId), "{other}");
+            assert!(other.parse::<JobId>().is_err(), "{other}");
         }
+        let told = |text: &str| text.parse::<JobId>().unwrap_err().to_string();
+        assert_eq!(told("123"), "must be a UUID with hyphens, which has 36 characters (got 3)");
+        let strange = id.replacen(&id[..1], "ü", 1);
+        assert_eq!(told(&strange), "must be a UUID with hyphens: it must not have \"ü\" (U+00FC) at character 1");
+        let shifted = format!("{}-{}", &id[..7], &id[7..].replacen('-', "", 1));
+        assert!(told(&shifted).ends_with("it must not have \"-\" (U+002D) at character 8"), "{shifted}");
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     error::ApiError,
     extract::{FromParams, Params},
     table::List,
+    text::Found,
 };
 
 /// Rows of a page when the request does not say.
@@ -31,6 +32,31 @@ pub const MAX_LIMIT: u8 = 100;
 pub const MAX_CURSOR_BYTES: usize = 512;
 const VERSION: u8 = 1;
 const DIGEST_BYTES: usize = 8;
+
+/// Why a text is not a cursor of a list: in sentences.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCursor {
+    /// It is empty.
+    #[error("The cursor is empty. Leave the parameter out for the first page.")]
+    Empty,
+    /// It is longer than any.
+    #[error("The cursor has {0} bytes, and none has more than {MAX_CURSOR_BYTES}. {PASS_ON}")]
+    TooLong(usize),
+    /// It has a character that none has.
+    #[error("The cursor has {0}, which no cursor has. {PASS_ON}")]
+    Character(String),
+    /// It ends before its end.
+    #[error("The cursor is incomplete. {PASS_ON}")]
+    Incomplete,
+    /// It is another list's, or was changed.
+    #[error("The cursor was changed, or is of another list, or of this one with other filters. {PASS_ON}")]
+    Foreign,
+    /// The list has one page.
+    #[error("With this filter there is one page, so no cursor. Leave the parameter out.")]
+    OnePage,
+}
+
+const PASS_ON: &str = "Pass nextCursor of the last answer as it stands, or start without a cursor.";
 
 /// Where a walk goes on: opaque to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,16 +72,16 @@ impl Cursor {
     }
 
     /// The position, if this is a cursor of `list`.
-    fn position(&self, list: &List) -> Option<String> {
-        let (version, rest) = self.0.split_first()?;
-        let (told, position) = rest.split_at_checked(DIGEST_BYTES)?;
-        let position = std::str::from_utf8(position).ok()?;
-        (*version == VERSION && told == digest(list, position)).then(|| position.to_owned())
+    fn position(&self, list: &List) -> Result<&str, InvalidCursor> {
+        let (version, rest) = self.0.split_first().ok_or(InvalidCursor::Incomplete)?;
+        let (told, position) = rest.split_at_checked(DIGEST_BYTES).ok_or(InvalidCursor::Incomplete)?;
+        let position = std::str::from_utf8(position).map_err(|_| InvalidCursor::Foreign)?;
+        if *version == VERSION && told == digest(list, position) { Ok(position) } else { Err(InvalidCursor::Foreign) }
     }
 
     /// The key to go on after. `InvalidCursor` if it is not a cursor of `list`.
     fn start(&self, list: &List) -> Result<Item, ApiError> {
-        self.position(list).and_then(|position| list.start_key(&position)).ok_or(ApiError::InvalidCursor)
+        Ok(list.start_key(self.position(list)?).ok_or(InvalidCursor::Foreign)?)
     }
 }
 
@@ -87,10 +113,16 @@ impl FromStr for Cursor {
     type Err = ApiError;
 
     fn from_str(text: &str) -> Result<Self, ApiError> {
-        if text.len() > MAX_CURSOR_BYTES {
-            return Err(ApiError::InvalidCursor);
+        if text.is_empty() {
+            return Err(InvalidCursor::Empty.into());
         }
-        BASE64URL_NOPAD.decode(text.as_bytes()).map(Self).map_err(|_| ApiError::InvalidCursor)
+        if text.len() > MAX_CURSOR_BYTES {
+            return Err(InvalidCursor::TooLong(text.len()).into());
+        }
+        if let Some(found) = Found::first(text, |c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
+            return Err(InvalidCursor::Character(found.to_string()).into());
+        }
+        BASE64URL_NOPAD.decode(text.as_bytes()).map(Self).map_err(|_| InvalidCursor::Incomplete.into())
     }
 }
 
@@ -242,12 +274,30 @@ mod tests {
             let mut cursor = Cursor::after(&list, JobId::from(Clock::system().stamp()).to_string());
             prop_assert_eq!(cursor.0.len(), 45);
             cursor.0[at] ^= flip;
-            prop_assert!(matches!(start(&cursor.to_string(), &list), Err(ApiError::InvalidCursor)));
+            prop_assert!(matches!(start(&cursor.to_string(), &list), Err(ApiError::InvalidCursor(_))));
         }
 
         #[test]
         fn any_other_text_is_refused_without_a_panic(text in "\\PC{0,600}") {
-            prop_assert!(matches!(start(&text, &List::jobs(&org(), None)), Err(ApiError::InvalidCursor)));
+            prop_assert!(matches!(start(&text, &List::jobs(&org(), None)), Err(ApiError::InvalidCursor(_))));
+        }
+    }
+
+    #[test]
+    fn a_cursor_that_is_none_is_told_why() {
+        let (list, whole) = (List::jobs(&org(), None), "x".repeat(600));
+        for (cursor, words) in [
+            ("", "The cursor is empty. Leave the parameter out for the first page."),
+            (&*whole, "The cursor has 600 bytes, and none has more than 512. "),
+            ("a b", "The cursor has a space (U+0020) at character 2, which no cursor has. "),
+            ("AVvX==", "The cursor has \"=\" (U+003D) at character 5, which no cursor has. "),
+            ("AVvX…", "The cursor has \"…\" (U+2026) at character 5, which no cursor has. "),
+            ("null", "The cursor is incomplete. "),
+            ("AVvXa", "The cursor is incomplete. "),
+            ("AAAAAAAAAAAAAAAA", "The cursor was changed, or is of another list, or of this one with other filters. "),
+        ] {
+            let Err(ApiError::InvalidCursor(wrong)) = start(cursor, &list) else { panic!("{cursor} is taken") };
+            assert!(wrong.to_string().starts_with(words), "{wrong}");
         }
     }
 
@@ -257,7 +307,7 @@ mod tests {
         let cursor =
             Cursor::after(&List::jobs(&org, None), JobId::from(Clock::system().stamp()).to_string()).to_string();
         let refused = [List::jobs(&org, Some(JobStatus::Open)), List::candidates(&org), List::jobs(&other, None)];
-        assert!(refused.iter().all(|list| matches!(start(&cursor, list), Err(ApiError::InvalidCursor))));
+        assert!(refused.iter().all(|list| matches!(start(&cursor, list), Err(ApiError::InvalidCursor(_)))));
         assert!(start(&cursor, &List::jobs(&org, None)).is_ok());
     }
 }

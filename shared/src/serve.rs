@@ -17,7 +17,7 @@ use axum::{
     Router,
     body::Body,
     extract::{MatchedPath, Request},
-    http::{HeaderValue, Method, Response, StatusCode, header},
+    http::{HeaderValue, Method, Response, StatusCode, Uri, header},
     middleware::{self, Next},
     response::IntoResponse,
 };
@@ -61,8 +61,8 @@ impl Api {
     #[must_use]
     pub fn open(router: Router) -> Self {
         let layered = router
-            .fallback(async || ApiError::UnknownPath)
-            .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+            .fallback(async |uri: Uri| ApiError::UnknownPath(uri.path().to_owned()))
+            .method_not_allowed_fallback(async |method: Method| ApiError::MethodNotAllowed(method))
             .layer(CatchPanicLayer::custom(|_| ApiError::Internal("a handler panicked".into()).into_response()))
             .layer(middleware::from_fn(note_route));
         let version = app::optional("AWS_LAMBDA_FUNCTION_VERSION").unwrap_or_default();
@@ -156,7 +156,7 @@ fn finish(
         if let Some(seconds) = error.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if matches!(error, ApiError::MissingApiKey | ApiError::InvalidApiKey) {
+        if matches!(error, ApiError::MissingApiKey(_) | ApiError::InvalidApiKey) {
             let challenge = HeaderValue::from_static("ApiKey realm=\"Head Honta API\", header=\"X-API-Key\"");
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }

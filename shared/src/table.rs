@@ -9,8 +9,8 @@
 //! | Organization: plan, number of keys, requests by month | `ORG#{org}` | `ORG` |
 //! | Key marker: the organization has the key | `ORG#{org}` | `KEY#{created}#{key id}` |
 //! | Organization marker: there is the organization | `ORGS` | org |
-//! | Member: organization, role, who it is for the issuer | `MEMBER#{e-mail in lower case}` | `MEMBER` |
-//! | Member marker: the organization has the member | `ORG#{org}#MEMBER` | e-mail in lower case |
+//! | Member: organization, role, who it is for the issuer | `MEMBER#{normalized e-mail}` | `MEMBER` |
+//! | Member marker: the organization has the member | `ORG#{org}#MEMBER` | normalized e-mail |
 //! | Session: whose, until when | `SESSION#{hash of its id}` | `SESSION` |
 //! | Activity: who did what to which key, until `deleteAt` | `ORG#{org}#ACTIVITY` | `{moment}#{random}` |
 //!
@@ -20,7 +20,7 @@
 //! |---|---|---|---|---|
 //! | Job | `ORG#{org}#JOB` | job | `ORG#{org}#JOB#{status}` | |
 //! | Candidate | `ORG#{org}#CANDIDATE` | candidate | | `ORG#{org}#STAGE#{stage}`, `{entered}#{candidate}` |
-//! | E-mail marker: whose it is | `ORG#{org}#EMAIL#{e-mail in lower case}` | `EMAIL` | | |
+//! | E-mail marker: whose it is | `ORG#{org}#EMAIL#{normalized e-mail}` | `EMAIL` | | |
 //! | Stage | `ORG#{org}#STAGE` | stage | | |
 //! | Application | `ORG#{org}#JOB#{job}#APPLICATION` | application | `…#APPLICATION#{status}` | |
 //! | Application marker: which one it is | `ORG#{org}#CANDIDATE#{candidate}#APPLICATION` | job | | |
@@ -152,7 +152,7 @@ pub(crate) fn member_marker(org: &OrgId, email: &str) -> Key {
     Key::new(member_partition(org), email)
 }
 
-/// The e-mail of the member that a marker is of, in lower case.
+/// The normalized e-mail of the member that a marker is of.
 pub(crate) fn marked_member(marker: &Item) -> Option<&str> {
     text(marker, SK)
 }

@@ -76,7 +76,7 @@ async fn every_wrong_field_is_told_at_once_and_nothing_is_written() {
     let details = &answer.body["error"]["details"];
     assert_eq!(
         details[4]["message"],
-        "employmentType must be one of full-time, part-time, contract, temporary, internship."
+        "employmentType must be one of full-time, part-time, contract, temporary, internship (got \"fulltime\")."
     );
     assert!(world.get("/api/v1/jobs").await.rows().is_empty());
     assert_eq!(world.post("/api/v1/jobs", json!({})).await.problems(), ["title: required"]);
@@ -92,13 +92,16 @@ async fn lengths_are_counted_in_characters_and_reach_to_the_limit() {
 }
 
 #[tokio::test]
-async fn a_salary_has_an_amount_and_whole_hundredths() {
+async fn a_salary_has_an_amount_in_a_currency_within_its_decimals() {
     let world = World::new().await;
     for (salary, problem) in [
         (json!({ "currency": "EUR", "period": "year" }), "salary.min: required"),
         (json!({ "min": 1.005, "currency": "EUR", "period": "year" }), "salary.min: out_of_range"),
         (json!({ "min": -1, "currency": "EUR", "period": "year" }), "salary.min: out_of_range"),
-        (json!({ "max": 1e12, "currency": "EUR", "period": "year" }), "salary.max: out_of_range"),
+        (json!({ "max": 1e15, "currency": "EUR", "period": "year" }), "salary.max: out_of_range"),
+        (json!({ "max": 0.5, "currency": "JPY", "period": "year" }), "salary.max: out_of_range"),
+        (json!({ "max": 0.1 + 0.2, "currency": "EUR", "period": "year" }), "salary.max: out_of_range"),
+        (json!({ "max": 1, "currency": "XYZ", "period": "year" }), "salary.currency: invalid_value"),
         (json!({ "max": "60000", "currency": "EUR", "period": "year" }), "salary.max: invalid_type"),
         (json!({ "max": 1, "currency": "EURO", "period": "year" }), "salary.currency: invalid_format"),
         (json!({ "max": 1, "currency": "EUR", "period": "century" }), "salary.period: invalid_value"),
@@ -109,7 +112,9 @@ async fn a_salary_has_an_amount_and_whole_hundredths() {
     }
     for salary in [
         json!({ "min": 0, "max": null, "currency": "EUR", "period": "year" }),
-        json!({ "min": null, "max": 999_999_999.99, "currency": "JPY", "period": "month" }),
+        json!({ "min": null, "max": 999_999_999_999_999_u64, "currency": "IRR", "period": "month" }),
+        json!({ "min": 0.001, "max": 9_999_999_999_999.99, "currency": "KWD", "period": "month" }),
+        json!({ "min": 35_000_000_000_u64, "max": null, "currency": "VND", "period": "month" }),
         json!({ "min": 0.1, "max": 0.3, "currency": "EUR", "period": "hour" }),
     ] {
         let answer = world.post("/api/v1/jobs", json!({ "title": "Engineer", "salary": salary })).await;
@@ -170,8 +175,21 @@ async fn an_update_under_if_match_is_made_at_that_version_only() {
     assert_eq!(world.get(&path).await.header("etag"), Some("\"1\""));
     let updated = world.put_if_match(&path, "\"1\"", json!({ "title": "Nurse" })).await;
     assert_eq!((updated.ok(200)["version"].as_u64(), updated.header("etag")), (Some(2), Some("\"2\"")));
-    for (tags, title) in [("\"1\"", "Midwife"), ("\"1\"", "Nurse"), ("W/\"2\"", "Midwife"), ("2", "Midwife")] {
-        world.put_if_match(&path, tags, json!({ "title": title })).await.error(412, "version_conflict");
+    for title in ["Midwife", "Nurse"] {
+        let late = world.put_if_match(&path, "\"1\"", json!({ "title": title })).await;
+        let words =
+            "The object is at version 2 by now, which If-Match does not name. Read it again, then retry with its ETag.";
+        assert_eq!(late.error(412, "version_conflict")["message"], words);
+    }
+    for (tags, words) in [
+        ("W/\"2\"", "The If-Match tag W/\"2\" is weak"),
+        ("2", "The If-Match tag 2 is not in double quotes. Send \"2\"."),
+        ("", "The If-Match header is empty."),
+        ("\"2-gzip\"", "The If-Match tag \"2-gzip\" is not one that this API gives"),
+    ] {
+        let answer = world.put_if_match(&path, tags, json!({ "title": "Midwife" })).await;
+        let told = answer.error(400, "bad_request")["message"].as_str().unwrap();
+        assert!(told.starts_with(words), "{told}");
     }
     assert_eq!(world.get(&path).await.ok(200), updated.ok(200));
     world.put_if_match(&path, "\"1\", \"2\"", json!({ "title": "Midwife" })).await.ok(200);
@@ -235,11 +253,41 @@ async fn numbers_are_read_by_value_and_ids_whatever_their_case() {
 #[tokio::test]
 async fn a_line_shows_what_it_holds() {
     let world = World::new().await;
-    for title in ["\u{200b}", "a\u{202e}b", "a\u{2028}b", "a\tb", "\u{feff}"] {
+    for title in ["a\u{200b}b", "a\u{202e}b", "a\u{61c}b", "a\u{2028}b", "a\tb", "a\u{b}b", "a\u{e0041}b"] {
         assert_eq!(world.post("/api/v1/jobs", json!({ "title": title })).await.problems(), ["title: invalid_format"]);
     }
-    let family = "👩\u{200d}👩\u{200d}👧 نرس";
-    assert_eq!(world.post("/api/v1/jobs", json!({ "title": family })).await.ok(201)["title"], family);
+    for title in ["\u{200b}", "\u{feff}", "\u{3164}", "\u{180e}", "\u{e0041}\u{e0064}", " \u{a0}", "\u{2800}"] {
+        assert_eq!(world.post("/api/v1/jobs", json!({ "title": title })).await.problems(), ["title: too_short"]);
+    }
+    let answer = world.post("/api/v1/jobs", json!({ "title": "\u{200f}ab\u{7}c" })).await;
+    let told = &answer.error(422, "validation_error")["details"][0]["message"];
+    assert_eq!(told, "title must not contain a control character (U+0007) at character 4.");
+    for title in ["👩\u{200d}👩\u{200d}👧 نرس", "می\u{200c}خواهم", "❤\u{fe0f}", " Nurse "] {
+        assert_eq!(world.post("/api/v1/jobs", json!({ "title": title })).await.ok(201)["title"], title);
+    }
+}
+
+#[tokio::test]
+async fn what_imports_put_around_a_text_is_not_part_of_it() {
+    let world = World::new().await;
+    let job = json!({ "title": "\u{200f}אחות\u{200f}", "description": "\u{feff}a\u{200f}b\u{200b}", "location": "\u{2068}Köln\u{2069}" });
+    let answer = world.post("/api/v1/jobs", job).await;
+    let job = answer.ok(201);
+    assert_eq!((&job["title"], &job["description"]), (&json!("אחות"), &json!("a\u{200f}b")));
+    assert_eq!(job["location"], "Köln");
+    let marks = "\u{200e}".repeat(50);
+    let long = json!({ "title": format!("{marks}{}{marks}", "x".repeat(200)) });
+    assert_eq!(world.post("/api/v1/jobs", long).await.ok(201)["title"], "x".repeat(200));
+}
+
+#[tokio::test]
+async fn what_breaks_a_line_in_word_breaks_it_here() {
+    let world = World::new().await;
+    let job = json!({ "title": "Nurse", "description": "a\u{b}b\u{85}c\u{c}d\r\n\te\u{2028}f" });
+    assert_eq!(world.post("/api/v1/jobs", job).await.ok(201)["description"], "a\nb\nc\nd\r\n\te\u{2028}f");
+    let answer = world.post("/api/v1/jobs", json!({ "title": "Nurse", "description": "a\n\u{0}" })).await;
+    let told = &answer.error(422, "validation_error")["details"][0]["message"];
+    assert_eq!(told, "description must not contain a control character (U+0000) at character 3.");
 }
 
 #[tokio::test]

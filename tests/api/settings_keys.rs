@@ -63,9 +63,14 @@ async fn a_wrong_form_is_shown_again_with_what_was_filled_in_and_makes_no_key() 
     let long = "x".repeat(201);
     for (name, scopes, life, problem) in [
         ("", &["jobs:read"][..], "none", "The name must not be empty."),
-        (" ", &["jobs:read"], "none", "The name must not be blank."),
-        (&long, &["jobs:read"], "none", "The name must have at most 200 characters, not 201."),
-        ("a\u{202e}b", &["jobs:read"], "none", "The name must not have line breaks, control or invisible characters."),
+        (" ", &["jobs:read"], "none", "The name must not be blank: nothing in it can be seen."),
+        (&long, &["jobs:read"], "none", "The name must be at most 200 characters (got 201)."),
+        (
+            "a\u{202e}b",
+            &["jobs:read"],
+            "none",
+            "The name must not contain a direction control (U+202E) at character 2.",
+        ),
         ("kept", &[], "30", "Choose at least one thing"),
         ("kept", &["jobs:all"], "30", "Choose at least one thing"),
         ("kept", &["jobs:read", "jobs:all"], "30", "Choose at least one thing"),

@@ -167,7 +167,7 @@ fn verify(
             return Err(Refusal::UnverifiedToken("the access token is another".into()));
         }
     }
-    let email = claims.email().and_then(|email| Email::new(email));
+    let email = claims.email().and_then(|email| Email::of_member(email).ok());
     // An address that anybody could have typed is nobody's.
     let email = email.filter(|_| claims.email_verified() == Some(true)).ok_or(Refusal::NoMember)?;
     Ok(SignedIn { email, issuer: claims.issuer().to_string(), subject: claims.subject().to_string() })

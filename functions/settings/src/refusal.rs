@@ -101,7 +101,7 @@ impl Refusal {
                 "Your sign-in is fine, but it belongs to no organization here. Ask whoever runs this service to add your e-mail, or \
                  to add it anew if it worked before.",
             ),
-            Self::Failed(ApiError::InvalidCursor) => {
+            Self::Failed(ApiError::InvalidCursor(_)) => {
                 ("Not found", "This page of the list is no longer there. Begin at the first.")
             }
             Self::Failed(_) => (

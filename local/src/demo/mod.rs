@@ -129,7 +129,7 @@ impl Demo {
             return Ok(());
         }
         for (email, role) in self.members() {
-            let email = Email::new(&email).ok_or_else(|| StartError::Demo(format!("{email} is no e-mail")))?;
+            let email = Email::new(&email).map_err(|wrong| StartError::Demo(format!("{email} {wrong}")))?;
             match member::add(db, org, at(BEGIN), &email, role).await {
                 Ok(()) | Err(AddMemberError::Taken) => {}
                 Err(error) => return Err(StartError::Demo(error.to_string())),

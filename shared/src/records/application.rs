@@ -227,19 +227,19 @@ pub async fn create(
     ];
     match db.transact(writes).await? {
         Ok(()) => Ok(Some(application)),
-        Err(refused) => refusal(&refused),
+        Err(refused) => refusal(candidate_id, &refused),
     }
 }
 
 /// Why nobody applied, from what became of the writes: the job's check, the candidate's, the marker's put. Of several
 /// reasons, the first that a client can do nothing about: a job that is not theirs, then a candidate, then that it is
 /// done already.
-fn refusal(refused: &Refused) -> Result<Option<Application>, ApiError> {
+fn refusal(candidate: CandidateId, refused: &Refused) -> Result<Option<Application>, ApiError> {
     if refused.write(0) == Some(None) {
         return Ok(None);
     }
     if refused.write(1).is_some() {
-        let message = "There is no such candidate in your organization.";
+        let message = format!("candidateId names no candidate of your organization (got {candidate}).");
         return Err(ApiError::field("candidateId", Problem::NotFound, message));
     }
     match refused.write(2) {

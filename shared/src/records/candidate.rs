@@ -14,7 +14,7 @@ use crate::{
     error::ApiError,
     extract::{FromParams, IfMatch, Params},
     id::{CandidateId, OrgId, StageId, Stamp},
-    page::{self, Listed, PageRequest, Rows},
+    page::{self, InvalidCursor, Listed, PageRequest, Rows},
     table::{self, Key, List},
     value::{Email, ShortText, WebUrl},
 };
@@ -49,7 +49,8 @@ pub struct Candidate {
     id: CandidateId,
     first_name: ShortText,
     last_name: ShortText,
-    /// Unique in your organization, compared without case.
+    /// An e-mail address, unique in your organization: ways to write one mailbox (case, an internationalized domain or its ASCII form)
+    /// are one address.
     email: Email,
     phone: Option<ShortText>,
     /// Where they live.
@@ -292,7 +293,7 @@ pub async fn list(db: &Db, org: &OrgId, query: ListCandidates) -> Result<Listed<
     let rows = match email {
         None => page::read(db, &List::candidates(org), &page).await?,
         // There is no second page for a cursor to be of.
-        Some(_) if !page.is_first() => return Err(ApiError::InvalidCursor),
+        Some(_) if !page.is_first() => return Err(InvalidCursor::OnePage.into()),
         Some(email) => Rows { rows: find_by_email(db, org, &email).await?.into_iter().collect(), next: None },
     };
     Ok(rows.answer(&page))

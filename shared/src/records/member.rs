@@ -1,5 +1,6 @@
 //! Members: people who may sign in to an organization's settings. A person is known by an e-mail that the issuer has verified, and
-//! from the first sign-in on by the issuer's subject too, so that an address which changes hands opens nothing.
+//! from the first sign-in on by the issuer's subject too, so that an address which changes hands opens nothing. Where such an e-mail comes
+//! in, [`Email::of_member`] reads it.
 
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, ReturnValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,7 @@ impl Member {
         let whole = || {
             Some(Self {
                 org: OrgId::stored(text(item, ORGANIZATION)?).ok()?,
-                email: Email::new(text(item, EMAIL)?)?,
+                email: Email::stored(text(item, EMAIL)?),
                 role: Role::named(text(item, ROLE)?)?,
                 added_at: text(item, ADDED_AT)?.parse().ok()?,
                 signed_in_at: text(item, SIGNED_IN_AT).and_then(|at| at.parse().ok()),
@@ -87,9 +88,6 @@ pub enum AddMemberError {
     /// The e-mail is a member's already, of this organization or of another: a person belongs to one.
     #[error("the e-mail is a member's already")]
     Taken,
-    /// The e-mail has characters beyond ASCII, of which several can read as one.
-    #[error("the e-mail has characters beyond ASCII")]
-    NotAscii,
     /// DynamoDB failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -97,9 +95,6 @@ pub enum AddMemberError {
 
 /// Adds a member.
 pub async fn add(db: &Db, org: &OrgId, now: Timestamp, email: &Email, role: Role) -> Result<(), AddMemberError> {
-    if !email.as_str().is_ascii() {
-        return Err(AddMemberError::NotAscii);
-    }
     let item = Item::from([
         (ORGANIZATION.to_owned(), string(org)),
         (EMAIL.to_owned(), string(email.as_str())),
@@ -165,10 +160,6 @@ pub async fn sign_in(
     identity: Identity<'_>,
     now: Timestamp,
 ) -> Result<Option<Member>, DbError> {
-    // No member has one that is not, but in lower case it could be one that a member has: a Kelvin sign is a k there.
-    if !email.as_str().is_ascii() {
-        return Ok(None);
-    }
     let request = db
         .update_access(table::member(&email.normalized()))
         .update_expression("SET #issuer = :issuer, #subject = :subject, #signedIn = :now")
@@ -187,7 +178,7 @@ pub async fn sign_in(
     }
 }
 
-/// The member with this e-mail in lower case, as they are now.
+/// The member with this [normalized](Email::normalized) e-mail, as they are now.
 pub(crate) async fn get(db: &Db, email: &str) -> Result<Option<Member>, DbError> {
     db.get_access(table::member(email)).await?.as_ref().map(Member::read).transpose()
 }

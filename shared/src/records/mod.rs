@@ -60,7 +60,7 @@ async fn revise<T: Record>(
             return Ok(Some(old));
         }
         if !old.version().is_some_and(|version| if_match.allows(version)) {
-            return Err(ApiError::VersionConflict);
+            return Err(ApiError::VersionConflict { current: old.version() });
         }
         if new == old {
             return Ok(Some(old));
@@ -69,6 +69,6 @@ async fn revise<T: Record>(
             return Ok(Some(new));
         }
         tried = true;
-        patience.pause().await.map_err(|_| ApiError::VersionConflict)?;
+        patience.pause().await.map_err(|_| ApiError::VersionConflict { current: None })?;
     }
 }

@@ -94,7 +94,9 @@ pub(crate) async fn get(db: &Db, org: &OrgId, id: StageId) -> Result<Option<Stag
 
 /// The stage that a body names as `stageId`.
 pub(crate) async fn named(db: &Db, org: &OrgId, id: StageId) -> Result<Stage, ApiError> {
-    let missing = || ApiError::field("stageId", Problem::NotFound, "There is no such stage in your pipeline.");
+    let missing = || {
+        ApiError::field("stageId", Problem::NotFound, format!("stageId names no stage of your pipeline (got {id})."))
+    };
     get(db, org, id).await?.ok_or_else(missing)
 }
 

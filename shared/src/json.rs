@@ -1,0 +1,453 @@
+//! Reads a JSON text (RFC 8259), and says of one that can't be read what is wrong where: in which field, and at which character.
+//! It knows no field's rules.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Value, error::Category};
+
+use crate::{
+    body::MAX_PROBLEMS,
+    error::{ApiError, Problem},
+    text::{Named, shown},
+    value::MAX_DIGITS,
+};
+
+/// JSON in which no object has a name twice: RFC 8259 leaves open which of the two counts, so neither does.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Self)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Strict(entry)) = entries.next_element()? {
+            list.push(entry);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, Strict(value))) = entries.next_entry::<String, _>()? {
+            if object.contains_key(&name) {
+                return Err(de::Error::custom(format!("{} is given more than once", shown(&name))));
+            }
+            object.insert(name, value);
+        }
+        Ok(object.into())
+    }
+}
+
+/// The value that a text holds.
+pub(crate) struct Read {
+    pub(crate) value: Value,
+    /// The numbers in it that have more digits than are kept: each with its field, and what is wrong with it.
+    pub(crate) numbers: Vec<(String, String)>,
+}
+
+/// Reads a text. A byte order mark before it is ignored, as RFC 8259, section 8.1, allows. `MalformedJson` if it is none;
+/// `ValidationError` if a number in it is beyond all bounds.
+pub(crate) fn read(text: &[u8]) -> Result<Read, ApiError> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    if text.is_empty() {
+        return Err(ApiError::MalformedJson("it is empty".to_owned()));
+    }
+    match serde_json::from_slice(text) {
+        Ok(Strict(value)) => {
+            let mut numbers = Vec::new();
+            walk(text, |token| {
+                numbers.extend(token.too_many_digits());
+                numbers.len() < MAX_PROBLEMS
+            });
+            Ok(Read { value, numbers })
+        }
+        Err(error) => Err(fault(text, &error)),
+    }
+}
+
+fn fault(text: &[u8], error: &serde_json::Error) -> ApiError {
+    if matches!(text, [0, _, ..] | [_, 0, ..] | [0xfe, 0xff, ..] | [0xff, 0xfe, ..]) {
+        return ApiError::MalformedJson("it is in UTF-16 or UTF-32, not in UTF-8".to_owned());
+    }
+    let end = offset(text, error);
+    let mut found = None;
+    let mut path = String::new();
+    walk(text, |token| {
+        found = token.broken();
+        path = token.path();
+        found.is_none() && token.end <= end
+    });
+    match found {
+        Some(Broken::Number { field, message }) => {
+            ApiError::field(&field, Problem::OutOfRange, format!("{field} {message}."))
+        }
+        Some(Broken::Text { at, what }) if at <= end => {
+            ApiError::MalformedJson(format!("{what}, {}{}", place(text, at), in_field(&path)))
+        }
+        _ => {
+            let words = error.to_string();
+            let own = format!(" at line {} column {}", error.line(), error.column());
+            let words = words.strip_suffix(&own).unwrap_or(&words);
+            if error.classify() == Category::Eof {
+                return ApiError::MalformedJson(format!(
+                    "it ends too early, {}{}",
+                    place(text, text.len()),
+                    in_field(&path)
+                ));
+            }
+            let at = char_at(text, end).filter(|_| error.classify() == Category::Syntax);
+            let at = at.map(|c| format!(" at {}", Named(c))).unwrap_or_default();
+            ApiError::MalformedJson(format!("{words}{at}, {}{}", place(text, end), in_field(&path)))
+        }
+    }
+}
+
+fn in_field(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!(", in {}", shown(path)) }
+}
+
+/// Where an error is, in bytes from the text's beginning: `serde_json` counts lines, and bytes in them.
+fn offset(text: &[u8], error: &serde_json::Error) -> usize {
+    let lines = text.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
+    let line: usize = lines.map(<[u8]>::len).sum();
+    (line + error.column().saturating_sub(1)).min(text.len())
+}
+
+/// A place in the text, for people: `line 1, character 12`.
+fn place(text: &[u8], at: usize) -> String {
+    let before = String::from_utf8_lossy(&text[..at]);
+    let (lines, last) =
+        before.rsplit_once('\n').map_or((0, &*before), |(lines, last)| (lines.split('\n').count(), last));
+    format!("line {}, character {}", lines + 1, last.chars().count() + 1)
+}
+
+fn char_at(text: &[u8], at: usize) -> Option<char> {
+    String::from_utf8_lossy(&text[at..(at + 4).min(text.len())]).chars().next()
+}
+
+/// What is wrong with a token.
+enum Broken {
+    /// A string that JSON does not have.
+    Text { at: usize, what: String },
+    /// A number that no double holds.
+    Number { field: String, message: String },
+}
+
+/// A string or a number in a text.
+struct Token<'a> {
+    text: &'a [u8],
+    start: usize,
+    /// Behind its last byte.
+    end: usize,
+    frames: &'a [Frame],
+}
+
+/// What is open around a token.
+enum Frame {
+    /// With where the name stands that was read last, and whether the next string is one.
+    Object { name: Option<(usize, usize)>, is_name_next: bool },
+    /// With the index of the entry.
+    List(usize),
+}
+
+impl Token<'_> {
+    /// Its field, as a problem names it.
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for frame in self.frames {
+            match *frame {
+                Frame::List(i) => path += &format!("[{i}]"),
+                Frame::Object { name: None, .. } => {}
+                Frame::Object { name: Some((start, end)), .. } => {
+                    let quoted = &self.text[start..end];
+                    let name = serde_json::from_slice(quoted)
+                        .unwrap_or_else(|_| String::from_utf8_lossy(quoted.trim_ascii()).trim_matches('"').to_owned());
+                    path += if path.is_empty() { "" } else { "." };
+                    path += &name;
+                }
+            }
+        }
+        path
+    }
+
+    fn number(&self) -> Option<&str> {
+        let token = std::str::from_utf8(&self.text[self.start..self.end]).ok()?;
+        token.starts_with(|c: char| c == '-' || c.is_ascii_digit()).then_some(token)
+    }
+
+    fn too_many_digits(&self) -> Option<(String, String)> {
+        let number = self.number()?;
+        let digits = number.split(['e', 'E']).next()?.trim_start_matches(['-', '0', '.']).replace('.', "");
+        // Zeros that end it are decimals that say nothing, or a power of ten.
+        let digits = digits.trim_end_matches('0').len();
+        let message =
+            || format!("must have at most {MAX_DIGITS} significant digits (got {digits} in {})", shown(number));
+        (digits > MAX_DIGITS).then(|| (self.path(), message()))
+    }
+
+    fn broken(&self) -> Option<Broken> {
+        if let Some(number) = self.number() {
+            let beyond = number.parse().is_ok_and(f64::is_infinite);
+            let message = format!("must be a number that a double can hold (got {})", shown(number));
+            return beyond.then(|| Broken::Number { field: self.path(), message });
+        }
+        let (at, what) = broken_text(&self.text[self.start..self.end])?;
+        Some(Broken::Text { at: self.start + at, what })
+    }
+}
+
+/// What is wrong with a string in its quotation marks, and at which byte of it.
+fn broken_text(text: &[u8]) -> Option<(usize, String)> {
+    let utf8 = std::str::from_utf8(text).map_or_else(|error| error.valid_up_to(), str::len);
+    let mut at = 1;
+    while at < utf8 {
+        match text[at] {
+            byte @ 0..0x20 => {
+                return Some((
+                    at,
+                    format!("a string must not contain {} as it is, but escaped", Named(char::from(byte))),
+                ));
+            }
+            b'\\' => {
+                if let Some(what) = broken_escape(&text[at..]) {
+                    return Some((at, what));
+                }
+                at += match unit(&text[at..]) {
+                    Some(0xd800..0xdc00) => 12,
+                    Some(_) => 6,
+                    None => 2,
+                };
+            }
+            _ => at += 1,
+        }
+    }
+    text.get(utf8).map(|byte| (utf8, format!("the byte 0x{byte:02X} is not UTF-8")))
+}
+
+/// The UTF-16 unit of an escape such as `\u00e9` that the text begins with.
+fn unit(text: &[u8]) -> Option<u16> {
+    let hex = std::str::from_utf8(text.strip_prefix(b"\\u")?.get(..4)?).ok()?;
+    hex.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(hex, 16).ok()).flatten()
+}
+
+fn broken_escape(text: &[u8]) -> Option<String> {
+    let escape = || shown(&String::from_utf8_lossy(&text[..text.len().min(6)]));
+    match text.get(1) {
+        Some(b'u') => match unit(text) {
+            None => Some(format!("{} is not an escape of four hexadecimal digits", escape())),
+            Some(0xd800..0xdc00) if !matches!(text.get(6..).and_then(unit), Some(0xdc00..0xe000)) => {
+                Some(format!("{} is half of a surrogate pair, and the other half does not follow", escape()))
+            }
+            Some(0xdc00..0xe000) => {
+                Some(format!("{} is half of a surrogate pair, and the other half is not before it", escape()))
+            }
+            Some(_) => None,
+        },
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') | None => None,
+        Some(_) => {
+            let c = char_at(text, 1)?;
+            Some(format!("\\{} is not an escape of JSON", shown(&c.to_string())))
+        }
+    }
+}
+
+/// Shows the strings and numbers of a text, in its order, until `go_on` says no. What is between them it does not check.
+fn walk(text: &[u8], mut go_on: impl FnMut(Token<'_>) -> bool) {
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let start = at;
+        at += 1;
+        match text[start] {
+            b'{' => frames.push(Frame::Object { name: None, is_name_next: true }),
+            b'[' => frames.push(Frame::List(0)),
+            b'}' | b']' => {
+                frames.pop();
+            }
+            b',' => match frames.last_mut() {
+                Some(Frame::List(i)) => *i += 1,
+                Some(Frame::Object { is_name_next, .. }) => *is_name_next = true,
+                None => {}
+            },
+            b'"' => {
+                while at < text.len() && text[at] != b'"' {
+                    at += if text[at] == b'\\' { 2 } else { 1 };
+                }
+                at = (at + 1).min(text.len());
+                if let Some(Frame::Object { name, is_name_next: is_next @ true }) = frames.last_mut() {
+                    *name = Some((start, at));
+                    *is_next = false;
+                }
+                if !go_on(Token { text, start, end: at, frames: &frames }) {
+                    return;
+                }
+            }
+            b'-' | b'0'..=b'9' => {
+                let inside = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+                while text.get(at).is_some_and(inside) {
+                    at += 1;
+                }
+                if !go_on(Token { text, start, end: at, frames: &frames }) {
+                    return;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(text: impl AsRef<[u8]>) -> String {
+        match read(text.as_ref()) {
+            Err(ApiError::MalformedJson(message)) => message,
+            Err(ApiError::ValidationError(details)) => details.into_iter().map(|detail| detail.message).collect(),
+            Err(other) => panic!("{other:?}"),
+            Ok(read) => panic!("{} is taken", read.value),
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_ignored() {
+        assert_eq!(read("\u{feff}{\"a\":1}".as_bytes()).unwrap().value, json!({ "a": 1 }));
+        assert_eq!(told("\u{feff}"), "it is empty");
+        assert_eq!(
+            told("\u{feff}\u{feff}{}"),
+            "expected value at an invisible character (U+FEFF), line 1, character 1"
+        );
+        for utf16 in [&b"\xff\xfe{\0}\0"[..], b"\xfe\xff\0{\0}", b"{\0}\0"] {
+            assert_eq!(told(utf16), "it is in UTF-16 or UTF-32, not in UTF-8");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_what_is_wrong_where_and_in_which_field() {
+        for (text, words) in [
+            (
+                r#"{"title":"a\ud83d"}"#,
+                r"\ud83d is half of a surrogate pair, and the other half does not follow, line 1, character 12, in title",
+            ),
+            (
+                r#"{"a":{"b":["é","\uD83Dx"]}}"#,
+                r"\uD83D is half of a surrogate pair, and the other half does not follow, line 1, character 17, in a.b[1]",
+            ),
+            (
+                r#"{"a":"\ud83d\u0041"}"#,
+                r"\ud83d is half of a surrogate pair, and the other half does not follow, line 1, character 7, in a",
+            ),
+            (
+                r#"{"a":"\ud83d\ude00\ude00"}"#,
+                r"\ude00 is half of a surrogate pair, and the other half is not before it, line 1, character 19, in a",
+            ),
+            (
+                r#"{"\ud83d":1}"#,
+                r"\ud83d is half of a surrogate pair, and the other half does not follow, line 1, character 3, in \ud83d",
+            ),
+            (
+                "{\n  \"a\": \"x\u{7}\"}",
+                "a string must not contain a control character (U+0007) as it is, but escaped, line 2, character 10, in a",
+            ),
+            (
+                "{\"a\":\"🌙\n\"}",
+                "a string must not contain a line break (U+000A) as it is, but escaped, line 1, character 8, in a",
+            ),
+            (
+                "[\"a\tb\"]",
+                "a string must not contain a tab (U+0009) as it is, but escaped, line 1, character 4, in [0]",
+            ),
+            (r#"{"a":"C:\dir"}"#, r"\d is not an escape of JSON, line 1, character 9, in a"),
+            (r#"{"a":"\u12"}"#, r#"\u12" is not an escape of four hexadecimal digits, line 1, character 7, in a"#),
+            ("", "it is empty"),
+            ("{\"a\":", "it ends too early, line 1, character 6, in a"),
+            ("{\"a\":\"b", "it ends too early, line 1, character 8, in a"),
+            ("  ", "it ends too early, line 1, character 3"),
+            ("{\"a\":1,}", "trailing comma at \"}\" (U+007D), line 1, character 8, in a"),
+            ("{'a':1}", "key must be a string at \"'\" (U+0027), line 1, character 2"),
+            ("{\"a\":'b'}", "expected value at \"'\" (U+0027), line 1, character 6, in a"),
+            ("{\"a\":NaN}", "expected value at \"N\" (U+004E), line 1, character 6, in a"),
+            ("{\"é\":1} x", "trailing characters at \"x\" (U+0078), line 1, character 9, in é"),
+            ("{\"a\":1 \"b\":2}", "expected `,` or `}` at \"\"\" (U+0022), line 1, character 8, in a"),
+            ("a=1&b=2", "expected value at \"a\" (U+0061), line 1, character 1"),
+            (r#"{"a":1,"a":2}"#, "a is given more than once, line 1, character 12, in a"),
+        ] {
+            assert_eq!(told(text), words, "{text}");
+        }
+        assert_eq!(told(b"{\"a\":\"J\xf6rg\"}"), "the byte 0xF6 is not UTF-8, line 1, character 8, in a");
+        assert!(told("[".repeat(200)).starts_with("recursion limit exceeded"));
+    }
+
+    #[test]
+    fn a_number_that_would_lose_a_digit_is_told_by_its_field() {
+        assert_eq!(told(r#"{"a":[0,{"b":1E400}]}"#), "a[1].b must be a number that a double can hold (got 1E400).");
+        let numbers = |text: &str| read(text.as_bytes()).unwrap().numbers;
+        for (number, digits) in
+            [("50000.000000000000001", 20), ("0.1000000000000000055511151231257827", 34), ("-1234567890123456e3", 16)]
+        {
+            let words = format!("must have at most 15 significant digits (got {digits} in {number})");
+            assert_eq!(numbers(&format!("{{\"a\":{number}}}")), [("a".to_owned(), words)]);
+        }
+        let fine = r#"{"a":[999999999999999,0.000000000000000000001,1e300,1000000000000000000000,1.50000000000000000000,-0,"1234567890123456789"]}"#;
+        assert_eq!(numbers(fine), []);
+        let many = format!("[{}1]", "0.12345678901234567,".repeat(10_000));
+        assert_eq!(numbers(&many).len(), MAX_PROBLEMS);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_told_in_a_line(bytes in any::<Vec<u8>>(), text in "[\\[\\]{}:,\"\\\\ua-f0-9.eE\\-+\n\u{e9}]{0,40}") {
+            for sent in [&bytes[..], text.as_bytes()] {
+                match read(sent) {
+                    Ok(read) => prop_assert_eq!(read.value, serde_json::from_slice::<Value>(sent.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sent)).unwrap()),
+                    Err(ApiError::MalformedJson(message)) => prop_assert!(!message.contains('\n'), "{}", message),
+                    Err(ApiError::ValidationError(details)) => prop_assert_eq!(details.len(), 1),
+                    Err(other) => prop_assert!(false, "{:?}", other),
+                }
+            }
+        }
+    }
+}
