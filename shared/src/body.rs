@@ -79,8 +79,9 @@ impl Problems {
     /// Notes a problem. Answers `None`, so that a parser can end with it.
     pub fn note<T>(&mut self, at: &str, code: Problem, message: impl Into<String>) -> Option<T> {
         let field: String = at.chars().take(MAX_FIELD_CHARS).collect();
-        // One a field: a number of too many digits may be too large, too.
-        if self.0.len() < MAX_PROBLEMS && self.0.iter().all(|noted| noted.field != field) {
+        // Once a field: a number of too many digits may be too large, too.
+        let is_new = self.0.iter().all(|noted| noted.field != field || noted.code != code);
+        if self.0.len() < MAX_PROBLEMS && is_new {
             // The message is a whole sentence, so that it can be shown alone: "title must not be empty."
             let subject = if field.is_empty() { "The body" } else { &field };
             let message = format!("{subject} {}.", message.into());

@@ -272,13 +272,10 @@ fn wrong_fields(details: &[Detail]) -> String {
         [] => "The body has wrong fields.".to_owned(),
         [one] => one.message.clone(),
         [first, others @ ..] => {
-            format!("{} The body has {} more wrong; details lists each.", first.message, fields(others.len()))
+            let problems = if others.len() == 1 { "problem" } else { "problems" };
+            format!("{} See details for {} more {problems}.", first.message, others.len())
         }
     }
-}
-
-fn fields(count: usize) -> String {
-    if count == 1 { "one field".to_owned() } else { format!("{count} fields") }
 }
 
 /// The page that explains every code, each under a heading of its own.

@@ -212,10 +212,13 @@ async fn another_organizations_object_reads_exactly_like_a_missing_one() {
         let malformed = world.call(row.method, &malformed_path, Some(&world.key), body).await;
         for answer in [&foreign, &missing, &malformed] {
             answer.error(404, "not_found");
-            assert_eq!(answer.body["error"]["message"], missing.body["error"]["message"]);
             let names = |answer: &Answer| answer.headers.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
             assert_eq!(names(answer), names(&missing));
         }
+        assert_eq!(foreign.body["error"]["message"], missing.body["error"]["message"]);
+        let words =
+            "There is no object with the id \"1\": an id must be a UUID with hyphens, which has 36 characters (got 1).";
+        assert_eq!(malformed.body["error"]["message"], words);
     }
 }
 
@@ -245,12 +248,16 @@ async fn a_body_that_is_not_declared_as_json_is_415_and_one_that_is_not_json_is_
         form.headers_mut().insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
         send(&world.gateway, form).await.error(415, "unsupported_media_type");
         world.clock.advance(2_200);
-        for text in ["", "{", "{\"title\":}", "\u{feff}{}", "nonsense"] {
+        for text in ["", "\u{feff}", "{", "{\"title\":}", "\u{feff}\u{feff}{}", "nonsense"] {
             let mut broken = request(row.method, &objects.path(row), Some(&world.key), Some(json!({})));
             *broken.body_mut() = text.into();
             send(&world.gateway, broken).await.error(400, "malformed_json");
             world.clock.advance(1_100);
         }
+        let mut marked = request(row.method, &objects.path(row), Some(&world.key), Some(json!({})));
+        *marked.body_mut() = "\u{feff}[]".into();
+        assert_eq!(send(&world.gateway, marked).await.problems(), [": invalid_type"], "a byte order mark is ignored");
+        world.clock.advance(1_100);
         let list = world.call(row.method, &objects.path(row), Some(&world.key), Some(json!([]))).await;
         assert_eq!(list.problems(), [": invalid_type"]);
     }

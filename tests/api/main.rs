@@ -10,6 +10,7 @@ mod cost;
 mod demo;
 mod desk;
 mod docs;
+mod errors;
 mod events;
 mod every_route;
 mod failures;

@@ -161,11 +161,6 @@ fn a_schema_refuses_what_the_api_refuses() {
     for refused in [
         json!({}),
         json!({ "title": "" }),
-        json!({ "title": " " }),
-        json!({ "title": "a\nb" }),
-        json!({ "title": "a\u{85}b" }),
-        json!({ "title": "a\u{200b}b" }),
-        json!({ "title": "a\u{2028}b" }),
         json!({ "title": "x".repeat(201) }),
         json!({ "title": "x", "other": 1 }),
         json!({ "title": "x", "status": "none" }),
