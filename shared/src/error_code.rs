@@ -31,14 +31,14 @@ macro_rules! error_codes {
 }
 
 error_codes! {
-    /// The request is none that HTTP or this API can mean: a strange path, header or encoding.
-    BadRequest = "bad_request", BAD_REQUEST, "Build the URL and the headers with an HTTP library rather than by hand.";
+    /// The path, the query or a header is malformed: the message says where and how. An `If-Match` that is weak, unquoted or empty is one.
+    BadRequest = "bad_request", BAD_REQUEST, "Build the URL and the headers with an HTTP library rather than by hand, and send an `ETag` back as it stands.";
     /// A query parameter is unknown, given twice, or has a value outside its range; `details` lists each.
     InvalidParameter = "invalid_parameter", BAD_REQUEST, "Mend the parameters that `details` names; each message lists what is allowed.";
     /// The cursor is damaged, or belongs to another list or filter.
     InvalidCursor = "invalid_cursor", BAD_REQUEST, "Pass `nextCursor` of the last answer as it stands, with the same filters, or start without a cursor.";
     /// The body is not JSON (RFC 8259), or an object in it has a name twice.
-    MalformedJson = "malformed_json", BAD_REQUEST, "Let a JSON library write the body; the message tells the line and column.";
+    MalformedJson = "malformed_json", BAD_REQUEST, "Let a JSON library write the body. The message has the fault, its line and character, and the field.";
     /// The request has no `X-API-Key` header, or an empty one.
     MissingApiKey = "missing_api_key", UNAUTHORIZED, "Send your key in the `X-API-Key` header. An empty one is often an unset variable.";
     /// The key is unknown, malformed, revoked or expired: these read the same.
@@ -63,7 +63,7 @@ error_codes! {
     VersionConflict = "version_conflict", PRECONDITION_FAILED, "Read the object again, apply your change to it, and send it with the new `ETag`.";
     /// The body is larger than 256 KiB.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "Send less; no object needs that much. Files are kept elsewhere, as a `resumeUrl`.";
-    /// The body is not declared as JSON, or is compressed.
+    /// The body is not declared as JSON, is declared twice, has another charset than UTF-8, or is compressed; the message says which.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Send `Content-Type: application/json`, in UTF-8, without `Content-Encoding`.";
     /// Fields of the body are wrong; `details` lists every one of them.
     ValidationError = "validation_error", UNPROCESSABLE_ENTITY, "Mend the fields that `details` names. Nothing was written.";

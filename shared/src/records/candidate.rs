@@ -49,8 +49,8 @@ pub struct Candidate {
     id: CandidateId,
     first_name: ShortText,
     last_name: ShortText,
-    /// An e-mail address, unique in your organization: ways to write one mailbox (case, an internationalized domain or its ASCII form)
-    /// are one address.
+    /// An e-mail address, unique in your organization: two that name one mailbox are one, whatever their case, and whether an
+    /// internationalized domain is written in its own script or in ASCII.
     email: Email,
     phone: Option<ShortText>,
     /// Where they live.
