@@ -4,7 +4,7 @@
   file that CONTRACT_KEYS names, one a line.
 - What a body refers to must be there: stages and candidates are those of the organization. Whether an unknown one is refused
   is tested in tests/api.
-- A salary has a min or a max, in cents at the finest, and the max is not less than the min.
+- A salary has a min or a max in a currency that exists, within its decimals, and the max is not less than the min.
 - A cursor is one that was answered, for the same list and filters. That others are refused is tested in tests/api too.
 - A header has no control characters, since no HTTP has.
 
@@ -79,7 +79,8 @@ def playable(body):
         if isinstance(body.get(name), str):
             body[name] = next(known)
     if isinstance(body.get("salary"), dict):
-        ends = sorted(round(end, 2) for end in (body["salary"].get("min"), body["salary"].get("max")) if end is not None) or [0]
-        body["salary"] = body["salary"] | {"min": ends[0], "max": ends[-1]}
+        # 13 digits, and two decimals.
+        ends = sorted(round(min(end, 9e12), 2) for end in map(body["salary"].get, ("min", "max")) if end is not None) or [0]
+        body["salary"] = body["salary"] | {"min": ends[0], "max": ends[-1], "currency": "EUR"}
     return body
 

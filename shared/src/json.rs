@@ -110,12 +110,18 @@ fn fault(text: &[u8], error: &serde_json::Error) -> ApiError {
         return ApiError::MalformedJson("it is in UTF-16 or UTF-32, not in UTF-8".to_owned());
     }
     let end = offset(text, error);
-    let mut found = None;
+    let (mut found, mut last) = (None, 0);
+    walk(text, |token| {
+        (found, last) = (token.broken(), token.start);
+        found.is_none() && token.end <= end
+    });
+    // Of one token only: a path can be as long as the text.
     let mut path = String::new();
     walk(text, |token| {
-        found = token.broken();
-        path = token.path();
-        found.is_none() && token.end <= end
+        if token.start == last {
+            path = token.path();
+        }
+        token.start < last
     });
     match found {
         Some(Broken::Number { field, message }) => {
@@ -124,21 +130,21 @@ fn fault(text: &[u8], error: &serde_json::Error) -> ApiError {
         Some(Broken::Text { at, what }) if at <= end => {
             ApiError::MalformedJson(format!("{what}, {}{}", place(text, at), in_field(&path)))
         }
-        _ => {
-            let words = error.to_string();
-            let own = format!(" at line {} column {}", error.line(), error.column());
-            let words = words.strip_suffix(&own).unwrap_or(&words);
-            if error.classify() == Category::Eof {
-                return ApiError::MalformedJson(format!(
-                    "it ends too early, {}{}",
-                    place(text, text.len()),
-                    in_field(&path)
-                ));
-            }
-            let at = char_at(text, end).filter(|_| error.classify() == Category::Syntax);
-            let at = at.map(|c| format!(" at {}", Named(c))).unwrap_or_default();
-            ApiError::MalformedJson(format!("{words}{at}, {}{}", place(text, end), in_field(&path)))
-        }
+        _ => ApiError::MalformedJson(format!("{}{}", told(text, end, error), in_field(&path))),
+    }
+}
+
+/// What the parser says of a fault and where, the place in characters.
+fn told(text: &[u8], at: usize, error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    let own = format!(" at line {} column {}", error.line(), error.column());
+    let words = words.strip_suffix(&own).unwrap_or(&words);
+    match (error.classify(), char_at(text, at)) {
+        (Category::Eof, _) => format!("it ends too early, {}", place(text, text.len())),
+        // A name that is given twice, once its second value was read.
+        (Category::Data, _) => format!("{words}, the second time before {}", place(text, at)),
+        (_, Some(c)) => format!("{words} at {}, {}", Named(c), place(text, at)),
+        (_, None) => format!("{words}, {}", place(text, at)),
     }
 }
 
@@ -211,8 +217,8 @@ impl Token<'_> {
     }
 
     fn number(&self) -> Option<&str> {
-        let token = std::str::from_utf8(&self.text[self.start..self.end]).ok()?;
-        token.starts_with(|c: char| c == '-' || c.is_ascii_digit()).then_some(token)
+        let token = &self.text[self.start..self.end];
+        if token.starts_with(b"\"") { None } else { std::str::from_utf8(token).ok() }
     }
 
     fn too_many_digits(&self) -> Option<(String, String)> {
@@ -343,7 +349,7 @@ mod tests {
 
     use super::*;
 
-    fn told(text: impl AsRef<[u8]>) -> String {
+    fn fault_of(text: impl AsRef<[u8]>) -> String {
         match read(text.as_ref()) {
             Err(ApiError::MalformedJson(message)) => message,
             Err(ApiError::ValidationError(details)) => details.into_iter().map(|detail| detail.message).collect(),
@@ -355,13 +361,13 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_ignored() {
         assert_eq!(read("\u{feff}{\"a\":1}".as_bytes()).unwrap().value, json!({ "a": 1 }));
-        assert_eq!(told("\u{feff}"), "it is empty");
+        assert_eq!(fault_of("\u{feff}"), "it is empty");
         assert_eq!(
-            told("\u{feff}\u{feff}{}"),
+            fault_of("\u{feff}\u{feff}{}"),
             "expected value at an invisible character (U+FEFF), line 1, character 1"
         );
         for utf16 in [&b"\xff\xfe{\0}\0"[..], b"\xfe\xff\0{\0}", b"{\0}\0"] {
-            assert_eq!(told(utf16), "it is in UTF-16 or UTF-32, not in UTF-8");
+            assert_eq!(fault_of(utf16), "it is in UTF-16 or UTF-32, not in UTF-8");
         }
     }
 
@@ -413,17 +419,22 @@ mod tests {
             ("{\"é\":1} x", "trailing characters at \"x\" (U+0078), line 1, character 9, in é"),
             ("{\"a\":1 \"b\":2}", "expected `,` or `}` at \"\"\" (U+0022), line 1, character 8, in a"),
             ("a=1&b=2", "expected value at \"a\" (U+0061), line 1, character 1"),
-            (r#"{"a":1,"a":2}"#, "a is given more than once, line 1, character 12, in a"),
+            (r#"{"a":1,"a":2}"#, "a is given more than once, the second time before line 1, character 13, in a"),
         ] {
-            assert_eq!(told(text), words, "{text}");
+            assert_eq!(fault_of(text), words, "{text}");
         }
-        assert_eq!(told(b"{\"a\":\"J\xf6rg\"}"), "the byte 0xF6 is not UTF-8, line 1, character 8, in a");
-        assert!(told("[".repeat(200)).starts_with("recursion limit exceeded"));
+        assert_eq!(fault_of(b"{\"a\":\"J\xf6rg\"}"), "the byte 0xF6 is not UTF-8, line 1, character 8, in a");
+        assert!(fault_of("[".repeat(200)).starts_with("recursion limit exceeded"));
+        assert!(fault_of("[".repeat(200_000)).starts_with("recursion limit exceeded"));
+        let started = std::time::Instant::now();
+        let long = format!("{{\"{}\":[{}x", "a".repeat(120_000), "1,".repeat(60_000));
+        assert!(fault_of(long).len() < 300);
+        assert!(started.elapsed() < std::time::Duration::from_secs(2), "the time goes with the length");
     }
 
     #[test]
     fn a_number_that_would_lose_a_digit_is_told_by_its_field() {
-        assert_eq!(told(r#"{"a":[0,{"b":1E400}]}"#), "a[1].b must be a number that a double can hold (got 1E400).");
+        assert_eq!(fault_of(r#"{"a":[0,{"b":1E400}]}"#), "a[1].b must be a number that a double can hold (got 1E400).");
         let numbers = |text: &str| read(text.as_bytes()).unwrap().numbers;
         for (number, digits) in
             [("50000.000000000000001", 20), ("0.1000000000000000055511151231257827", 34), ("-1234567890123456e3", 16)]
