@@ -3,7 +3,7 @@
 //! A local part may have dots in a row, or one before the `@`: Japanese carriers gave such addresses out, and they are in use. It may
 //! not be quoted: `"ada"@` is `ada@`. A domain is a name of the public DNS, in its own script or in ASCII.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, net::Ipv4Addr};
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
@@ -71,6 +71,9 @@ pub enum InvalidEmail {
     /// `ada@[192.0.2.1]`, `ada@192.0.2.1`.
     #[error("must have a domain name behind the @, not the IP address {0}")]
     IpAddress(String),
+    /// `ada@example.123`.
+    #[error("must have a domain behind the @ that does not end in a number (got {0})")]
+    NumericEnd(String),
     /// `ada@localhost`.
     #[error("must have a public domain behind the @: {0} has no dot")]
     NoDot(String),
@@ -226,9 +229,10 @@ fn check_domain(domain: &str, before: usize) -> Result<(), InvalidEmail> {
     let ascii = to_ascii(domain).ok_or_else(|| wrong_part(domain, before))?;
     match ascii.rsplit_once('.') {
         None => Err(InvalidEmail::NoDot(shown(domain))),
-        Some((_, last)) if last.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Err(InvalidEmail::IpAddress(shown(domain)))
-        }
+        Some((_, last)) if last.bytes().all(|byte| byte.is_ascii_digit()) => Err(match ascii.parse::<Ipv4Addr>() {
+            Ok(_) => InvalidEmail::IpAddress(shown(domain)),
+            Err(_) => InvalidEmail::NumericEnd(shown(domain)),
+        }),
         Some(_) => Ok(()),
     }
 }
@@ -396,6 +400,7 @@ mod tests {
             ("ada@[192.0.2.1]", "must have a domain name behind the @, not the IP address [192.0.2.1]"),
             ("ada@[IPv6:2001:db8::1]", "must have a domain name behind the @, not the IP address [IPv6:2001:db8::1]"),
             ("ada@192.0.2.1", "must have a domain name behind the @, not the IP address 192.0.2.1"),
+            ("ada@example.123", "must have a domain behind the @ that does not end in a number (got example.123)"),
             ("ada@localhost", "must have a public domain behind the @: localhost has no dot"),
             ("ada@example.com.", "must not end with a dot"),
             ("ada@example。com。", "must not end with a dot"),
