@@ -216,7 +216,7 @@ fn what_is_unknown_or_not_allowed_is_refused_in_one_line_and_changes_nothing() {
         ),
         (
             vec!["member", "add", &org, "ada", "--role", "admin"],
-            "\"ada\" is not an e-mail address: it must have an @ between name and domain, and has none.",
+            "\"ada\" is not an e-mail address: it must have an @ between the name and the domain, but has none.",
         ),
         (
             vec!["member", "add", &org, "\u{212a}ate@example.com", "--role", "admin"],

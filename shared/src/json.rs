@@ -234,7 +234,7 @@ impl Token<'_> {
     fn broken(&self) -> Option<Broken> {
         if let Some(number) = self.number() {
             let beyond = number.parse().is_ok_and(f64::is_infinite);
-            let message = format!("must be a number that a double can hold (got {})", shown(number));
+            let message = format!("must be within the range of a double (got {})", shown(number));
             return beyond.then(|| Broken::Number { field: self.path(), message });
         }
         let (at, what) = broken_text(&self.text[self.start..self.end])?;
@@ -249,10 +249,7 @@ fn broken_text(text: &[u8]) -> Option<(usize, String)> {
     while at < utf8 {
         match text[at] {
             byte @ 0..0x20 => {
-                return Some((
-                    at,
-                    format!("a string must not contain {} as it is, but escaped", Named(char::from(byte))),
-                ));
+                return Some((at, format!("{} in a string must be escaped", Named(char::from(byte)))));
             }
             b'\\' => {
                 if let Some(what) = broken_escape(&text[at..]) {
@@ -282,11 +279,9 @@ fn broken_escape(text: &[u8]) -> Option<String> {
         Some(b'u') => match unit(text) {
             None => Some(format!("{} is not an escape of four hexadecimal digits", escape())),
             Some(0xd800..0xdc00) if !matches!(text.get(6..).and_then(unit), Some(0xdc00..0xe000)) => {
-                Some(format!("{} is half of a surrogate pair, and the other half does not follow", escape()))
+                Some(format!("{} is a lone surrogate: its other half does not follow", escape()))
             }
-            Some(0xdc00..0xe000) => {
-                Some(format!("{} is half of a surrogate pair, and the other half is not before it", escape()))
-            }
+            Some(0xdc00..0xe000) => Some(format!("{} is a lone surrogate: its other half is not before it", escape())),
             Some(_) => None,
         },
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') | None => None,
@@ -376,36 +371,30 @@ mod tests {
         for (text, words) in [
             (
                 r#"{"title":"a\ud83d"}"#,
-                r"\ud83d is half of a surrogate pair, and the other half does not follow, line 1, character 12, in title",
+                r"\ud83d is a lone surrogate: its other half does not follow, line 1, character 12, in title",
             ),
             (
                 r#"{"a":{"b":["é","\uD83Dx"]}}"#,
-                r"\uD83D is half of a surrogate pair, and the other half does not follow, line 1, character 17, in a.b[1]",
+                r"\uD83D is a lone surrogate: its other half does not follow, line 1, character 17, in a.b[1]",
             ),
             (
                 r#"{"a":"\ud83d\u0041"}"#,
-                r"\ud83d is half of a surrogate pair, and the other half does not follow, line 1, character 7, in a",
+                r"\ud83d is a lone surrogate: its other half does not follow, line 1, character 7, in a",
             ),
             (
                 r#"{"a":"\ud83d\ude00\ude00"}"#,
-                r"\ude00 is half of a surrogate pair, and the other half is not before it, line 1, character 19, in a",
+                r"\ude00 is a lone surrogate: its other half is not before it, line 1, character 19, in a",
             ),
             (
                 r#"{"\ud83d":1}"#,
-                r"\ud83d is half of a surrogate pair, and the other half does not follow, line 1, character 3, in \ud83d",
+                r"\ud83d is a lone surrogate: its other half does not follow, line 1, character 3, in \ud83d",
             ),
             (
                 "{\n  \"a\": \"x\u{7}\"}",
-                "a string must not contain a control character (U+0007) as it is, but escaped, line 2, character 10, in a",
+                "a control character (U+0007) in a string must be escaped, line 2, character 10, in a",
             ),
-            (
-                "{\"a\":\"🌙\n\"}",
-                "a string must not contain a line break (U+000A) as it is, but escaped, line 1, character 8, in a",
-            ),
-            (
-                "[\"a\tb\"]",
-                "a string must not contain a tab (U+0009) as it is, but escaped, line 1, character 4, in [0]",
-            ),
+            ("{\"a\":\"🌙\n\"}", "a line break (U+000A) in a string must be escaped, line 1, character 8, in a"),
+            ("[\"a\tb\"]", "a tab (U+0009) in a string must be escaped, line 1, character 4, in [0]"),
             (r#"{"a":"C:\dir"}"#, r"\d is not an escape of JSON, line 1, character 9, in a"),
             (r#"{"a":"\u12"}"#, r#"\u12" is not an escape of four hexadecimal digits, line 1, character 7, in a"#),
             ("", "it is empty"),
@@ -434,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_number_that_would_lose_a_digit_is_told_by_its_field() {
-        assert_eq!(fault_of(r#"{"a":[0,{"b":1E400}]}"#), "a[1].b must be a number that a double can hold (got 1E400).");
+        assert_eq!(fault_of(r#"{"a":[0,{"b":1E400}]}"#), "a[1].b must be within the range of a double (got 1E400).");
         let numbers = |text: &str| read(text.as_bytes()).unwrap().numbers;
         for (number, digits) in
             [("50000.000000000000001", 20), ("0.1000000000000000055511151231257827", 34), ("-1234567890123456e3", 16)]

@@ -49,10 +49,10 @@ pub enum InvalidCursor {
     #[error("The cursor is incomplete. {PASS_ON}")]
     Incomplete,
     /// It is another list's, or was changed.
-    #[error("The cursor was changed, or is of another list, or of this one with other filters. {PASS_ON}")]
+    #[error("The cursor was changed, or belongs to another list or to other filters. {PASS_ON}")]
     Foreign,
     /// The list has one page.
-    #[error("With this filter there is one page, so no cursor. Leave the parameter out.")]
+    #[error("This filter returns a single page, so it takes no cursor. Leave the parameter out.")]
     OnePage,
 }
 
@@ -294,7 +294,7 @@ mod tests {
             ("AVvX…", "The cursor has \"…\" (U+2026) at character 5, which no cursor has. "),
             ("null", "The cursor is incomplete. "),
             ("AVvXa", "The cursor is incomplete. "),
-            ("AAAAAAAAAAAAAAAA", "The cursor was changed, or is of another list, or of this one with other filters. "),
+            ("AAAAAAAAAAAAAAAA", "The cursor was changed, or belongs to another list or to other filters. "),
         ] {
             let Err(ApiError::InvalidCursor(wrong)) = start(cursor, &list) else { panic!("{cursor} is taken") };
             assert!(wrong.to_string().starts_with(words), "{wrong}");

@@ -198,7 +198,7 @@ async fn the_email_filter_finds_the_one_who_has_it_whatever_its_case() {
     let told = world.get("/api/v1/candidates?email=nobody").await;
     assert_eq!(
         told.error(400, "invalid_parameter")["message"],
-        "email must have an @ between name and domain, and has none."
+        "email must have an @ between the name and the domain, but has none."
     );
 }
 

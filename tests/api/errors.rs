@@ -23,11 +23,11 @@ async fn a_body_that_is_no_json_is_told_the_fault_its_place_and_its_field() {
     for (body, told) in [
         (
             &br#"{"title":"Nurse \ud83d"}"#[..],
-            r"\ud83d is half of a surrogate pair, and the other half does not follow, line 1, character 17, in title",
+            r"\ud83d is a lone surrogate: its other half does not follow, line 1, character 17, in title",
         ),
         (
             b"{\"title\":\"a\",\n\"salary\":{\"currency\":\"E\x07R\"}}",
-            "a string must not contain a control character (U+0007) as it is, but escaped, line 2, character 24, in salary.currency",
+            "a control character (U+0007) in a string must be escaped, line 2, character 24, in salary.currency",
         ),
         (b"{\"title\":\"J\xf6rg\"}", "the byte 0xF6 is not UTF-8, line 1, character 12, in title"),
         (b"\xff\xfe{\0}\0", "it is in UTF-16 or UTF-32, not in UTF-8"),
@@ -57,7 +57,7 @@ async fn a_number_that_would_lose_a_digit_is_told_once_by_its_field_with_all_els
     }
     let beyond = post(&world, salary("1E400")).await;
     assert_eq!(beyond.problems(), ["salary.max: out_of_range"]);
-    let told = "salary.max must be a number that a double can hold (got 1E400).";
+    let told = "salary.max must be within the range of a double (got 1E400).";
     assert_eq!(message(&beyond, 422, "validation_error"), told);
 }
 
@@ -180,11 +180,8 @@ async fn a_path_a_method_a_key_and_a_cursor_are_told_what_is_wrong_with_them() {
     let first = world.get("/api/v1/candidates?limit=1").await;
     let next = first.next().unwrap();
     let other = message(&world.get(&format!("/api/v1/jobs?cursor={next}")).await, 400, "invalid_cursor");
-    assert!(
-        other.starts_with("The cursor was changed, or is of another list, or of this one with other filters."),
-        "{other}"
-    );
+    assert!(other.starts_with("The cursor was changed, or belongs to another list or to other filters."), "{other}");
     let filtered = world.get(&format!("/api/v1/candidates?email=ada@example.com&cursor={next}")).await;
-    let told = "With this filter there is one page, so no cursor. Leave the parameter out.";
+    let told = "This filter returns a single page, so it takes no cursor. Leave the parameter out.";
     assert_eq!(message(&filtered, 400, "invalid_cursor"), told);
 }

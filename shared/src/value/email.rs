@@ -42,7 +42,7 @@ pub enum InvalidEmail {
     #[error("must not have quotation marks around the part before the @: leave them out")]
     Quoted,
     /// No `@`.
-    #[error("must have an @ between name and domain, and has none")]
+    #[error("must have an @ between the name and the domain, but has none")]
     NoAt,
     /// Several of them.
     #[error("must be one address with one @ (got {0})")]
@@ -66,16 +66,16 @@ pub enum InvalidEmail {
     #[error("must not contain {0}: it reads as another letter")]
     Lookalike(Place),
     /// Nothing behind the `@`.
-    #[error("must have a domain behind the @")]
+    #[error("must have a domain after the @")]
     NoDomain,
     /// `ada@[192.0.2.1]`, `ada@192.0.2.1`.
-    #[error("must have a domain name behind the @, not the IP address {0}")]
+    #[error("must have a domain name after the @, not the IP address {0}")]
     IpAddress(String),
     /// `ada@example.123`.
-    #[error("must have a domain behind the @ that does not end in a number (got {0})")]
+    #[error("must have a domain after the @ that does not end in a number (got {0})")]
     NumericEnd(String),
     /// `ada@localhost`.
-    #[error("must have a public domain behind the @: {0} has no dot")]
+    #[error("must have a public domain after the @: {0} has no dot")]
     NoDot(String),
     /// `ada@example.com.`
     #[error("must not end with a dot")]
@@ -379,7 +379,7 @@ mod tests {
         for (email, words) in [
             ("", "must not be empty"),
             ("\u{200f}", "must not be empty"),
-            ("ada", "must have an @ between name and domain, and has none"),
+            ("ada", "must have an @ between the name and the domain, but has none"),
             ("a@b@example.com", "must be one address with one @ (got 2)"),
             ("a@example.com, b@example.com", "must be one address with one @ (got 2)"),
             ("ada＠example.com", "must have a plain @ (U+0040), not \"＠\" (U+FF20) at character 4"),
@@ -396,12 +396,12 @@ mod tests {
             ("a\u{200d}b@example.com", "must not contain an invisible character (U+200D) at character 2, before the @"),
             ("a\u{37e}b@example.com", "must not contain \"\u{37e}\" (U+037E) at character 2, before the @"),
             ("mailto:ada@example.com", "must not contain \":\" (U+003A) at character 7, before the @"),
-            ("ada@", "must have a domain behind the @"),
-            ("ada@[192.0.2.1]", "must have a domain name behind the @, not the IP address [192.0.2.1]"),
-            ("ada@[IPv6:2001:db8::1]", "must have a domain name behind the @, not the IP address [IPv6:2001:db8::1]"),
-            ("ada@192.0.2.1", "must have a domain name behind the @, not the IP address 192.0.2.1"),
-            ("ada@example.123", "must have a domain behind the @ that does not end in a number (got example.123)"),
-            ("ada@localhost", "must have a public domain behind the @: localhost has no dot"),
+            ("ada@", "must have a domain after the @"),
+            ("ada@[192.0.2.1]", "must have a domain name after the @, not the IP address [192.0.2.1]"),
+            ("ada@[IPv6:2001:db8::1]", "must have a domain name after the @, not the IP address [IPv6:2001:db8::1]"),
+            ("ada@192.0.2.1", "must have a domain name after the @, not the IP address 192.0.2.1"),
+            ("ada@example.123", "must have a domain after the @ that does not end in a number (got example.123)"),
+            ("ada@localhost", "must have a public domain after the @: localhost has no dot"),
             ("ada@example.com.", "must not end with a dot"),
             ("ada@example。com。", "must not end with a dot"),
             ("ada@example..com", "must not have an empty part in its domain: there is a dot too many in example..com"),

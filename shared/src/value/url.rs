@@ -44,7 +44,7 @@ fn check(text: &str, cut: usize) -> Result<(), String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
         return Err(match scheme.as_deref() {
-            Some("http" | "https") => format!("{FORM}: two slashes are missing behind the scheme"),
+            Some("http" | "https") => format!("{FORM}: two slashes are missing after the scheme"),
             // A port looks the same: `example.com:8080/a`.
             Some(scheme @ ("javascript" | "data" | "mailto" | "file" | "ftp" | "tel")) => {
                 format!("{FORM}: its scheme is {scheme}")
@@ -103,8 +103,8 @@ mod tests {
             ("://example.com", missing.clone()),
             ("example.com:8080/a", missing.clone()),
             ("example.com/?next=https://example.com", missing),
-            ("https:example.com", form("two slashes are missing behind the scheme")),
-            ("http:/example.com", form("two slashes are missing behind the scheme")),
+            ("https:example.com", form("two slashes are missing after the scheme")),
+            ("http:/example.com", form("two slashes are missing after the scheme")),
             ("ftp://example.com", form("its scheme is ftp")),
             ("javascript:alert(1)", form("its scheme is javascript")),
             ("mailto:ada@example.com", form("its scheme is mailto")),
