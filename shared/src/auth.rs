@@ -71,11 +71,14 @@ fn presented_key(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
     if presented.next().is_some() {
         return Err(ApiError::InvalidApiKey);
     }
-    key.to_str().ok().and_then(ApiKey::parse).ok_or(ApiError::InvalidApiKey)
+    let key = key.to_str().ok().and_then(ApiKey::parse).ok_or(ApiError::InvalidApiKey)?;
+    // Whether or not it is valid: whose revoked key is still in use somewhere is found by its id, which is no secret.
+    exchange::note_key(key.id());
+    Ok(key)
 }
 
 /// Whoever has a valid key, whatever its scopes and its plan: to be told about the key itself. It counts for the burst, and
-/// costs nothing of the month.
+/// costs nothing of the month. Whether the key is valid is asked each time: nothing of it is told from memory.
 #[derive(Debug)]
 pub struct Holder {
     pub(crate) key: KeySummary,
@@ -112,11 +115,18 @@ async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<OrgId, ApiError>
         && app.memory.burst_refusal(&hash, now).is_none()
         && grant.scopes.contains(&scope)
     {
-        note(&grant, key, &limits);
+        note(&grant, &limits);
         app.memory.note_refusal(hash, now, RefusalReason::Month);
         return Err(limits.monthly_quota_exceeded());
     }
 
+    if let Some(grant) = app.memory.burst_refusal(&hash, now) {
+        let month = app.memory.last_month(&hash, now);
+        let limits = Limits { now, burst: Standing::of_burst(BURST_LIMIT, now), month };
+        note(&grant, &limits);
+        app.memory.note_refusal(hash, now, RefusalReason::Burst);
+        return Err(limits.rate_limit_exceeded());
+    }
     let (KeyUse { grant, .. }, mut limits) = count_burst(app, key, hash, now).await?;
     if !grant.scopes.contains(&scope) {
         app.memory.note_refusal(hash, now, RefusalReason::Scope);
@@ -139,20 +149,12 @@ async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<OrgId, ApiError>
 
 /// Finds the key and counts the request in its minute, or says why not.
 async fn count_burst(app: &App, key: &ApiKey, hash: KeyHash, now: Timestamp) -> Result<(KeyUse, Limits), ApiError> {
-    if let Some(grant) = app.memory.burst_refusal(&hash, now) {
-        let month = app.memory.last_month(&hash, now);
-        let limits = Limits { now, burst: Standing::of_burst(BURST_LIMIT, now), month };
-        note(&grant, key, &limits);
-        app.memory.note_refusal(hash, now, RefusalReason::Burst);
-        return Err(limits.rate_limit_exceeded());
-    }
-
     let riding = app.memory.take_riding(&hash);
     let used = api_key::count_request(&app.db, key, hash, now, &riding).await?;
     let mut used = used.ok_or(ApiError::InvalidApiKey)?;
     let limits = Limits { now, burst: used.burst, month: app.memory.last_month(&hash, now) };
     app.memory.note_burst(hash, &used.grant, &limits, std::mem::take(&mut used.stale));
-    note(&used.grant, key, &limits);
+    note(&used.grant, &limits);
     if !used.admitted {
         // Nothing was written: what was to ride along waits for the next.
         app.memory.give_back(hash, riding);
@@ -163,9 +165,8 @@ async fn count_burst(app: &App, key: &ApiKey, hash: KeyHash, now: Timestamp) -> 
 }
 
 /// Leaves for the answer and the log who asks, and how they stand.
-fn note(grant: &Grant, key: &ApiKey, limits: &Limits) {
+fn note(grant: &Grant, limits: &Limits) {
     exchange::note_organization(grant.org);
-    exchange::note_key(key.id());
     exchange::note_expiry(grant.expires_at, limits.now);
     exchange::note_limits(limits);
 }

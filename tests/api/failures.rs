@@ -163,6 +163,34 @@ async fn a_refused_body_is_logged_with_its_own_method() {
 }
 
 #[tokio::test]
+async fn a_line_of_a_refused_key_has_its_id_once_it_has_the_form_of_a_key() {
+    let world = World::frozen(shared::plan::Plan::Enterprise).await;
+    let log = Log::listen();
+    let id = |key: &str| shared::key::ApiKey::parse(key).unwrap().id();
+    let revoked = world.new_key(shared::scope::Scope::ALL).await;
+    let actor = shared::records::activity::Actor::operator();
+    shared::records::api_key::revoke(&world.db, &world.org, &revoked.id(), world.clock.now(), &actor).await.unwrap();
+    let forged = shared::key::ApiKey::with_id(&id(&world.key)).unwrap();
+    let unknown = shared::key::ApiKey::generate().unwrap();
+    let mistyped = world.key.replace("hh_live_", "hh_live-");
+    for path in ["/api/v1/jobs", "/api/v1/usage", "/api/v1/candidates"] {
+        for (key, logged) in [
+            (revoked.reveal(), Some(revoked.id())),
+            (forged.reveal(), Some(id(&world.key))),
+            (unknown.reveal(), Some(unknown.id())),
+            (&mistyped, None),
+            ("junk", None),
+        ] {
+            world.call("GET", path, Some(key), None).await.error(401, "invalid_api_key");
+            let line = log.lines().pop().unwrap();
+            assert_eq!(line.get("keyId").and_then(Value::as_str), logged.map(|id| id.to_string()).as_deref());
+            assert_eq!(line.get("organization"), None, "whose it is, only a right key tells");
+            assert!(!log.text().contains(&key[key.len().min(18)..]) || key.len() < 18);
+        }
+    }
+}
+
+#[tokio::test]
 async fn each_request_is_one_line_of_the_log_without_key_email_or_name() {
     let world = World::new().await;
     let log = Log::listen();

@@ -61,6 +61,32 @@ async fn a_revoked_key_reads_like_an_unknown_one_also_when_its_burst_is_used_up(
 }
 
 #[tokio::test]
+async fn usage_refuses_a_key_for_being_revoked_or_expired_before_it_refuses_it_for_its_burst() {
+    for ends in ["revoked", "expired", "rotated"] {
+        let world = World::frozen(Plan::Enterprise).await;
+        let key = ApiKey::generate().unwrap();
+        let expires_at = Some(Timestamp::from_millis(world.clock.now().as_millis() + 1_000));
+        let (db, org, now) = (&world.db, &world.org, world.clock.now());
+        api_key::create(db, org, now, &key, NewKey { expires_at, ..new() }, &Actor::operator()).await.unwrap();
+        let call = async || world.call("GET", "/api/v1/usage", Some(key.reveal()), None).await;
+        for _ in 0..60 {
+            call().await.ok(200);
+        }
+        call().await.error(429, "rate_limit_exceeded");
+        match ends {
+            "revoked" => {
+                assert!(api_key::revoke(db, org, &key.id(), now, &Actor::operator()).await.unwrap());
+            }
+            "expired" => world.clock.advance(1_000),
+            _ => assert_eq!(rotate(&world, &successor(key.reveal()), Rotation::default()).await, Rotated::Done),
+        }
+        let answer = call().await;
+        answer.error(401, "invalid_api_key");
+        assert!(answer.header("ratelimit").is_none(), "{ends}: a stranger learns nothing of limits");
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_expires_while_its_burst_is_used_up_is_refused_for_that_at_once() {
     let world = World::frozen(Plan::Enterprise).await;
     let key = ApiKey::generate().unwrap();
