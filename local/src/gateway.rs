@@ -185,7 +185,7 @@ fn into_response(answer: ApiGatewayV2httpResponse) -> Response<Body> {
 }
 
 /// What API Gateway answers itself, in its own form.
-fn gateway_error(status: StatusCode, message: &str) -> Response<Body> {
+pub(crate) fn gateway_error(status: StatusCode, message: &str) -> Response<Body> {
     let body = json!({ "message": message }).to_string();
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -8,6 +8,7 @@ pub mod cors;
 pub mod database;
 pub mod demo;
 pub mod gateway;
+pub mod host;
 pub mod issuer;
 pub mod template;
 

@@ -9,13 +9,14 @@ use std::{
     sync::Arc,
 };
 
-use axum::{Router, routing::any};
+use axum::{Router, middleware, routing::any};
 use clap::Parser;
 use local::{
     StartError,
     database::Embedded,
     demo::{self, DemoKey},
     gateway::{self, Gateway},
+    host::{self, Hosts},
     issuer,
     template::{REPOSITORY_TEMPLATE, Template},
 };
@@ -44,6 +45,10 @@ struct Options {
     /// Let pages of this origin call the API from a browser, as the parameter `CorsOrigins` does on AWS; can be repeated.
     #[arg(long = "cors-origin", value_name = "ORIGIN")]
     cors_origins: Vec<String>,
+    /// Also answer requests for this host, such as that of a tunnel or a proxy to here; may be repeated. Without it, only those for
+    /// loopback's names are answered, so that no web page reaches this machine under a name of its own.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
 }
 
 #[tokio::main]
@@ -81,8 +86,12 @@ async fn run(options: &Options) -> Result<(), StartError> {
     // Whoever reads the output may have gone; that is no reason to stop serving.
     let _ = greet(&mut io::stdout(), options, &database, address, &keys);
 
-    let service =
-        Router::new().fallback(any(gateway::serve)).with_state(Arc::new(gateway)).merge(issuer::router(issuer));
+    let hosts = Hosts::new(options.allow_host.clone());
+    let service = Router::new()
+        .fallback(any(gateway::serve))
+        .with_state(Arc::new(gateway))
+        .merge(issuer::router(issuer))
+        .layer(middleware::from_fn_with_state(Arc::new(hosts), host::check));
     axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(ended())
         .await

@@ -158,6 +158,32 @@ fn it_serves_the_embedded_dynamodb_where_it_is_asked_to() {
 }
 
 #[test]
+fn it_answers_only_for_the_hosts_that_are_this_machine_or_were_allowed() {
+    let served = serve(&["--port", "0", "--allow-host", "tunnel.example"]);
+    let port = served.address.rsplit(':').next().unwrap().to_owned();
+    for path in ["/api/v1/jobs", "/docs", "/settings/sign-in", "/dev/issuer/.well-known/openid-configuration"] {
+        for (host, is_answered) in [
+            (served.address.clone(), true),
+            (format!("localhost:{port}"), true),
+            (format!("tunnel.example:{port}"), true),
+            (format!("rebound.example:{port}"), false),
+            (String::new(), false),
+        ] {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let answer = exchange(&served.address, &request);
+            assert_eq!(answer.starts_with("HTTP/1.1 421 "), !is_answered, "{path} {host}: {answer}");
+            assert_eq!(answer.contains("--allow-host NAME"), !is_answered, "{path} {host}: {answer}");
+        }
+        let request = format!(
+            "GET http://rebound.example{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            served.address
+        );
+        assert!(exchange(&served.address, &request).starts_with("HTTP/1.1 421 "));
+    }
+    assert_eq!(served.interrupt(), Some(0));
+}
+
+#[test]
 fn what_keeps_it_from_starting_is_told_in_one_sentence() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -187,7 +213,14 @@ fn an_option_that_is_none_is_told_and_help_names_those_there_are() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("unexpected argument '--prot'") && told.contains("--help"), "{told}");
     let help = String::from_utf8(command(&["--help"]).output().unwrap().stdout).unwrap();
-    for option in ["--port <N>", "--data <FILE>", "--keys-file <FILE>", "--dynamodb-port <N>", "--dynamodb-host <IP>"] {
+    for option in [
+        "--port <N>",
+        "--data <FILE>",
+        "--keys-file <FILE>",
+        "--dynamodb-port <N>",
+        "--dynamodb-host <IP>",
+        "--allow-host <NAME>",
+    ] {
         assert!(help.contains(option), "{help}");
     }
 }
