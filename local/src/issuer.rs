@@ -242,6 +242,7 @@ async fn authorize(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery)
             None => page(&people(&issuer, &query)).into_response(),
         }
     };
+    browser::secure(response.headers_mut());
     browser::protect(response.headers_mut(), Forms::Nowhere);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

@@ -1,13 +1,29 @@
-//! What every page tells the browser: nothing from elsewhere, no inline script or style, in nobody's frame.
+//! What the browser is told: with every response, what it must not make of it; with every page, to load nothing from elsewhere, no
+//! inline script or style, and to stand in nobody's frame.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-const SECURITY: [(&str, &str); 4] = [
+/// With every response, whatever it is: a JSON body that is opened in a browser is a document too.
+const EVERYWHERE: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "DENY"),
-    ("cross-origin-opener-policy", "same-origin"),
     ("strict-transport-security", "max-age=31536000"),
+    // Another site embeds nothing of ours. Pages of allowed origins (CORS) are not concerned.
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
+
+const PAGES: [(&str, &str); 2] = [("x-frame-options", "DENY"), ("cross-origin-opener-policy", "same-origin")];
+
+/// Adds the headers that every response has.
+pub fn secure(headers: &mut HeaderMap) {
+    add(headers, EVERYWHERE);
+}
+
+fn add(headers: &mut HeaderMap, added: impl IntoIterator<Item = (&'static str, &'static str)>) {
+    for (name, value) in added {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+}
 
 /// How long an asset may be kept whose name has a digest of what it holds: for ever.
 pub const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -29,7 +45,7 @@ pub enum Forms {
     Home,
 }
 
-/// Adds the headers that keep a page to itself (Content Security Policy, level 3).
+/// Adds the headers that keep a page to itself (Content Security Policy, level 3), beside those of [`secure`].
 pub fn protect(headers: &mut HeaderMap, forms: Forms) {
     let (policy, referrer) = match forms {
         Forms::Nowhere => (
@@ -44,8 +60,5 @@ pub fn protect(headers: &mut HeaderMap, forms: Forms) {
             "same-origin",
         ),
     };
-    let own = [("content-security-policy", policy), ("referrer-policy", referrer)];
-    for (name, value) in own.into_iter().chain(SECURITY) {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
+    add(headers, PAGES.into_iter().chain([("content-security-policy", policy), ("referrer-policy", referrer)]));
 }

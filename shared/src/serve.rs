@@ -29,6 +29,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     app::{self, App, SettingError},
+    browser,
     error::ApiError,
     event::{self, Origin},
     exchange::{self, Exchange, Notes},
@@ -165,6 +166,7 @@ fn finish(
     notes.add_headers(headers);
     // An answer is one organization's, unless it says otherwise: no cache between may keep it.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    browser::secure(headers);
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }

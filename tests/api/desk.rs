@@ -16,6 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use data_encoding::BASE64URL_NOPAD;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use local::{
     database::Embedded,
     gateway::Gateway,
@@ -183,13 +184,18 @@ impl Desk {
 
     /// The answer to an event, past the local gateway.
     pub async fn answer(&self, event: &Value) -> Page {
-        let issuer = settings::Issuer::new(self.liar.issuer.url(), issuer::CLIENT_ID, None);
-        let apis = local::apis(|| App::new(self.world.db.clone(), self.world.clock.clock()), issuer);
-        let event = serde_json::value::to_raw_value(event).unwrap();
-        let answer = apis["functions/settings"].answer(&event, "test").await;
+        let answer = self.answer_to(event).await;
         let Some(lambda_http::Body::Text(body)) = answer.body else { panic!("no text") };
         let status = StatusCode::from_u16(u16::try_from(answer.status_code).unwrap()).unwrap();
         Page { status, headers: answer.headers, body }
+    }
+
+    /// As Lambda would have it.
+    pub async fn answer_to(&self, event: &Value) -> ApiGatewayV2httpResponse {
+        let issuer = settings::Issuer::new(self.liar.issuer.url(), issuer::CLIENT_ID, None);
+        let apis = local::apis(|| App::new(self.world.db.clone(), self.world.clock.clock()), issuer);
+        let event = serde_json::value::to_raw_value(event).unwrap();
+        apis["functions/settings"].answer(&event, "test").await
     }
 
     pub fn browser(&self) -> Browser {

@@ -11,6 +11,7 @@ use axum::http::Method;
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
+use crate::strange::SECURITY;
 use crate::{
     every_route::{Objects, ROUTES, matches},
     world::{Answer, World},
@@ -67,7 +68,9 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
         assert!(answer.headers.contains_key(&name), "{method} {path} {status} has no {name}");
     }
     let known = |name: &str| told.keys().any(|told| told.eq_ignore_ascii_case(name));
-    let plain = ["content-type", "content-length", "cache-control"];
+    let mut plain = vec!["content-type", "content-length", "cache-control"];
+    // These every response has, and they are for browsers.
+    plain.extend(SECURITY.map(|(name, _)| name));
     for name in answer.headers.keys().map(axum::http::HeaderName::as_str).filter(|name| !plain.contains(name)) {
         assert!(known(name), "{method} {path} {status} tells of no {name}");
     }

@@ -68,6 +68,7 @@ async fn every_page_keeps_to_itself_and_is_kept_by_nobody() {
         }
         assert!(!policy.contains("unsafe") && !page.body.contains(" style=") && !page.body.contains(" onclick="));
         assert_eq!(page.header("x-frame-options"), "DENY");
+        assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
         assert_eq!(page.header("x-content-type-options"), "nosniff");
         assert_eq!(page.header("referrer-policy"), "same-origin");
         assert!(!page.header("x-request-id").is_empty());

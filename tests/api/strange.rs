@@ -6,7 +6,18 @@ use proptest::prelude::*;
 use serde_json::{Value, json, value::RawValue};
 use shared::{app::App, serve::Api};
 
-use crate::world::World;
+use crate::{
+    desk::Desk,
+    world::{World, request},
+};
+
+/// What every response tells a browser.
+pub const SECURITY: [(&str, &str); 4] = [
+    ("x-content-type-options", "nosniff"),
+    ("strict-transport-security", "max-age=31536000"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"),
+];
 
 async fn answer(world: &World, event: &Value) -> (i64, Value) {
     let api = Api::new(jobs::router(), App::new(world.db.clone(), world.clock.clock()));
@@ -174,5 +185,49 @@ async fn a_public_origin_of_the_stage_is_believed_before_the_gateways_own_name_a
         event["requestContext"]["domainName"] = "gateway.example.com".into();
         let (_, body) = answer(&world, &event).await;
         assert_eq!(body["error"]["docsUrl"], format!("{wanted}/docs/errors#not_found"));
+    }
+}
+
+#[tokio::test]
+async fn every_response_whatever_it_is_has_each_security_header_once() {
+    let desk = Desk::new().await;
+    let world = &desk.world;
+    let mut answers = Vec::new();
+    for (method, path, key) in [
+        ("GET", "/api/v1/jobs", Some(world.key.as_str())),
+        ("HEAD", "/api/v1/jobs", Some(&world.key)),
+        ("GET", "/api/v1/usage", Some(&world.key)),
+        ("GET", "/api/v1/jobs", None),
+        ("GET", "/api/v1/jobs?limit=0", Some(&world.key)),
+        ("PATCH", "/api/v1/jobs", Some(&world.key)),
+        ("GET", "/api/v1/nowhere", None),
+        ("GET", "/nowhere", None),
+        ("GET", "/api/v1/openapi.json", None),
+        ("GET", "/", None),
+        ("GET", "/docs", None),
+        ("GET", "/docs/", None),
+        ("GET", "/docs/nowhere", None),
+        ("GET", "/settings", None),
+        ("GET", "/settings/keys", None),
+        ("GET", "/settings/sign-in", None),
+        ("GET", "/settings/callback", None),
+        ("GET", "/settings/signed-out", None),
+        ("GET", "/settings/nowhere", None),
+        ("POST", "/settings/keys", None),
+        ("PATCH", "/settings/keys", None),
+        ("GET", "/settings//keys", None),
+    ] {
+        let request = request(method, path, key, None);
+        let response = desk.gateway.handle(request, std::net::SocketAddr::from(([192, 0, 2, 1], 443))).await;
+        answers.push((format!("{method} {path}"), response.headers().clone()));
+    }
+    for event in strange_events(&good(world)) {
+        answers.push((format!("{event}"), desk.answer_to(&event).await.headers));
+    }
+    for (what, headers) in answers {
+        for (name, value) in SECURITY {
+            let told: Vec<_> = headers.get_all(name).iter().collect();
+            assert_eq!(told, [value], "{name} of {what}");
+        }
     }
 }
