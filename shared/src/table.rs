@@ -11,7 +11,7 @@
 //! | Organization marker: there is the organization | `ORGS` | org |
 //! | Member: organization, role, who it is for the issuer | `MEMBER#{normalized e-mail}` | `MEMBER` |
 //! | Member marker: the organization has the member | `ORG#{org}#MEMBER` | normalized e-mail |
-//! | Session: whose, until when | `SESSION#{hash of its id}` | `SESSION` |
+//! | Session: whose, until when; once it has ended, a marker until `deleteAt` | `SESSION#{hash of its id}` | `SESSION` |
 //! | Activity: who did what to which key, until `deleteAt` | `ORG#{org}#ACTIVITY` | `{moment}#{random}` |
 //!
 //! **Records**: each partition begins with the organization, each sort key is an id that sorts by time.
@@ -44,7 +44,7 @@ use crate::{
     db::{DbError, Item, string, text},
     id::{ApplicationId, CandidateId, JobId, OrgId, StageId},
     key::KeyId,
-    records::{application::ApplicationStatus, job::JobStatus, usage::Day},
+    records::{activity, application::ApplicationStatus, job::JobStatus, usage::Day},
     value::Email,
 };
 
@@ -263,6 +263,8 @@ pub(crate) struct List {
     partition: String,
     /// Of the table, where its rows lie.
     table_partition: String,
+    /// Whether a text has the form that its rows' sort keys have.
+    is_position: fn(&str) -> bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,53 +279,91 @@ enum ListKind {
     ByStage,
 }
 
+/// A moment as it is stored. The parser alone takes no other form.
+fn is_moment(text: &str) -> bool {
+    text.parse::<Timestamp>().is_ok_and(|at| at.to_string() == text)
+}
+
+/// Whatever the record, its id has the form of one.
+fn is_id(text: &str) -> bool {
+    text.parse::<JobId>().is_ok_and(|id| id.to_string() == text)
+}
+
+/// Two parts on both sides of the first `#`.
+fn are_parts(text: &str, is_first: fn(&str) -> bool, is_second: fn(&str) -> bool) -> bool {
+    text.split_once('#').is_some_and(|(first, second)| is_first(first) && is_second(second))
+}
+
+/// Of a key's marker.
+fn is_key_marker(text: &str) -> bool {
+    text.strip_prefix("KEY#").is_some_and(|rest| are_parts(rest, is_moment, |id| KeyId::parse(id).is_some()))
+}
+
+/// Of a member's marker.
+fn is_member_marker(text: &str) -> bool {
+    Email::new(text).is_some_and(|email| email.normalized() == text)
+}
+
+/// Of an activity.
+fn is_activity(text: &str) -> bool {
+    let is_unique =
+        |text: &str| text.len() == activity::UNIQUE_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    are_parts(text, is_moment, is_unique)
+}
+
 impl List {
-    fn of_table(kind: ListKind, partition: String) -> Self {
-        Self { kind, partition: partition.clone(), table_partition: partition }
+    fn of_table(kind: ListKind, partition: String, is_position: fn(&str) -> bool) -> Self {
+        Self { kind, partition: partition.clone(), table_partition: partition, is_position }
     }
 
     /// The markers of all organizations.
     pub(crate) fn organizations() -> Self {
-        Self::of_table(ListKind::Markers, organizations_partition())
+        Self::of_table(ListKind::Markers, organizations_partition(), is_id)
     }
 
     /// The organization's item, and before it the markers of its keys.
     pub(crate) fn api_keys(org: &OrgId) -> Self {
-        Self::of_table(ListKind::Markers, organization_partition(org))
+        Self::of_table(ListKind::Markers, organization_partition(org), is_key_marker)
     }
 
     /// The markers of the organization's keys, latest first, and before them the organization's item.
     pub(crate) fn latest_api_keys(org: &OrgId) -> Self {
-        Self::of_table(ListKind::Latest, organization_partition(org))
+        Self::of_table(ListKind::Latest, organization_partition(org), is_key_marker)
     }
 
     pub(crate) fn members(org: &OrgId) -> Self {
-        Self::of_table(ListKind::Markers, member_partition(org))
+        Self::of_table(ListKind::Markers, member_partition(org), is_member_marker)
     }
 
     pub(crate) fn activities(org: &OrgId) -> Self {
-        Self::of_table(ListKind::Latest, activity_partition(org))
+        Self::of_table(ListKind::Latest, activity_partition(org), is_activity)
     }
 
     /// The days of a key that are over.
     pub(crate) fn api_key_days(id: &KeyId) -> Self {
-        Self::of_table(ListKind::Latest, api_key_day_partition(id))
+        let is_day = |text: &str| text.parse::<Day>().is_ok_and(|day| day.to_string() == text);
+        Self::of_table(ListKind::Latest, api_key_day_partition(id), is_day)
     }
 
     pub(crate) fn jobs(org: &OrgId, status: Option<JobStatus>) -> Self {
         let table_partition = job_partition(org);
         match status {
-            None => Self::of_table(ListKind::NewestFirst, table_partition),
-            Some(status) => Self { kind: ListKind::ByStatus, partition: job_status(org, status).1, table_partition },
+            None => Self::of_table(ListKind::NewestFirst, table_partition, is_id),
+            Some(status) => Self {
+                kind: ListKind::ByStatus,
+                partition: job_status(org, status).1,
+                table_partition,
+                is_position: is_id,
+            },
         }
     }
 
     pub(crate) fn candidates(org: &OrgId) -> Self {
-        Self::of_table(ListKind::NewestFirst, candidate_partition(org))
+        Self::of_table(ListKind::NewestFirst, candidate_partition(org), is_id)
     }
 
     pub(crate) fn stages(org: &OrgId) -> Self {
-        Self::of_table(ListKind::OldestFirst, stage_partition(org))
+        Self::of_table(ListKind::OldestFirst, stage_partition(org), is_id)
     }
 
     pub(crate) fn candidates_at(org: &OrgId, stage: StageId) -> Self {
@@ -331,16 +371,20 @@ impl List {
             kind: ListKind::ByStage,
             partition: stage_candidate_partition(org, stage),
             table_partition: candidate_partition(org),
+            is_position: |text| are_parts(text, is_moment, is_id),
         }
     }
 
     pub(crate) fn applications(org: &OrgId, job: JobId, status: Option<ApplicationStatus>) -> Self {
         let table_partition = application_partition(org, job);
         match status {
-            None => Self::of_table(ListKind::NewestFirst, table_partition),
-            Some(status) => {
-                Self { kind: ListKind::ByStatus, partition: application_status(org, job, status).1, table_partition }
-            }
+            None => Self::of_table(ListKind::NewestFirst, table_partition, is_id),
+            Some(status) => Self {
+                kind: ListKind::ByStatus,
+                partition: application_status(org, job, status).1,
+                table_partition,
+                is_position: is_id,
+            },
         }
     }
 
@@ -387,27 +431,90 @@ impl List {
 
     /// `ExclusiveStartKey` for the rows after `position`: the sort key, the keys of the row in its table, and the
     /// partitions, which come from the caller and never from the cursor.
-    /// `None`: the position has no form that this list's have.
+    /// `None`: the position has no form that this list's have. DynamoDB would not take every text: none that is empty, for one.
     pub(crate) fn start_key(&self, position: &str) -> Option<Item> {
-        let id = match self.kind {
-            ListKind::ByStage => {
-                let (entered, id) = position.split_once('#')?;
-                entered.parse::<Timestamp>().ok()?;
-                id
-            }
-            ListKind::Markers | ListKind::Latest => {
-                let key = Key::new(self.table_partition.clone(), position);
-                return Some(key.into_item());
-            }
-            ListKind::NewestFirst | ListKind::OldestFirst | ListKind::ByStatus => position,
+        if !(self.is_position)(position) {
+            return None;
+        }
+        let sort_key = match self.kind {
+            ListKind::ByStage => position.split_once('#')?.1,
+            _ => position,
         };
-        // Whatever the record, its sort key has the form of an id.
-        id.parse::<JobId>().ok()?;
-        let mut key = Key::new(self.table_partition.clone(), id).into_item();
+        let mut key = Key::new(self.table_partition.clone(), sort_key).into_item();
         key.insert(self.partition_name().to_owned(), string(&self.partition));
         if self.kind == ListKind::ByStage {
             key.insert(STAGE_SK.to_owned(), string(position));
         }
         Some(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    /// Every list there is, with the sort key of a row of it.
+    fn lists() -> Vec<(List, String)> {
+        let clock = Clock::system();
+        let (org, now) = (OrgId::new(clock.stamp()), clock.now());
+        let (id, key) = (clock.stamp(), KeyId::parse("AbCdEf0123").unwrap());
+        let (job, stage, candidate) = (JobId::from(id), StageId::from(id), CandidateId::from(id));
+        let email = Email::new("Ada@example.com").unwrap().normalized();
+        let sort_key = |key: Key| text(&key.into_item(), SK).unwrap().to_owned();
+        let [_, (_, arrival)] = stage_arrival(&org, stage, now, candidate);
+        vec![
+            (List::organizations(), sort_key(organization_marker(&org))),
+            (List::api_keys(&org), sort_key(api_key_marker(&org, now, &key))),
+            (List::latest_api_keys(&org), sort_key(api_key_marker(&org, now, &key))),
+            (List::members(&org), sort_key(member_marker(&org, &email))),
+            (List::activities(&org), sort_key(activity(&org, now, "0aB1cD2e"))),
+            (List::api_key_days(&key), sort_key(api_key_day(&key, Day::of(now)))),
+            (List::jobs(&org, None), job.to_string()),
+            (List::jobs(&org, Some(JobStatus::Open)), job.to_string()),
+            (List::candidates(&org), job.to_string()),
+            (List::stages(&org), stage.to_string()),
+            (List::candidates_at(&org, stage), arrival),
+            (List::applications(&org, job, None), job.to_string()),
+            (List::applications(&org, job, Some(ApplicationStatus::New)), job.to_string()),
+        ]
+    }
+
+    #[test]
+    fn every_list_takes_the_positions_of_its_rows_and_no_other_text() {
+        for (list, position) in lists() {
+            assert!(list.start_key(&position).is_some(), "{list:?} {position}");
+            let long = "x".repeat(500);
+            let cut = &position[..position.len() - 1];
+            let odd = [
+                "",
+                " ",
+                "#",
+                "##",
+                "\0",
+                "x",
+                "ORG",
+                "KEY",
+                "KEY#",
+                "KEY##",
+                "é",
+                &long,
+                cut,
+                &format!(" {position}"),
+                &format!("{position} "),
+                &format!("{position}#"),
+                &format!("#{position}"),
+                &format!("{position}\0"),
+                &format!("{position}{position}"),
+            ]
+            .map(str::to_owned);
+            for odd in odd.into_iter().filter(|odd| *odd != position) {
+                // An e-mail without its last letter may be one.
+                assert!(list.start_key(&odd).is_none() || odd == "ada@example.co", "{list:?} takes {odd:?}");
+            }
+            for (_, other) in lists().iter().filter(|(_, other)| other.len() != position.len()) {
+                assert!(list.start_key(other).is_none(), "{list:?} takes {other}");
+            }
+        }
     }
 }

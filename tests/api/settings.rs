@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use axum::{body::Body, http::Request};
+use data_encoding::BASE64URL_NOPAD;
+use sha2::{Digest, Sha256};
 use shared::{
     key::{ApiKey, KeyId},
     records::{
@@ -141,6 +143,66 @@ async fn a_cursor_of_another_organizations_list_is_refused() {
     browser.get(&format!("/settings/keys?cursor={theirs}")).await.shown(400);
     browser.get(&format!("/settings/activity?cursor={ours}")).await.shown(400);
     browser.get("/settings/keys?cursor=x").await.shown(400);
+}
+
+/// A cursor of the list, as only the API makes them, with any position in it.
+fn forged_cursor(partition: &str, ascending: bool, position: &str) -> String {
+    let digest = Sha256::new().chain_update([1, u8::from(ascending)]).chain_update(partition);
+    let digest = digest.chain_update([0]).chain_update(position).finalize();
+    BASE64URL_NOPAD.encode(&[&[1], &digest[..8], position.as_bytes()].concat())
+}
+
+#[tokio::test]
+async fn a_cursor_with_a_position_that_no_row_has_is_refused_by_every_list() {
+    let desk = Desk::new().await;
+    let mut browser = desk.admin().await;
+    let org = desk.world.org;
+    let moment = "2026-11-24T12:00:00.000Z";
+    let job = desk.world.job("open").await;
+    let stage = desk.world.stages().await.remove(0);
+    let long = "x".repeat(300);
+    let odd = ["", " ", "#", "x", "ORG", "KEY#", "\u{0}", "é", &long, moment, "KEY##", "7"];
+    let settings = [
+        ("/settings/keys", format!("ORG#{org}"), format!("KEY#{moment}#AbCdEf0123")),
+        ("/settings/usage", format!("ORG#{org}"), format!("KEY#{moment}#AbCdEf0123")),
+        ("/settings/activity", format!("ORG#{org}#ACTIVITY"), format!("{moment}#AbCdEf01")),
+    ];
+    for (path, partition, position) in settings {
+        // Also a right one that is of no row, so that what follows is refused for its position.
+        browser.get(&format!("{path}?cursor={}", forged_cursor(&partition, false, &position))).await.shown(200);
+        for position in odd.iter().map(ToString::to_string).chain([format!("{position}x"), position[1..].to_owned()]) {
+            let cursor = forged_cursor(&partition, false, &position);
+            browser.get(&format!("{path}?cursor={cursor}")).await.shown(400);
+        }
+    }
+    let id = "01900000-0000-7000-8000-000000000000";
+    let api = [
+        ("/api/v1/jobs".to_owned(), format!("ORG#{org}#JOB"), false, id.to_owned()),
+        ("/api/v1/jobs?status=open".to_owned(), format!("ORG#{org}#JOB#open"), false, id.to_owned()),
+        ("/api/v1/candidates".to_owned(), format!("ORG#{org}#CANDIDATE"), false, id.to_owned()),
+        ("/api/v1/pipeline/stages".to_owned(), format!("ORG#{org}#STAGE"), true, id.to_owned()),
+        (
+            format!("/api/v1/pipeline/stages/{stage}/candidates"),
+            format!("ORG#{org}#STAGE#{stage}"),
+            false,
+            format!("{moment}#{id}"),
+        ),
+        (format!("/api/v1/jobs/{job}/applications"), format!("ORG#{org}#JOB#{job}#APPLICATION"), false, id.to_owned()),
+    ];
+    for (path, partition, ascending, position) in api {
+        let with = |position: &str| {
+            let separator = if path.contains('?') { '&' } else { '?' };
+            format!("{path}{separator}cursor={}", forged_cursor(&partition, ascending, position))
+        };
+        let get = async |position: &str| {
+            desk.world.clock.advance(1_100);
+            desk.world.get(&with(position)).await
+        };
+        get(&position).await.ok(200);
+        for position in odd.iter().map(ToString::to_string).chain([format!("{position}x"), position[1..].to_owned()]) {
+            get(&position).await.error(400, "invalid_cursor");
+        }
+    }
 }
 
 #[tokio::test]

@@ -18,6 +18,9 @@ use crate::{
 /// An entry is kept for so long.
 const KEPT_SECS: i64 = 400 * 24 * 60 * 60;
 
+/// Random characters that tell the entries of one millisecond apart.
+pub(crate) const UNIQUE_LEN: usize = 8;
+
 const ACT: &str = "act";
 const KEY: &str = "keyId";
 const KEY_NAME: &str = "keyName";
@@ -124,7 +127,7 @@ pub(crate) fn written(
     key: Named<'_>,
     actor: &Actor,
 ) -> Result<TransactWriteItem, DbError> {
-    let unique = random_base62(8).map_err(|NoRandomness(error)| DbError::Unavailable(error.to_string()))?;
+    let unique = random_base62(UNIQUE_LEN).map_err(|NoRandomness(error)| DbError::Unavailable(error.to_string()))?;
     let mut item = Item::from([
         (ACT.to_owned(), string(act.as_str())),
         (KEY.to_owned(), string(key.id)),
