@@ -203,16 +203,19 @@ pub(crate) fn secret(visitor: &Visitor, what: &Markup, key: &ApiKey, scopes: &[S
         Some(Scope::PipelineRead) => "/api/v1/pipeline/stages",
         _ => "/api/v1/usage",
     };
-    let curl = format!("curl -H \"X-API-Key: {}\" \\\n  \"{}{path}\"", key.reveal(), visitor.origin);
+    let curl = format!("printf 'X-API-Key: %s\\n' \"$HH_KEY\" |\n  curl -H @- \"{}{path}\"", visitor.origin);
     let content = html! {
         h1 { "Save this key now" }
         p { (what) " It is shown this once: we keep only a digest of it." }
         div class="secret" {
             h2 { "The key" }
             pre data-what="the key" { code class="language-text" id="secret" { (key.reveal()) } }
-            h2 { "Try it" }
-            pre data-what="the command" { code class="language-shell" { (curl) } }
         }
+        h2 { "Try it" }
+        p { "In a shell (bash or zsh), this reads the key without showing it: run it, then paste the key and press Enter." }
+        pre data-what="the line that reads the key" { code class="language-shell" { "read -rs HH_KEY" } }
+        p { "Then call the API. The key is neither in the shell's history nor in the list of processes." }
+        pre data-what="the command" { code class="language-shell" { (curl) } }
         p { a class="button" href=(HOME) { "Done" } }
     };
     page::within(visitor, Section::Keys, "Save this key now", &content)
