@@ -53,7 +53,8 @@ pub struct Person {
 #[derive(Debug)]
 pub struct Issuer {
     url: String,
-    callbacks: Vec<String>,
+    /// The origins of its client.
+    sites: Vec<String>,
     people: Vec<Person>,
     clock: Clock,
     key: EncodingKey,
@@ -72,8 +73,9 @@ struct Code {
 }
 
 impl Issuer {
-    /// An issuer at `origin`, with a fresh key, that sends people back to `callbacks` only.
-    pub fn new(origin: &str, callbacks: Vec<String>, people: Vec<Person>, clock: Clock) -> Result<Self, StartError> {
+    /// An issuer at `origin`, with a fresh key, that sends people back only to the settings at `sites`, such as
+    /// `http://127.0.0.1:3000`.
+    pub fn new(origin: &str, sites: Vec<String>, people: Vec<Person>, clock: Clock) -> Result<Self, StartError> {
         let broken = |_| StartError::Issuer("no key could be made");
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
         let key = EncodingKey::from_ec_der(pkcs8.map_err(broken)?.as_ref());
@@ -82,7 +84,7 @@ impl Issuer {
         jwk.common.key_id = Some(KEY_ID.to_owned());
         Ok(Self {
             url: format!("{origin}{PATH}"),
-            callbacks,
+            sites,
             people,
             clock,
             jwks: json!({ "keys": [jwk] }),
@@ -111,6 +113,7 @@ impl Issuer {
             "issuer": url,
             "authorization_endpoint": format!("{url}/authorize"),
             "token_endpoint": format!("{url}/token"),
+            "end_session_endpoint": format!("{url}/sign-out"),
             "jwks_uri": format!("{url}/keys"),
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
@@ -176,11 +179,16 @@ impl Issuer {
         if fine { self.sign(&self.claims(&code.person, code.nonce.as_deref())) } else { None }
     }
 
+    /// Whether the client has this address, at this path.
+    fn knows(&self, address: &str, path: &str) -> bool {
+        self.sites.iter().any(|site| address.strip_prefix(site.as_str()) == Some(path))
+    }
+
     /// What is wrong with a request to `authorize`.
     fn objection(&self, request: &Request) -> Option<&'static str> {
         if request.get("client_id") != CLIENT_ID {
             Some("The client is not known here.")
-        } else if !self.callbacks.iter().any(|known| known == request.get("redirect_uri")) {
+        } else if !self.knows(request.get("redirect_uri"), settings::CALLBACK) {
             Some("The client is not at that address: redirect_uri is not one of those it has named.")
         } else if request.get("response_type") != "code" || request.get("code_challenge_method") != "S256" {
             Some("Only the authorization code with PKCE (S256) is given here.")
@@ -213,6 +221,7 @@ pub fn router(issuer: Arc<Issuer>) -> Router {
         .route("/dev/issuer/keys", get(async |State(issuer): State<Arc<Issuer>>| answered(&issuer.jwks)))
         .route("/dev/issuer/authorize", get(authorize))
         .route("/dev/issuer/token", post(token))
+        .route("/dev/issuer/sign-out", get(sign_out))
         .with_state(issuer)
 }
 
@@ -225,10 +234,8 @@ async fn authorize(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery)
     let query = query.unwrap_or_default();
     let request = Request::parse(&query);
     let mut response = if let Some(objection) = issuer.objection(&request) {
-        // Nobody is sent to an address that could be anybody's.
-        (StatusCode::BAD_REQUEST, page(&html! { h1 { "Not here" } p { (objection) } })).into_response()
+        refused(objection)
     } else {
-        let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
         let back = |answer: &str| {
             Redirect::to(&format!("{}?{answer}&state={}", request.get("redirect_uri"), encoded(request.get("state"))))
         };
@@ -242,9 +249,40 @@ async fn authorize(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery)
             None => page(&people(&issuer, &query)).into_response(),
         }
     };
-    browser::secure(response.headers_mut());
-    browser::protect(response.headers_mut(), Forms::Nowhere);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    page_headers(&mut response);
+    response
+}
+
+fn page_headers(response: &mut Response) {
+    let headers = response.headers_mut();
+    browser::secure(headers);
+    browser::protect(headers, Forms::Nowhere);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+/// Nobody is sent to an address that could be anybody's.
+fn refused(objection: &str) -> Response {
+    (StatusCode::BAD_REQUEST, page(&html! { h1 { "Not here" } p { (objection) } })).into_response()
+}
+
+fn encoded(text: &str) -> String {
+    byte_serialize(text.as_bytes()).collect()
+}
+
+/// Back to the client (OpenID Connect RP-Initiated Logout 1.0). There is no session to end: it asks who one is each time.
+async fn sign_out(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery) -> Response {
+    let request = Request::parse(&query.unwrap_or_default());
+    let back = request.get("post_logout_redirect_uri");
+    let mut response = if request.get("client_id") != CLIENT_ID {
+        refused("The client is not known here.")
+    } else if !issuer.knows(back, settings::SIGNED_OUT) {
+        refused("The client is not at that address: post_logout_redirect_uri is not one of those it has named.")
+    } else if request.get("state").is_empty() {
+        Redirect::to(back).into_response()
+    } else {
+        Redirect::to(&format!("{back}?state={}", encoded(request.get("state")))).into_response()
+    };
+    page_headers(&mut response);
     response
 }
 
@@ -302,8 +340,13 @@ mod tests {
     async fn nobody_is_sent_to_an_address_that_the_client_has_not_named_nor_without_pkce() {
         let callback = "http://127.0.0.1:3000/settings/callback".to_owned();
         let person = Person { title: "admin".to_owned(), email: "admin@example.com".to_owned() };
-        let issuer =
-            Issuer::new("http://127.0.0.1:3000", vec![callback.clone()], vec![person], Clock::system()).unwrap();
+        let issuer = Issuer::new(
+            "http://127.0.0.1:3000",
+            vec!["http://127.0.0.1:3000".to_owned()],
+            vec![person],
+            Clock::system(),
+        )
+        .unwrap();
         let router = router(Arc::new(issuer));
         let right = [
             ("client_id", CLIENT_ID),
@@ -342,5 +385,34 @@ mod tests {
         let mut nobody = right;
         nobody[6].1 = "7";
         assert_eq!(ask(&nobody).await, (200, None), "who is not there can't be picked");
+    }
+
+    #[tokio::test]
+    async fn who_signs_out_is_sent_to_no_address_that_the_client_has_not_named() {
+        let sites = vec!["http://127.0.0.1:3000".to_owned()];
+        let router =
+            router(Arc::new(Issuer::new("http://127.0.0.1:3000", sites, Vec::new(), Clock::system()).unwrap()));
+        let ask = async |client: &str, back: &str, state: &str| {
+            let back = encoded(back);
+            let uri = format!("{PATH}/sign-out?client_id={client}&post_logout_redirect_uri={back}&state={state}");
+            let request = axum::http::Request::builder().uri(uri).body(axum::body::Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            let location = response.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
+            (response.status().as_u16(), location)
+        };
+        let right = "http://127.0.0.1:3000/settings/signed-out";
+        assert_eq!(ask(CLIENT_ID, right, "").await, (303, Some(right.to_owned())));
+        assert_eq!(ask(CLIENT_ID, right, "a%26b").await, (303, Some(format!("{right}?state=a%26b"))));
+        assert_eq!(ask("another", right, "").await, (400, None));
+        for wrong in [
+            "",
+            "http://evil.example/settings/signed-out",
+            "http://127.0.0.1:3000",
+            "http://127.0.0.1:3000/settings/callback",
+            "http://127.0.0.1:3000/settings/signed-out/",
+            "http://127.0.0.1:3000.evil.example/settings/signed-out",
+        ] {
+            assert_eq!(ask(CLIENT_ID, wrong, "").await, (400, None), "{wrong}");
+        }
     }
 }

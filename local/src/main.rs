@@ -76,7 +76,7 @@ async fn run(options: &Options) -> Result<(), StartError> {
     let database = Embedded::start(options.data.as_deref(), dynamodb, &template).await?;
     let db = database.db();
     let origin = format!("http://{address}");
-    let issuer = Arc::new(issuer::Issuer::new(&origin, callbacks(address), demo::people(), Clock::system())?);
+    let issuer = Arc::new(issuer::Issuer::new(&origin, sites(address), demo::people(), Clock::system())?);
     let app = || App::new(db.clone(), Clock::system());
     let gateway = Gateway::new(&template, app, settings::Issuer::new(issuer.url(), issuer::CLIENT_ID, None))?;
     let keys = demo::seed(&db).await?;
@@ -99,10 +99,8 @@ async fn run(options: &Options) -> Result<(), StartError> {
 }
 
 /// Under both names that browsers have for this machine.
-fn callbacks(address: SocketAddr) -> Vec<String> {
-    [address.to_string(), format!("localhost:{}", address.port())]
-        .map(|host| format!("http://{host}{}", settings::CALLBACK))
-        .to_vec()
+fn sites(address: SocketAddr) -> Vec<String> {
+    [address.to_string(), format!("localhost:{}", address.port())].map(|host| format!("http://{host}")).to_vec()
 }
 
 fn write_keys(path: &Path, keys: &[DemoKey]) -> io::Result<()> {

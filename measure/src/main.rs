@@ -142,11 +142,12 @@ async fn fill(db: &Db) -> Result<Filled> {
         keys.push(key.reveal().to_owned());
     }
     let email = Email::new(&format!("measured@{org}.example"))?;
-    member::add(db, &org, clock.now(), &email, Role::Admin).await?;
+    let actor = Actor::operator();
+    member::add(db, &org, clock.now(), &email, Role::Admin, &actor).await?;
     let identity = Identity { issuer: "http://127.0.0.1:1", subject: "measured" };
     let member = member::sign_in(db, &email, identity, clock.now()).await?.ok_or("no member")?;
     let session = Secret::generate()?;
-    session::begin(db, &member, &session, clock.now()).await?;
+    session::begin(db, &member, &session, clock.now(), &actor).await?;
     Ok(Filled { keys, job: last, session: session.reveal() })
 }
 

@@ -10,7 +10,6 @@ use shared::{
     key::{ApiKey, KeyId, NoRandomness},
     plan::{Allowance, Plan, UnknownPlan},
     records::{
-        activity::Actor,
         api_key::{self, CreateKeyError, KeySummary, NewKey},
         organization::{self, Organization},
     },
@@ -19,10 +18,19 @@ use shared::{
 };
 
 use crate::{
+    caller::Caller,
     doctor::Doctor,
     member::MemberCommand,
     output::{Output, Row},
 };
+
+/// What every command works with.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) caller: Caller,
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -114,6 +122,10 @@ pub(crate) enum Refusal {
     MemberTaken(String),
     #[error("The organization has no member {0}.")]
     UnknownMember(String),
+    #[error(
+        "AWS does not say who you are, which the organization's activity notes with every change; nothing was changed: {0}. Check your credentials, and that AWS STS can be reached."
+    )]
+    Unnamed(String),
     #[error("{0}")]
     Name(String),
     #[error("A key can expire in 1 day at the earliest.")]
@@ -137,7 +149,8 @@ fn all_scopes() -> String {
 }
 
 impl OrganizationCommand {
-    pub(crate) async fn run(self, db: &Db, clock: &Clock, output: &mut Output) -> Result<(), Refusal> {
+    pub(crate) async fn run(self, desk: &Desk, output: &mut Output) -> Result<(), Refusal> {
+        let Desk { db, clock, caller } = desk;
         match self {
             Self::Create { name, plan } => {
                 let (name, plan) = (checked_name(name)?, parsed_plan(&plan)?);
@@ -155,7 +168,10 @@ impl OrganizationCommand {
             Self::SetPlan { id, plan } => {
                 let plan = parsed_plan(&plan)?;
                 let organization = find(db, clock, &id).await?;
-                organization::set_plan(db, &organization.id, plan).await?;
+                let actor = caller.actor().await?;
+                if !organization::set_plan(db, &organization.id, clock.now(), plan, &actor).await? {
+                    return Err(Refusal::UnknownOrganization(id));
+                }
                 Ok(output.row(&Organization { plan, ..organization })?)
             }
         }
@@ -181,14 +197,15 @@ pub(crate) async fn each<T>(
 }
 
 impl KeyCommand {
-    pub(crate) async fn run(self, db: &Db, clock: &Clock, output: &mut Output) -> Result<(), Refusal> {
+    pub(crate) async fn run(self, desk: &Desk, output: &mut Output) -> Result<(), Refusal> {
+        let Desk { db, clock, caller } = desk;
         match self {
             Self::Create { organization, name, scopes, expires_in_days } => {
                 let (name, scopes) = (checked_name(name)?, parsed_scopes(&scopes)?);
                 let expires_at = expires_in_days.map(|days| expiry(clock, days)).transpose()?;
                 let organization = find(db, clock, &organization).await?;
                 let new = NewKey { name, scopes, expires_at };
-                create_key(db, clock, &organization, new, output).await
+                create_key(desk, &organization, new, output).await
             }
             Self::List { organization } => {
                 let organization = find(db, clock, &organization).await?;
@@ -199,7 +216,7 @@ impl KeyCommand {
             Self::Revoke { organization, key } => {
                 let organization = find(db, clock, &organization).await?;
                 let id = KeyId::parse(&key).ok_or_else(|| Refusal::UnknownKey(key.clone()))?;
-                if !api_key::revoke(db, &organization.id, &id, clock.now(), &Actor::operator()).await? {
+                if !api_key::revoke(db, &organization.id, &id, clock.now(), &caller.actor().await?).await? {
                     return Err(Refusal::UnknownKey(key));
                 }
                 if output.is_json() {
@@ -212,12 +229,12 @@ impl KeyCommand {
 }
 
 async fn create_key(
-    db: &Db,
-    clock: &Clock,
+    Desk { db, clock, caller }: &Desk,
     organization: &Organization,
     new: NewKey,
     output: &Output,
 ) -> Result<(), Refusal> {
+    let actor = caller.actor().await?;
     let key = ApiKey::generate()?;
     let told = CreatedKey {
         id: key.id().to_string(),
@@ -227,7 +244,7 @@ async fn create_key(
         scopes: new.scopes.clone(),
         expires_at: new.expires_at,
     };
-    match api_key::create(db, &organization.id, clock.now(), &key, new, &Actor::operator()).await {
+    match api_key::create(db, &organization.id, clock.now(), &key, new, &actor).await {
         Ok(()) => {}
         Err(CreateKeyError::PlanLimit(plan)) => return Err(Refusal::PlanLimit(plan, allowed_keys(plan))),
         Err(CreateKeyError::Db(error)) => return Err(error.into()),

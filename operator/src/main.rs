@@ -1,6 +1,7 @@
 //! The operator's command: creates organizations, changes their plans, and makes and revokes their keys, in the tables of
 //! any AWS account, or of any endpoint, that the usual AWS variables name.
 
+mod caller;
 mod command;
 mod doctor;
 mod member;
@@ -19,7 +20,11 @@ use shared::{
     db::{Db, Tables},
 };
 
-use crate::{command::Command, output::Output};
+use crate::{
+    caller::Caller,
+    command::{Command, Desk},
+    output::Output,
+};
 
 /// Organizations, their plans and their keys.
 ///
@@ -48,11 +53,13 @@ async fn main() -> ExitCode {
     let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
     let tables = Tables { access: options.access_table, records: options.records_table };
     let mut output = Output::new(options.json);
+    let db = Db::new(&config, tables.clone());
+    let desk = Desk { db, clock: Clock::system(), caller: Caller::new(config.clone()) };
     let done = match options.command {
         Command::Doctor(doctor) => doctor.run(&config, &tables, &mut output).await,
-        Command::Organization(command) => command.run(&Db::new(&config, tables), &Clock::system(), &mut output).await,
-        Command::Key(command) => command.run(&Db::new(&config, tables), &Clock::system(), &mut output).await,
-        Command::Member(command) => command.run(&Db::new(&config, tables), &Clock::system(), &mut output).await,
+        Command::Organization(command) => command.run(&desk, &mut output).await,
+        Command::Key(command) => command.run(&desk, &mut output).await,
+        Command::Member(command) => command.run(&desk, &mut output).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,14 +2,12 @@
 
 use clap::Subcommand;
 use shared::{
-    clock::Clock,
-    db::Db,
     records::member::{self, AddMemberError, Member, Role},
     value::Email,
 };
 
 use crate::{
-    command::{Refusal, each, find},
+    command::{Desk, Refusal, each, find},
     output::{Output, Row},
 };
 
@@ -30,6 +28,15 @@ pub(crate) enum MemberCommand {
         /// The organization's id.
         organization: String,
     },
+    /// Give a member another role, from the next request on.
+    SetRole {
+        /// The organization's id.
+        organization: String,
+        /// The e-mail.
+        email: String,
+        /// admin: makes, rotates and revokes keys; member: looks.
+        role: String,
+    },
     /// Take a person's access away, with all sessions, from the next request on.
     Remove {
         /// The organization's id.
@@ -40,12 +47,14 @@ pub(crate) enum MemberCommand {
 }
 
 impl MemberCommand {
-    pub(crate) async fn run(self, db: &Db, clock: &Clock, output: &mut Output) -> Result<(), Refusal> {
+    pub(crate) async fn run(self, desk: &Desk, output: &mut Output) -> Result<(), Refusal> {
+        let Desk { db, clock, caller } = desk;
         match self {
             Self::Add { organization, email, role } => {
                 let (email, role) = (parsed_email(&email)?, Role::named(&role).ok_or(Refusal::UnknownRole(role))?);
                 let organization = find(db, clock, &organization).await?;
-                match member::add(db, &organization.id, clock.now(), &email, role).await {
+                let actor = caller.actor().await?;
+                match member::add(db, &organization.id, clock.now(), &email, role, &actor).await {
                     Ok(()) => {}
                     Err(AddMemberError::Taken) => return Err(Refusal::MemberTaken(email.as_str().to_owned())),
                     Err(AddMemberError::UnknownOrganization) => {
@@ -64,10 +73,24 @@ impl MemberCommand {
                 let read = async |last: Option<&Member>| member::list(db, &organization.id, last).await;
                 each(read, |member| output.row(member)).await
             }
+            Self::SetRole { organization, email: text, role } => {
+                let (email, role) = (parsed_email(&text)?, Role::named(&role).ok_or(Refusal::UnknownRole(role))?);
+                let organization = find(db, clock, &organization).await?;
+                let actor = caller.actor().await?;
+                if !member::set_role(db, &organization.id, clock.now(), &email, role, &actor).await? {
+                    return Err(Refusal::UnknownMember(text));
+                }
+                if output.is_json() {
+                    return Ok(output.json(&serde_json::json!({ "email": text, "role": role }))?);
+                }
+                let role = role.as_str();
+                Ok(output.text(&format!("{text} has the role {role} from the next request on."))?)
+            }
             Self::Remove { organization, email: text } => {
                 let email = parsed_email(&text)?;
                 let organization = find(db, clock, &organization).await?;
-                if !member::remove(db, &organization.id, &email).await? {
+                let actor = caller.actor().await?;
+                if !member::remove(db, &organization.id, clock.now(), &email, &actor).await? {
                     return Err(Refusal::UnknownMember(text));
                 }
                 if output.is_json() {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "this is how a test fails")]
 
 use std::{
+    io::{Read, Write},
+    net::TcpListener,
     path::Path,
     process::{Command, Output},
     sync::mpsc,
@@ -154,6 +156,10 @@ fn a_member_is_added_listed_and_removed() {
         ]
     );
     assert!(operator.text(&["member", "list", &org]).contains("never"));
+    let changed = operator.json(&["member", "set-role", &org, "BOB@example.com", "admin"]);
+    assert_eq!(changed, [serde_json::json!({ "email": "BOB@example.com", "role": "admin" })]);
+    assert_eq!(operator.json(&["member", "list", &org])[1]["role"], "admin");
+    assert!(operator.text(&["member", "set-role", &org, "bob@example.com", "member"]).contains("has the role member"));
     // A person belongs to one organization, in whatever case the e-mail is written.
     let taken = "ADA@example.com is a member of an organization already; a person belongs to one.";
     for org in [&org, &other] {
@@ -223,6 +229,14 @@ fn what_is_unknown_or_not_allowed_is_refused_in_one_line_and_changes_nothing() {
             "\"\u{212a}ate@example.com\" is not an e-mail address: it must not contain \"\u{212a}\" (U+212A) at character 1: it reads as another letter.",
         ),
         (vec!["member", "remove", &org, "ada@example.com"], "The organization has no member ada@example.com."),
+        (
+            vec!["member", "set-role", &org, "ada@example.com", "admin"],
+            "The organization has no member ada@example.com.",
+        ),
+        (
+            vec!["member", "set-role", &org, "a@b.example", "owner"],
+            "There is no role owner: it is one of admin, member.",
+        ),
         (vec!["member", "list", nobody], "There is no organization 01900000-0000-7000-8000-000000000000."),
         (vec!["key", "list", nobody], "There is no organization 01900000-0000-7000-8000-000000000000."),
         (vec!["key", "revoke", &org, "nonsense"], "The organization has no key nonsense that is not revoked."),
@@ -350,4 +364,64 @@ fn the_doctor_says_why_an_issuer_is_of_no_use() {
     let (told, _) = texts(&output);
     let line = told.lines().find(|line| line.contains("OpenID issuer")).unwrap();
     assert!(line.starts_with("FAIL") && line.contains("error sending request"), "{line}");
+}
+
+/// Answers one request as AWS STS does, or with this status.
+fn sts(status: &'static str) -> (String, thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let body = format!(
+        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Arn>{ARN}</Arn>\
+         <UserId>AIDA:ada</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+    );
+    let served = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = vec![0; 4096];
+        let read = stream.read(&mut request).unwrap();
+        let head = format!("HTTP/1.1 {status}\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all((head + &body).as_bytes()).unwrap();
+        String::from_utf8_lossy(&request[..read]).into_owned()
+    });
+    (endpoint, served)
+}
+
+const ARN: &str = "arn:aws:sts::123456789012:assumed-role/Admin/ada";
+
+#[test]
+fn the_activity_names_who_ran_the_command() {
+    let operator = Operator::new();
+    let org = operator.organization("professional");
+    operator.json(&["key", "create", &org, "--name", "x", "--scope", "all"]);
+    let (endpoint, served) = sts("200 OK");
+    let output = operator
+        .command(&["organization", "set-plan", &org, "enterprise"])
+        .env("AWS_ENDPOINT_URL_STS", endpoint)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", texts(&output).1);
+    let asked = served.join().unwrap();
+    assert!(asked.starts_with("POST / "), "{asked}");
+    // Who can't be named changes nothing, and is told so in one line.
+    let (endpoint, served) = sts("403 Forbidden");
+    let output = operator
+        .command(&["organization", "set-plan", &org, "free"])
+        .env("AWS_ENDPOINT_URL_STS", endpoint)
+        .output()
+        .unwrap();
+    served.join().unwrap();
+    let (_, error) = texts(&output);
+    assert!(!output.status.success() && error.lines().count() == 1, "{error}");
+    assert!(error.contains("nothing was changed") && error.contains("AWS STS"), "{error}");
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let entries = runtime.block_on(async {
+        let db = shared::db::Db::with(local::database::config(&operator.endpoint), Embedded::tables());
+        let now = shared::clock::Clock::system().now();
+        let found = shared::records::organization::find(&db, &org, now).await.unwrap().unwrap();
+        assert_eq!(found.plan, shared::plan::Plan::Enterprise);
+        shared::records::activity::page(&db, &found.id, None, 50, now).await.unwrap().0
+    });
+    let told: Vec<_> =
+        entries.iter().map(|entry| (entry.act.as_str(), entry.actor.name(), entry.actor.caller())).collect();
+    assert_eq!(told, [("plan-changed", "operator", Some(ARN)), ("created", "operator", Some("local"))]);
 }

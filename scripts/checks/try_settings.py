@@ -169,7 +169,9 @@ def whole_way(browser, width):
     kept = way.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
     assert kept == "[{},{},\"\"]", f"scripts can read {kept}"
     way.button("Sign out")
+    # By way of the issuer, and back.
     way.title("You are signed out")
+    assert way.page.url == f"{ORIGIN}/settings/signed-out", way.page.url
     way.look("Signed out")
     way.page.goto(f"{ORIGIN}/settings/keys")
     way.title("Who are you?")

@@ -164,18 +164,6 @@ impl Db {
         Ok(request.consistent_read(true).send().await.map_err(|error| failure(&error))?.item)
     }
 
-    /// Writes an item of the Access table, whatever was there.
-    pub(crate) async fn put_access(&self, item: Item) -> Result<(), DbError> {
-        let request = self.client.put_item().table_name(&self.tables.access).set_item(Some(item));
-        request.send().await.map(drop).map_err(|error| failure(&error))
-    }
-
-    /// Deletes an item of the Access table, if it is there.
-    pub(crate) async fn delete_access(&self, key: Key) -> Result<(), DbError> {
-        let request = self.client.delete_item().table_name(&self.tables.access).set_key(Some(key.into_item()));
-        request.send().await.map(drop).map_err(|error| failure(&error))
-    }
-
     /// Reads items of the Access table, at most 100, in whatever order.
     pub(crate) async fn get_all_access(&self, keys: Vec<Key>) -> Result<Vec<Item>, DbError> {
         let mut items = Vec::new();

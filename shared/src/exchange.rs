@@ -34,6 +34,8 @@ pub(crate) struct Notes {
     pub(crate) organization: Option<OrgId>,
     /// The key that it came with.
     pub(crate) key: Option<KeyId>,
+    /// What happened beside what was asked for, such as `signed_in`.
+    pub(crate) event: Option<&'static str>,
     /// The limit headers of the answer.
     pub(crate) limit_headers: Vec<(HeaderName, String)>,
     /// When the key expires, where that is soon.
@@ -87,6 +89,10 @@ pub(crate) fn note_organization(org: OrgId) {
 
 pub(crate) fn note_key(key: KeyId) {
     note(|notes| notes.key = Some(key));
+}
+
+pub(crate) fn note_event(event: &'static str) {
+    note(|notes| notes.event = Some(event));
 }
 
 /// Notes when the key expires, so that its answers tell of it in its last days.

@@ -11,7 +11,7 @@ use tracing_subscriber::{
     layer::{Layer, SubscriberExt},
 };
 
-use crate::{error::ApiError, exchange::Notes};
+use crate::{error::ApiError, exchange::Notes, serve::OwnBody};
 
 /// What the line of a request says.
 pub(crate) struct Request<'a> {
@@ -25,6 +25,7 @@ pub(crate) struct Request<'a> {
     pub(crate) method: &'a Method,
     pub(crate) status: StatusCode,
     pub(crate) error: Option<&'a ApiError>,
+    pub(crate) own: Option<OwnBody>,
     pub(crate) notes: &'a Notes,
     pub(crate) db_calls: u32,
     pub(crate) duration: Duration,
@@ -32,7 +33,7 @@ pub(crate) struct Request<'a> {
 
 /// Writes the line of a request.
 pub(crate) fn request(request: &Request<'_>) {
-    let Request { id, lambda_id, version, cold_start, method, status, error, notes, db_calls, duration } = request;
+    let Request { id, lambda_id, version, cold_start, method, status, error, own, notes, db_calls, duration } = request;
     if let Some(cause) = error.and_then(ApiError::cause) {
         tracing::error!(requestId = id, cause = %cause, "a request failed");
     }
@@ -41,7 +42,9 @@ pub(crate) fn request(request: &Request<'_>) {
         %method,
         route = notes.route.as_deref().unwrap_or("none"),
         status = status.as_u16(),
-        code = error.map(|error| error.code().as_str()),
+        code = own.map(|own| own.code).or(error.map(|error| error.code().as_str())),
+        reason = own.and_then(|own| own.reason),
+        event = notes.event,
         organization = notes.organization.map(tracing::field::display),
         keyId = notes.key.as_ref().map(tracing::field::display),
         dbCalls = db_calls,

@@ -89,6 +89,7 @@ impl Api {
             Err(error) => error.into_response(),
         };
         let error = response.extensions().get::<Arc<ApiError>>().cloned();
+        let own = response.extensions().get::<OwnBody>().copied();
         let notes = exchange.notes();
         let response = finish(response, error.as_deref(), &Asked { method: &method, id: &id, origin: &origin }, &notes);
         log::request(&log::Request {
@@ -99,6 +100,7 @@ impl Api {
             method: &method,
             status: response.status(),
             error: error.as_deref(),
+            own,
             notes: &notes,
             db_calls: exchange.db_calls(),
             duration: started.elapsed(),
@@ -121,9 +123,14 @@ impl Api {
     }
 }
 
-/// An extension of a response that tells of its error in its own words, such as a page: the envelope is not written over them.
+/// An extension of a response that refuses in its own words, such as a page: the envelope is not written over them.
 #[derive(Clone, Copy, Debug)]
-pub struct OwnBody;
+pub struct OwnBody {
+    /// What the log calls the refusal.
+    pub code: &'static str,
+    /// Which of several ways to it this was, for the log.
+    pub reason: Option<&'static str>,
+}
 
 /// Whether a browser asks what it may send from another origin (Fetch, section 3.2.2). The gateway passes preflights on wherever a route
 /// takes ANY, expects a 2xx, and adds the headers itself; so no function looks at a key, a limit or a table for one.

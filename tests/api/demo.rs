@@ -15,7 +15,7 @@ use shared::{
     clock::Clock,
     db::Db,
     plan::Plan,
-    records::{member, organization},
+    records::{activity::Actor, member, organization},
 };
 
 use crate::world::{START, TestClock, database, gateway, request, send};
@@ -72,9 +72,10 @@ async fn each_organization_has_an_admin_and_a_member_and_whom_somebody_removes_s
     assert_eq!((emails.len(), emails), (8, wanted.iter().map(String::as_str).collect()));
     // Of one organization one, of another all, as in data that was kept from before there were any.
     let (first, last) = (&all[0], &all[7]);
-    assert!(member::remove(&db, &first.0, &first.1).await.unwrap());
+    let (now, actor) = (Clock::system().now(), Actor::operator());
+    assert!(member::remove(&db, &first.0, now, &first.1, &actor).await.unwrap());
     for (org, email) in all.iter().filter(|(org, _)| *org == last.0) {
-        assert!(member::remove(&db, org, email).await.unwrap());
+        assert!(member::remove(&db, org, now, email, &actor).await.unwrap());
     }
     demo::seed(&db).await.unwrap();
     let kept = people().await;

@@ -26,7 +26,10 @@ use serde_json::Value;
 use shared::{
     app::App,
     plan::Plan,
-    records::member::{self, Role},
+    records::{
+        activity::Actor,
+        member::{self, Role},
+    },
     value::Email,
 };
 use tower::ServiceExt;
@@ -60,8 +63,7 @@ impl Liar {
     async fn start(world: &World, people: Vec<Person>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let callbacks = vec![format!("{ORIGIN}{}", settings::CALLBACK)];
-        let issuer = Arc::new(Issuer::new(&origin, callbacks, people, world.clock.clock()).unwrap());
+        let issuer = Arc::new(Issuer::new(&origin, vec![ORIGIN.to_owned()], people, world.clock.clock()).unwrap());
         let liar = Self { issuer, lie: Arc::default(), refusal: Arc::default(), asked: Arc::default() };
         let service = liar.router();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
@@ -83,7 +85,7 @@ impl Liar {
             return (StatusCode::BAD_REQUEST, [("content-type", "application/json")], body).into_response();
         }
         let response = next.run(with_client(request).await).await;
-        if response.status() != StatusCode::OK || endpoint == "authorize" {
+        if response.status() != StatusCode::OK || ["authorize", "sign-out"].contains(&endpoint.as_str()) {
             return response;
         }
         let body = response.into_body();
@@ -158,7 +160,7 @@ impl Desk {
         let (admin, member) = (format!("admin@{}.example", world.org), format!("member@{}.example", world.org));
         for (email, role) in [(&admin, Role::Admin), (&member, Role::Member)] {
             let email = Email::new(email).unwrap();
-            member::add(&world.db, &world.org, world.clock.now(), &email, role).await.unwrap();
+            member::add(&world.db, &world.org, world.clock.now(), &email, role, &Actor::operator()).await.unwrap();
         }
         let person = |email: &str| Person { title: email.to_owned(), email: email.to_owned() };
         let stranger = "stranger@example.com";
@@ -283,6 +285,12 @@ impl Page {
         rest.split_once('"').unwrap().0.to_owned()
     }
 
+    /// Where the page leads without being asked; `None`: nowhere.
+    pub fn leads_to(&self) -> Option<String> {
+        let (_, rest) = self.body.split_once("<meta http-equiv=\"refresh\" content=\"0; url=")?;
+        Some(rest.split_once('"').unwrap().0.replace("&amp;", "&"))
+    }
+
     /// The key that the page shows.
     #[track_caller]
     pub fn secret(&self) -> String {
@@ -357,13 +365,18 @@ impl Browser {
         page.location().to_owned()
     }
 
+    /// Where the issuer sends a browser that comes to `url`.
+    pub async fn sent_on_from(&self, url: &str) -> String {
+        let path = url.splitn(4, '/').nth(3).unwrap();
+        let request = Request::builder().uri(format!("/{path}")).body(Body::empty()).unwrap();
+        let response = self.issuer.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::SEE_OTHER, "{url}");
+        response.headers()["location"].to_str().unwrap().strip_prefix(ORIGIN).unwrap().to_owned()
+    }
+
     /// Picks somebody at the issuer: where it sends the browser.
     pub async fn pick(&self, issuer: &str, person: usize) -> String {
-        let path = issuer.splitn(4, '/').nth(3).unwrap();
-        let request = Request::builder().uri(format!("/{path}&person={person}")).body(Body::empty()).unwrap();
-        let response = self.issuer.clone().oneshot(request).await.unwrap();
-        let location = response.headers()["location"].to_str().unwrap().to_owned();
-        location.strip_prefix(ORIGIN).unwrap().to_owned()
+        self.sent_on_from(&format!("{issuer}&person={person}")).await
     }
 
     /// Signs in to the end, which is what comes back.

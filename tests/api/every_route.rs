@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shared::{
     key::ApiKey,
     plan::Plan,
-    records::{activity::Actor, api_key, organization},
+    records::{activity::Actor, api_key},
     scope::Scope,
 };
 
@@ -184,7 +184,7 @@ async fn without_the_scope_it_is_403_that_names_it_whether_or_not_the_object_is_
 async fn on_the_free_plan_it_is_403() {
     let world = World::new().await;
     let objects = Objects::of(&world).await;
-    assert!(organization::set_plan(&world.db, &world.org, Plan::Free).await.unwrap());
+    world.set_plan(Plan::Free).await;
     for row in ROUTES.iter().filter(|row| row.scope.is_some()) {
         call(&world, &objects, row, Some(&world.key)).await.error(403, "plan_no_api_access");
     }

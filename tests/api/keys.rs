@@ -10,7 +10,6 @@ use shared::{
     records::{
         activity::Actor,
         api_key::{self, CreateKeyError, KeySummary, NewKey, Rotated, Rotation},
-        organization,
     },
     scope::Scope,
 };
@@ -273,7 +272,7 @@ async fn a_plan_allows_as_many_keys_as_its_table_says_and_a_revoked_one_makes_ro
     world.call("GET", "/api/v1/jobs", Some(sixth.reveal()), None).await.error(401, "invalid_api_key");
     api_key::revoke(&world.db, &world.org, &last.unwrap().id(), world.clock.now(), &Actor::operator()).await.unwrap();
     create().await.unwrap();
-    organization::set_plan(&world.db, &world.org, Plan::Free).await.unwrap();
+    world.set_plan(Plan::Free).await;
     let another = ApiKey::generate().unwrap();
     let refused = api_key::create(&world.db, &world.org, world.clock.now(), &another, new(), &Actor::operator()).await;
     assert!(matches!(refused, Err(CreateKeyError::PlanLimit(Plan::Free))));

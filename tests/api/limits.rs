@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use futures::future::join_all;
 use local::gateway::Gateway;
 use serde_json::json;
-use shared::{key::ApiKey, plan::Plan, records::organization, scope::Scope};
+use shared::{key::ApiKey, plan::Plan, scope::Scope};
 
 use crate::world::{self, Answer, TestClock, World, request, send};
 
@@ -176,7 +176,7 @@ async fn a_months_refusal_is_believed_for_five_seconds_and_an_upgrade_then_takes
     world.tally.take();
     world.get("/api/v1/jobs").await.error(429, "monthly_quota_exceeded");
     assert_eq!(world.tally.take().total(), 0);
-    assert!(organization::set_plan(&world.db, &world.org, Plan::Professional).await.unwrap());
+    world.set_plan(Plan::Professional).await;
     world.tally.take();
     // An instance that has not seen the refusal serves at once.
     send(&world.fresh_gateway(), request("GET", "/api/v1/jobs", Some(&world.key), None)).await.ok(200);
@@ -228,10 +228,10 @@ async fn a_request_refused_for_key_scope_plan_or_burst_costs_no_month_and_every_
     // Sixty, less the one that was refused for its scope: that one cost the burst alone.
     assert_eq!(served, 59);
     costs(59, storm[0].clone()).await;
-    organization::set_plan(&world.db, &world.org, Plan::Free).await.unwrap();
+    world.set_plan(Plan::Free).await;
     let refused = world.get("/api/v1/jobs").await;
     refused.error(403, "plan_no_api_access");
-    organization::set_plan(&world.db, &world.org, Plan::Professional).await.unwrap();
+    world.set_plan(Plan::Professional).await;
     costs(0, refused).await;
 }
 
@@ -239,12 +239,12 @@ async fn a_request_refused_for_key_scope_plan_or_burst_costs_no_month_and_every_
 async fn a_downgrade_to_free_refuses_the_very_next_request() {
     let world = World::frozen(Plan::Enterprise).await;
     world.get("/api/v1/jobs").await.ok(200);
-    organization::set_plan(&world.db, &world.org, Plan::Free).await.unwrap();
+    world.set_plan(Plan::Free).await;
     let refused = world.get("/api/v1/jobs").await;
     refused.error(403, "plan_no_api_access");
     // The key is a good one, and its burst was counted.
     assert_eq!(refused.header("ratelimit"), Some("\"burst\";r=58;t=60"));
-    organization::set_plan(&world.db, &world.org, Plan::Starter).await.unwrap();
+    world.set_plan(Plan::Starter).await;
     world.get("/api/v1/jobs").await.ok(200);
 }
 

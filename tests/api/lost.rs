@@ -5,32 +5,49 @@ use std::sync::{Arc, Mutex};
 
 use local::database::Embedded;
 use serde_json::json;
-use shared::{db::Db, plan::Plan};
+use shared::{
+    db::Db,
+    plan::Plan,
+    records::{
+        activity::{self, Act, Actor},
+        member::{self, Identity},
+        session,
+    },
+    secret::Secret,
+    value::Email,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
-use crate::world::{ENDPOINT, World, gateway};
+use crate::{
+    desk::Desk,
+    world::{ENDPOINT, World, gateway},
+};
 
 /// Which answer is lost: the next one to a call of this operation on this table.
 type Loses = Arc<Mutex<Option<(&'static str, &'static str)>>>;
 
+/// What was sent to DynamoDB, as it was.
+type Sent = Arc<Mutex<Vec<Vec<u8>>>>;
+
 /// Stands between the API and DynamoDB, and loses an answer when it is told to.
-async fn between(upstream: String, loses: Loses) -> String {
+async fn between(upstream: String, loses: Loses, sent: Sent) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(carry(client, upstream.clone(), Arc::clone(&loses)));
+            tokio::spawn(carry(client, upstream.clone(), Arc::clone(&loses), Arc::clone(&sent)));
         }
     });
     endpoint
 }
 
-async fn carry(mut client: TcpStream, upstream: String, loses: Loses) {
+async fn carry(mut client: TcpStream, upstream: String, loses: Loses, sent: Sent) {
     let mut upstream = TcpStream::connect(upstream.trim_start_matches("http://")).await.unwrap();
     while let Some(request) = message(&mut client).await {
+        sent.lock().unwrap().push(request.clone());
         upstream.write_all(&request).await.unwrap();
         let answer = message(&mut upstream).await.unwrap();
         if is_lost(&request, &loses) || client.write_all(&answer).await.is_err() {
@@ -69,7 +86,7 @@ async fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
 async fn world() -> (World, Loses) {
     let mut world = World::frozen(Plan::Enterprise).await;
     let loses = Loses::default();
-    let endpoint = between(ENDPOINT.clone(), Arc::clone(&loses)).await;
+    let endpoint = between(ENDPOINT.clone(), Arc::clone(&loses), Sent::default()).await;
     let config = local::database::config(&endpoint).interceptor(world.tally.clone());
     world.gateway = Arc::new(gateway(&Db::with(config, Embedded::tables()), &world.clock));
     (world, loses)
@@ -143,4 +160,75 @@ async fn a_count_whose_answer_is_lost_counts_too_much_rather_than_too_little() {
     }
     // Three requests, five counts.
     assert_eq!(world.get("/api/v1/jobs").await.header("x-ratelimit-remaining"), Some("55"));
+}
+
+#[tokio::test]
+async fn a_session_begins_once_whatever_is_lost_and_an_attempt_that_comes_late_revives_none() {
+    let desk = Desk::new().await;
+    let (loses, sent) = (Loses::default(), Sent::default());
+    let endpoint = between(ENDPOINT.clone(), Arc::clone(&loses), Arc::clone(&sent)).await;
+    let db = Db::with(local::database::config(&endpoint), Embedded::tables());
+    let email = Email::new(&desk.admin).unwrap();
+    let identity = Identity { issuer: "https://issuer.example", subject: "ada" };
+    let now = desk.world.clock.now();
+    let member = member::sign_in(&desk.world.db, &email, identity, now).await.unwrap().unwrap();
+    let actor = Actor::member(&desk.admin, None);
+    for ends in ["signed out", "replaced"] {
+        let id = Secret::generate().unwrap();
+        *loses.lock().unwrap() = Some(("TransactWriteItems", "AccessTable"));
+        sent.lock().unwrap().clear();
+        session::begin(&db, &member, &id, now, &actor).await.unwrap();
+        assert_eq!(*loses.lock().unwrap(), None);
+        let attempts = sent.lock().unwrap().clone();
+        assert_eq!(attempts.len(), 2, "the SDK has asked again");
+        // Begun by a request of its own, as after a conflict, it is the same session; by another member it is nobody's.
+        session::begin(&db, &member, &id, now, &actor).await.unwrap();
+        let later = shared::clock::Timestamp::from_millis(now.as_millis() + 1);
+        assert!(session::begin(&db, &member, &id, later, &actor).await.is_err());
+        assert!(session::resume(&db, &id, now).await.unwrap().is_some());
+
+        if ends == "replaced" {
+            session::end(&db, &id, now).await.unwrap();
+        } else {
+            session::sign_out(&db, &id, now, None).await.unwrap();
+        }
+        assert!(session::resume(&db, &id, now).await.unwrap().is_none());
+        for attempt in attempts {
+            // By a token of its own, so that it is not DynamoDB that knows it again.
+            let text = String::from_utf8(attempt).unwrap();
+            let (before, token) = text.split_once("\"ClientRequestToken\":\"").unwrap();
+            let late = format!("{before}\"ClientRequestToken\":\"{}{}", "0".repeat(8), &token[8..]);
+            let mut upstream = TcpStream::connect(ENDPOINT.trim_start_matches("http://")).await.unwrap();
+            upstream.write_all(late.as_bytes()).await.unwrap();
+            let answer = String::from_utf8(message(&mut upstream).await.unwrap()).unwrap();
+            assert!(answer.contains("ConditionalCheckFailed"), "{answer}");
+            assert!(session::resume(&db, &id, now).await.unwrap().is_none(), "{ends}");
+        }
+        // Nor is an entry written by any of that.
+        let entries = activity::page(&db, &desk.world.org, None, 50, now).await.unwrap().0;
+        let (signed_in, signed_out) = if ends == "replaced" { (2, 1) } else { (1, 1) };
+        let count = |act| entries.iter().filter(|entry| entry.act == act).count();
+        assert_eq!((count(Act::SignedIn), count(Act::SignedOut)), (signed_in, signed_out));
+    }
+    // What was never begun leaves no marker: a stranger could fill the table.
+    let never = Secret::generate().unwrap();
+    session::end(&db, &never, now).await.unwrap();
+    session::sign_out(&db, &never, now, None).await.unwrap();
+    assert!(!desk.whole_access_table().await.contains(&never.derive("stored")));
+}
+
+#[tokio::test]
+async fn signing_out_whose_answer_is_lost_is_done_once() {
+    let desk = Desk::new().await;
+    let (loses, sent) = (Loses::default(), Sent::default());
+    let endpoint = between(ENDPOINT.clone(), Arc::clone(&loses), sent).await;
+    let db = Db::with(local::database::config(&endpoint), Embedded::tables());
+    let browser = desk.admin().await;
+    let id = Secret::parse(&browser.cookies["__Host-session"]).unwrap();
+    let now = desk.world.clock.now();
+    *loses.lock().unwrap() = Some(("TransactWriteItems", "AccessTable"));
+    session::sign_out(&db, &id, now, None).await.unwrap();
+    assert_eq!(*loses.lock().unwrap(), None);
+    let entries = activity::page(&db, &desk.world.org, None, 50, now).await.unwrap().0;
+    assert_eq!(entries.iter().filter(|entry| entry.act == Act::SignedOut).count(), 1);
 }

@@ -3,11 +3,20 @@
 use shared::{
     key::ApiKey,
     plan::Plan,
-    records::{activity::Actor, api_key, organization},
+    records::{
+        activity::Actor,
+        api_key,
+        member::{self, Role},
+        organization,
+    },
     scope::Scope,
+    value::Email,
 };
 
-use crate::desk::{Desk, Page, id};
+use crate::{
+    desk::{Desk, Page, id},
+    world::World,
+};
 
 #[tokio::test]
 async fn activity_tells_who_did_what_from_where_and_forgets_after_400_days() {
@@ -24,15 +33,85 @@ async fn activity_tells_who_did_what_from_where_and_forgets_after_400_days() {
     };
     let page = browser.get("/settings/activity").await;
     let rows = cells(&page);
-    assert_eq!(rows.len(), 2);
-    let wanted = format!("2026-11-24 12:00 UTC{}createdtold hh_live_{}…{}192.0.2.1", desk.admin, id(&key), &key[52..]);
+    let at = "2026-11-24 12:00 UTC";
+    let wanted = format!("{at}{}createdtold hh_live_{}…{}192.0.2.1", desk.admin, id(&key), &key[52..]);
     assert!(rows.contains(&wanted), "{rows:?}");
-    assert!(rows.iter().any(|row| row.contains("operatorcreatedtest") && row.ends_with("—")), "{rows:?}");
+    assert!(rows.iter().any(|row| row.contains("operator (local)createdtest") && row.ends_with("—")), "{rows:?}");
+    assert!(rows.contains(&format!("{at}operator (local)member added{}, admin—", desk.admin)), "{rows:?}");
+    assert!(rows.contains(&format!("{at}{}signed in—192.0.2.1", desk.admin)), "{rows:?}");
+    // The two members, the two keys, the admin's sign-in.
+    assert_eq!(rows.len(), 5);
     desk.world.clock.set("2027-12-29T11:59:59.999Z");
     let mut browser = desk.admin().await;
-    assert_eq!(cells(&browser.get("/settings/activity").await).len(), 2);
+    assert_eq!(cells(&browser.get("/settings/activity").await).len(), 6);
     desk.world.clock.set("2027-12-29T12:00:00.000Z");
-    assert!(browser.get("/settings/activity").await.shown(200).contains("Nothing yet"));
+    assert_eq!(cells(&browser.get("/settings/activity").await).len(), 1);
+}
+
+#[tokio::test]
+async fn activity_tells_of_members_the_plan_and_sign_ins_and_of_nothing_that_was_refused() {
+    let desk = Desk::on(Plan::Enterprise).await;
+    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
+    let arn = "arn:aws:sts::123456789012:assumed-role/Admin/ada";
+    let actor = Actor::aws(arn);
+    let email = Email::new(&format!("Bob@{org}.example")).unwrap();
+    let strange = Email::new(&format!("nobody@{org}.example")).unwrap();
+    member::add(db, org, now, &email, Role::Member, &actor).await.unwrap();
+    assert!(member::add(db, org, now, &email, Role::Admin, &actor).await.is_err());
+    assert!(member::set_role(db, org, now, &email, Role::Admin, &actor).await.unwrap());
+    assert!(member::set_role(db, org, now, &email, Role::Admin, &actor).await.unwrap());
+    assert!(!member::set_role(db, org, now, &strange, Role::Admin, &actor).await.unwrap());
+    assert!(member::remove(db, org, now, &email, &actor).await.unwrap());
+    assert!(!member::remove(db, org, now, &email, &actor).await.unwrap());
+    for plan in [Plan::Professional, Plan::Professional] {
+        assert!(organization::set_plan(db, org, now, plan, &actor).await.unwrap());
+    }
+    // Nobody of another organization is touched, nor told of.
+    let other = World::new().await;
+    assert!(!member::remove(db, &other.org, now, &Email::new(&desk.admin).unwrap(), &actor).await.unwrap());
+    let (mut admin, mut member) = (desk.admin().await, desk.member().await);
+    let token = member.token().await;
+    member.post("/settings/sign-out", &[("token", &token)]).await;
+    member.post("/settings/sign-out", &[("token", &token)]).await;
+    let mut stranger = desk.browser();
+    stranger.sign_in(2).await.shown(403);
+    stranger.get("/settings/callback?error=server_error").await.shown(400);
+
+    let page = admin.get("/settings/activity").await;
+    let (as_admin, text) = (page.shown(200).to_owned(), |of: &str| of.replace(&org.to_string(), "org"));
+    let count = |what: &str| text(&as_admin).matches(what).count();
+    let by = format!("<td>operator ({arn})</td>");
+    for (wanted, times) in [
+        (format!("{by}<td>member added</td><td>Bob@org.example, member</td>"), 1),
+        (format!("{by}<td>member changed</td><td>Bob@org.example, admin</td>"), 1),
+        (format!("{by}<td>member removed</td><td>Bob@org.example, admin</td>"), 1),
+        (format!("{by}<td>plan changed</td><td>from Enterprise to Professional</td>"), 1),
+        ("<td>admin@org.example</td><td>signed in</td><td>—</td><td>192.0.2.1</td>".to_owned(), 1),
+        ("<td>member@org.example</td><td>signed in</td><td>—</td><td>192.0.2.1</td>".to_owned(), 1),
+        ("<td>member@org.example</td><td>signed out</td><td>—</td><td>192.0.2.1</td>".to_owned(), 1),
+        ("<tr><td>".to_owned(), 10),
+    ] {
+        assert_eq!(count(&wanted), times, "{wanted}: {as_admin}");
+    }
+    // A member sees what was done, and neither from where nor by which account of the operator's.
+    let as_member = desk.member().await.get("/settings/activity").await;
+    let as_member = as_member.shown(200);
+    assert!(as_member.contains("<td>operator</td><td>member added</td>"), "{as_member}");
+    for hidden in ["192.0.2.1", "IP address", "arn:", "(local)"] {
+        assert!(!as_member.contains(hidden), "{hidden}: {as_member}");
+    }
+}
+
+#[tokio::test]
+async fn an_entry_of_a_later_version_is_passed_over() {
+    let desk = Desk::new().await;
+    let mut browser = desk.admin().await;
+    let put = desk.world.client.put_item().table_name("AccessTable");
+    let string = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
+    let put = put.item("pk", string(&format!("ORG#{}#ACTIVITY", desk.world.org)));
+    let put = put.item("sk", string("2026-11-24T12:00:00.000Z#later000")).item("act", string("webhook-created"));
+    put.item("actor", string("operator")).send().await.unwrap();
+    assert!(browser.get("/settings/activity").await.shown(200).contains("signed in"));
 }
 
 #[tokio::test]
@@ -82,9 +161,9 @@ async fn refusals_of_every_reason_ride_on_the_next_request_and_cost_nothing() {
         let answer = desk.world.call("POST", "/api/v1/jobs", Some(key), body()).await;
         answer.error(403, "insufficient_scope");
     }
-    organization::set_plan(&desk.world.db, &desk.world.org, Plan::Free).await.unwrap();
+    desk.world.set_plan(Plan::Free).await;
     get().await.error(403, "plan_no_api_access");
-    organization::set_plan(&desk.world.db, &desk.world.org, Plan::Starter).await.unwrap();
+    desk.world.set_plan(Plan::Starter).await;
     desk.world.tally.take();
     get().await.ok(200);
     assert_eq!(desk.world.tally.take(), plain, "what rides along is free");

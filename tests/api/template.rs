@@ -74,7 +74,7 @@ fn people_who_sign_in_are_in_a_pool_that_only_the_operator_adds_to_and_have_a_se
         (&client["AllowedOAuthFlows"], &client["AllowedOAuthScopes"]),
         (&json!(["code"]), &json!(["openid", "email"]))
     );
-    for (urls, path) in [("CallbackURLs", settings::CALLBACK), ("LogoutURLs", "/settings/signed-out")] {
+    for (urls, path) in [("CallbackURLs", settings::CALLBACK), ("LogoutURLs", settings::SIGNED_OUT)] {
         let wanted = [
             json!("HasDomain"),
             json!(format!("https://${{DomainName}}{path}")),

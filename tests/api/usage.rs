@@ -11,7 +11,6 @@ use shared::{
     records::{
         activity::Actor,
         api_key::{self, NewKey},
-        organization,
     },
     scope::Scope,
 };
@@ -73,7 +72,7 @@ async fn an_unlimited_month_has_no_limit_and_a_plan_without_access_still_tells()
     let world = World::frozen(Plan::Enterprise).await;
     let month = json!({ "limit": null, "used": 0, "remaining": null, "resetsAt": "2026-12-01T00:00:00.000Z" });
     assert_eq!(usage(&world).await["month"], month);
-    assert!(organization::set_plan(&world.db, &world.org, Plan::Free).await.unwrap());
+    world.set_plan(Plan::Free).await;
     assert_eq!(usage(&world).await["month"]["remaining"], 0);
 }
 
@@ -95,7 +94,7 @@ async fn it_needs_no_scope_costs_no_month_and_counts_for_the_burst() {
 #[tokio::test]
 async fn what_is_refused_for_scope_plan_or_month_counts_for_the_day_and_for_the_burst_does_not() {
     let world = World::frozen(Plan::Enterprise).await;
-    assert!(organization::set_plan(&world.db, &world.org, Plan::Free).await.unwrap());
+    world.set_plan(Plan::Free).await;
     for _ in 0..59 {
         world.get("/api/v1/jobs").await.error(403, "plan_no_api_access");
     }

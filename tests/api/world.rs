@@ -184,6 +184,12 @@ impl World {
         self.new_key(scopes).await
     }
 
+    /// Puts the organization on another plan.
+    pub async fn set_plan(&self, plan: Plan) {
+        let now = self.clock.now();
+        assert!(organization::set_plan(&self.db, &self.org, now, plan, &Actor::operator()).await.unwrap());
+    }
+
     /// So many requests of the month of [`START`] are made.
     pub async fn use_up_month(&self, requests: u64) {
         let update = self.client.update_item().table_name(Embedded::tables().access);

@@ -1,13 +1,13 @@
-//! Who made, rotated and revoked what.
+//! Who did what: to keys, members and the plan, and who signed in and out.
 
 use axum::extract::State;
 use maud::{Markup, html};
-use shared::records::activity;
+use shared::records::activity::{self, Actor, Subject};
 
 use crate::{
     Settings,
     fields::Fields,
-    page::{self, Section, moment},
+    page::{self, Section, moment, plan_name},
     refusal::Refusal,
     visitor::Visitor,
 };
@@ -24,25 +24,28 @@ pub(crate) async fn list(
     let now = app.clock.now();
     let cursor = query.cursor()?;
     let (entries, next) = activity::page(&app.db, visitor.org(), cursor.as_ref(), LIMIT, now).await?;
+    // Where people are is for admins to know, and so is who the operator is.
+    let is_admin = visitor.is_admin();
     let content = html! {
         h1 { "Activity" }
-        p { "What was done to your organization's keys, latest first. It is kept for 400 days." }
+        p { "What was done to your organization's keys, members and plan, and who signed in and out, latest first. It is kept for 400 days." }
         @if entries.is_empty() {
-            div class="empty" { h2 { "Nothing yet" } p { "Creating the first " a href=(crate::HOME) { "key" } " will be the first entry." } }
+            div class="empty" { h2 { "Nothing yet" } p { "Creating a " a href=(crate::HOME) { "key" } " will be an entry." } }
         } @else {
             div class="scroll" role="region" aria-label="Activity" {
                 table {
                     thead { tr {
-                        th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "Action" } th scope="col" { "Key" } th scope="col" { "IP address" }
+                        th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "Action" } th scope="col" { "What" }
+                        @if is_admin { th scope="col" { "IP address" } }
                     } }
                     tbody {
                         @for entry in &entries {
                             tr {
                                 td { (moment(entry.at)) }
-                                td { (entry.actor.name()) }
-                                td { (entry.act.as_str()) }
-                                td { (entry.key_name) " " code { (entry.key.display_form(&entry.last_four)) } }
-                                td { (entry.address().unwrap_or("—")) }
+                                td { (who(&entry.actor, is_admin)) }
+                                td { (entry.act.about()) }
+                                td { (what(&entry.subject)) }
+                                @if is_admin { td { (entry.address().unwrap_or("—")) } }
                             }
                         }
                     }
@@ -52,4 +55,22 @@ pub(crate) async fn list(
         (page::pages(Section::Activity.path(), cursor.is_none(), next.as_ref()))
     };
     Ok(page::within(&visitor, Section::Activity, "Activity", &content))
+}
+
+fn who(actor: &Actor, is_admin: bool) -> Markup {
+    html! {
+        (actor.name())
+        @if let Some(caller) = actor.caller().filter(|_| is_admin) { " (" (caller) ")" }
+    }
+}
+
+fn what(subject: &Subject) -> Markup {
+    html! {
+        @match subject {
+            Subject::Key { id, name, last_four } => { (name) " " code { (id.display_form(last_four)) } }
+            Subject::Member { email, role } => { (email) ", " (role.as_str()) }
+            Subject::Plan { before, after } => { "from " (plan_name(*before)) " to " (plan_name(*after)) }
+            Subject::Session => "—",
+        }
+    }
 }

@@ -3,33 +3,52 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta, Utc};
 use openidconnect::{
-    AccessTokenHash, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet,
-    EndpointSet, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
-    RequestTokenError, Scope, TokenResponse,
-    core::{CoreAuthenticationFlow, CoreClient, CoreErrorResponseType, CoreJwsSigningAlgorithm, CoreProviderMetadata},
+    AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AuthorizationCode, ClientId, ClientSecret,
+    CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpClientError, IdTokenFields,
+    IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl,
+    RequestTokenError, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse,
+    core::{
+        CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClientAuthMethod,
+        CoreErrorResponseType, CoreGenderClaim, CoreGrantType, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+        CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType, CoreRevocableToken,
+        CoreRevocationErrorResponse, CoreSubjectIdentifierType, CoreTokenIntrospectionResponse, CoreTokenType,
+    },
     reqwest,
 };
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shared::{
     app::{SettingError, optional, required},
     clock::{Clock, Timestamp},
-    error::Cause,
     secret::Secret,
     value::Email,
 };
 use tokio::sync::Mutex;
 
-use crate::refusal::Refusal;
+use crate::{refusal::Refusal, vendor};
 
-/// Where the issuer sends people back to.
+/// Where the issuer sends people back to who sign in.
 pub const CALLBACK: &str = "/settings/callback";
+/// Where the issuer sends people back to who sign out.
+pub const SIGNED_OUT: &str = "/settings/signed-out";
 /// What the issuer says of itself is believed for so long. A token under a key that is not known yet has it asked again.
 const BELIEVED_MILLIS: i64 = 60 * 60 * 1_000;
 /// But not more often than this, since anybody can send a token.
 const ASKED_AGAIN_MILLIS: i64 = 60 * 1_000;
-/// An answer of the issuer that takes longer is none.
+/// A response of the issuer that takes longer is none, and so is all that it says of itself.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// An issuer that could not be asked is not asked again for so long: whoever wants to sign in meanwhile, which may be anybody, does
+/// not wait for it.
+const GIVEN_UP_MILLIS: i64 = 5_000;
+
+/// Microsoft Entra issues a token as if it were five minutes older, for the sake of clocks that are late.
+const MAX_TOKEN_AGE: TimeDelta = TimeDelta::minutes(10);
+const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
+
+/// A longer authorization code is none: the gateway takes 10 KB of headers and path.
+const MAX_CODE_BYTES: usize = 8 * 1024;
 
 /// Signatures that only the issuer can make. An HMAC is none: its key is also ours.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 6] = [
@@ -41,8 +60,64 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 6] = [
     CoreJwsSigningAlgorithm::EdDsa,
 ];
 
-type Client =
-    CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointMaybeSet, EndpointMaybeSet>;
+/// What an issuer says of itself, with where a session there is ended: whatever it says there keeps nobody from signing in.
+type Metadata = ProviderMetadata<
+    SignOut,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct SignOut {
+    end_session_endpoint: Option<Value>,
+}
+
+impl AdditionalProviderMetadata for SignOut {}
+
+/// What an id token says beyond the standard: of an e-mail that Microsoft Entra vouches for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Vouched {
+    xms_edov: Option<Value>,
+}
+
+impl AdditionalClaims for Vouched {}
+
+type IdFields = IdTokenFields<
+    Vouched,
+    EmptyExtraTokenFields,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm,
+>;
+type Tokens = StandardTokenResponse<IdFields, CoreTokenType>;
+type Client = openidconnect::Client<
+    Vouched,
+    CoreAuthDisplay,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJsonWebKey,
+    CoreAuthPrompt,
+    StandardErrorResponse<CoreErrorResponseType>,
+    Tokens,
+    CoreTokenIntrospectionResponse,
+    CoreRevocableToken,
+    CoreRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
 
 /// An OpenID issuer, and who we are for it.
 #[derive(Debug)]
@@ -50,7 +125,15 @@ pub struct Issuer {
     url: String,
     client_id: String,
     client_secret: Option<String>,
-    known: Mutex<Option<(CoreProviderMetadata, Timestamp)>>,
+    known: Mutex<Known>,
+}
+
+/// What is known of the issuer, and since when.
+#[derive(Debug, Default)]
+struct Known {
+    metadata: Option<(Metadata, Timestamp)>,
+    /// Why it could not be asked the last time.
+    failure: Option<(String, Timestamp)>,
 }
 
 /// Who has signed in, as the issuer tells it.
@@ -84,7 +167,7 @@ impl Issuer {
         Ok(url.into())
     }
 
-    /// Exchanges the code for who has signed in, and verifies the token that tells it: signature, issuer, audience, expiry, nonce.
+    /// Exchanges the code for who has signed in, and verifies the token that tells it: signature, issuer, audience, party, time, nonce.
     pub(crate) async fn signed_in(
         &self,
         clock: &Clock,
@@ -92,23 +175,12 @@ impl Issuer {
         secret: &Secret,
         code: String,
     ) -> Result<SignedIn, Refusal> {
+        // An authorization code has printable characters alone (RFC 6749, appendix A.11). Anything else is nothing to ask about.
+        if code.len() > MAX_CODE_BYTES || !code.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            return Err(Refusal::CodeRefused("malformed"));
+        }
         let client = self.client(clock, origin, false).await?;
-        let http = http()?;
-        let exchange = client
-            .exchange_code(AuthorizationCode::new(code))
-            .map_err(|error| Refusal::IssuerUnavailable(whole(&error)))?
-            .set_pkce_verifier(verifier(secret));
-        let tokens = exchange.request_async(&http).await.map_err(|error| match error {
-            // The code: used before, or too old. Any other refusal is of us.
-            RequestTokenError::ServerResponse(refused) if *refused.error() == CoreErrorResponseType::InvalidGrant => {
-                Refusal::SignInRefused
-            }
-            RequestTokenError::ServerResponse(refused) => {
-                Refusal::IssuerUnavailable(format!("the token endpoint answered {}", refused.error()).into())
-            }
-            RequestTokenError::Parse(..) => Refusal::UnverifiedToken("the tokens can't be read".into()),
-            other => Refusal::IssuerUnavailable(whole(&other)),
-        })?;
+        let tokens = self.exchanged(&client, clock, secret, code).await?;
         let verified = verify(&client, clock, &tokens, secret);
         // The issuer may have a new key.
         match verified {
@@ -119,58 +191,136 @@ impl Issuer {
         }
     }
 
+    /// What the token endpoint gives for the code.
+    async fn exchanged(
+        &self,
+        client: &Client,
+        clock: &Clock,
+        secret: &Secret,
+        code: String,
+    ) -> Result<Tokens, Refusal> {
+        let unavailable = |error: &dyn std::error::Error| Refusal::IssuerUnavailable(whole(error).into());
+        let http = http().map_err(|error| unavailable(&error))?;
+        let exchange = client
+            .exchange_code(AuthorizationCode::new(code))
+            .map_err(|error| unavailable(&error))?
+            .set_pkce_verifier(verifier(secret));
+        let error = match exchange.request_async(&http).await {
+            Ok(tokens) => return Ok(tokens),
+            Err(error) => error,
+        };
+        Err(match &error {
+            RequestTokenError::ServerResponse(refused) => match refused.error() {
+                // The code: used before, too old, or not one of theirs. Any browser can bring one.
+                CoreErrorResponseType::InvalidGrant => Refusal::CodeRefused("invalid_grant"),
+                CoreErrorResponseType::InvalidRequest => Refusal::CodeRefused("invalid_request"),
+                // Any other refusal is of us.
+                error => Refusal::IssuerUnavailable(format!("the token endpoint answered {error}").into()),
+            },
+            RequestTokenError::Parse(..) => Refusal::UnverifiedToken("the tokens can't be read".into()),
+            RequestTokenError::Request(HttpClientError::Reqwest(slow)) if slow.is_timeout() => {
+                self.known.lock().await.failure = Some((whole(slow), clock.now()));
+                unavailable(&error)
+            }
+            _ => unavailable(&error),
+        })
+    }
+
+    /// Where the browser ends its session at the issuer, to come back here. `None`: the issuer names no such place.
+    pub(crate) async fn sign_out_url(&self, clock: &Clock, origin: &str) -> Result<Option<String>, Refusal> {
+        let metadata = self.metadata(clock, false).await?;
+        let end_session = metadata.additional_metadata().end_session_endpoint.as_ref().and_then(Value::as_str);
+        let authorization = metadata.authorization_endpoint().url();
+        let back = format!("{origin}{SIGNED_OUT}");
+        let url = vendor::sign_out_url(&self.url, authorization, end_session, &self.client_id, &back);
+        Ok(url.map(String::from))
+    }
+
     /// A client of the issuer, as it describes itself. `again`: what is known of it may be out of date.
     async fn client(&self, clock: &Clock, origin: &str, again: bool) -> Result<Client, Refusal> {
-        let now = clock.now();
-        let mut known = self.known.lock().await;
-        let limit = if again { ASKED_AGAIN_MILLIS } else { BELIEVED_MILLIS };
-        let fresh = known.as_ref().filter(|(_, asked)| (0..limit).contains(&(now.as_millis() - asked.as_millis())));
-        let metadata = if let Some((metadata, _)) = fresh {
-            metadata.clone()
-        } else {
-            let unavailable = Refusal::IssuerUnavailable;
-            let url = IssuerUrl::new(self.url.clone()).map_err(|error| unavailable(whole(&error)))?;
-            let metadata = CoreProviderMetadata::discover_async(url, &http()?).await;
-            let metadata = metadata.map_err(|error| unavailable(whole(&error)))?;
-            *known = Some((metadata.clone(), now));
-            metadata
-        };
-        drop(known);
+        let metadata = self.metadata(clock, again).await?;
         let back = RedirectUrl::new(format!("{origin}{CALLBACK}"))
             .map_err(|_| Refusal::Malformed("The request does not say which host it is for."))?;
         let secret = self.client_secret.clone().map(ClientSecret::new);
-        Ok(CoreClient::from_provider_metadata(metadata, ClientId::new(self.client_id.clone()), secret)
-            .set_redirect_uri(back))
+        let client = Client::from_provider_metadata(metadata, ClientId::new(self.client_id.clone()), secret);
+        Ok(client.set_redirect_uri(back))
+    }
+
+    /// What the issuer says of itself. `again`: what is known of it may be out of date.
+    async fn metadata(&self, clock: &Clock, again: bool) -> Result<Metadata, Refusal> {
+        let mut known = self.known.lock().await;
+        let now = clock.now();
+        let is_within = |at: Timestamp, limit| (0..limit).contains(&(now.as_millis() - at.as_millis()));
+        if let Some((why, _)) = known.failure.as_ref().filter(|(_, at)| is_within(*at, GIVEN_UP_MILLIS)) {
+            return Err(Refusal::IssuerUnavailable(format!("not asked again yet: {why}").into()));
+        }
+        let limit = if again { ASKED_AGAIN_MILLIS } else { BELIEVED_MILLIS };
+        if let Some((metadata, _)) = known.metadata.as_ref().filter(|(_, asked)| is_within(*asked, limit)) {
+            return Ok(metadata.clone());
+        }
+        match tokio::time::timeout(TIMEOUT, self.discovered()).await {
+            Ok(Ok(metadata)) => {
+                *known = Known { metadata: Some((metadata.clone(), now)), failure: None };
+                Ok(metadata)
+            }
+            failed => {
+                let why = failed.map_or_else(|late| late.to_string(), |error| error.err().unwrap_or_default());
+                known.failure = Some((why.clone(), clock.now()));
+                Err(Refusal::IssuerUnavailable(why.into()))
+            }
+        }
+    }
+
+    /// Asks the issuer for it, and for its keys.
+    async fn discovered(&self) -> Result<Metadata, String> {
+        let url = IssuerUrl::new(self.url.clone()).map_err(|error| whole(&error))?;
+        let http = http().map_err(|error| whole(&error))?;
+        Metadata::discover_async(url, &http).await.map_err(|error| whole(&error))
     }
 }
 
-fn verify(
-    client: &Client,
-    clock: &Clock,
-    tokens: &openidconnect::core::CoreTokenResponse,
-    secret: &Secret,
-) -> Result<SignedIn, Refusal> {
+fn verify(client: &Client, clock: &Clock, tokens: &Tokens, secret: &Secret) -> Result<SignedIn, Refusal> {
+    let unverified = |error: &dyn std::error::Error| Refusal::UnverifiedToken(whole(error).into());
     let token = tokens.id_token().ok_or_else(|| Refusal::UnverifiedToken("no id token".into()))?;
-    let now = clock.now();
+    let now = DateTime::from_timestamp_millis(clock.now().as_millis()).unwrap_or_default();
     let verifier = client
         .id_token_verifier()
         .set_allowed_algs(ALGORITHMS)
-        .set_time_fn(move || DateTime::from_timestamp_millis(now.as_millis()).unwrap_or_default());
-    let claims = token
-        .claims(&verifier, &Nonce::new(secret.derive("nonce")))
-        .map_err(|error| Refusal::UnverifiedToken(whole(&error)))?;
+        .set_time_fn(move || now)
+        .set_issue_time_verifier_fn(move |issued| check_issued(issued, now));
+    let claims = token.claims(&verifier, &Nonce::new(secret.derive("nonce"))).map_err(|error| unverified(&error))?;
+    // Whom the token was issued to, where the issuer says so (OpenID Connect Core 1.0, section 3.1.3.7). The crate leaves it to us.
+    if claims.authorized_party().is_some_and(|party| *party != *client.client_id()) {
+        return Err(Refusal::UnverifiedToken("the token was issued to another client".into()));
+    }
     if let Some(told) = claims.access_token_hash() {
-        let algorithm = token.signing_alg().map_err(|error| Refusal::UnverifiedToken(whole(&error)))?;
-        let key = token.signing_key(&verifier).map_err(|error| Refusal::UnverifiedToken(whole(&error)))?;
+        let algorithm = token.signing_alg().map_err(|error| unverified(&error))?;
+        let key = token.signing_key(&verifier).map_err(|error| unverified(&error))?;
         let hash = AccessTokenHash::from_token(tokens.access_token(), algorithm, key);
-        if hash.map_err(|error| Refusal::UnverifiedToken(whole(&error)))? != *told {
+        if hash.map_err(|error| unverified(&error))? != *told {
             return Err(Refusal::UnverifiedToken("the access token is another".into()));
         }
     }
-    let email = claims.email().and_then(|email| Email::of_member(email).ok());
     // An address that anybody could have typed is nobody's.
-    let email = email.filter(|_| claims.email_verified() == Some(true)).ok_or(Refusal::NoMember)?;
+    let edov = claims.additional_claims().xms_edov.as_ref();
+    if !vendor::is_email_verified(claims.issuer(), claims.email_verified(), edov) {
+        return Err(Refusal::NoMember);
+    }
+    let email = claims.email().and_then(|email| Email::of_member(email).ok()).ok_or(Refusal::NoMember)?;
     Ok(SignedIn { email, issuer: claims.issuer().to_string(), subject: claims.subject().to_string() })
+}
+
+/// The token is fetched as soon as it is issued. One from much earlier or later is another's, or of a clock that is not to be trusted
+/// with its expiry either.
+fn check_issued(issued: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String> {
+    let age = now.signed_duration_since(issued);
+    if age > MAX_TOKEN_AGE {
+        Err(format!("issued {} s ago", age.num_seconds()))
+    } else if age < -MAX_CLOCK_SKEW {
+        Err(format!("issued {} s from now", -age.num_seconds()))
+    } else {
+        Ok(())
+    }
 }
 
 /// The state that goes with the browser to the issuer and back: who brings it has begun the sign-in.
@@ -184,18 +334,17 @@ fn verifier(secret: &Secret) -> PkceCodeVerifier {
 }
 
 /// An error with all that is behind it: the first alone says little more than that there was one.
-fn whole(error: &dyn std::error::Error) -> Cause {
+fn whole(error: &dyn std::error::Error) -> String {
     let behind = std::iter::successors(error.source(), |error| error.source());
-    behind.fold(error.to_string(), |text, error| format!("{text}: {error}")).into()
+    behind.fold(error.to_string(), |text, error| format!("{text}: {error}"))
 }
 
 /// Made for each use, which is rare: a client that was kept would have its connections frozen with the instance.
-fn http() -> Result<reqwest::Client, Refusal> {
+fn http() -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
         // The issuer's endpoints are where it says they are.
         .redirect(reqwest::redirect::Policy::none())
         .timeout(TIMEOUT)
         .no_proxy()
         .build()
-        .map_err(|error| Refusal::IssuerUnavailable(whole(&error)))
 }

@@ -16,6 +16,7 @@ mod revoke;
 mod rotate;
 mod sign_in;
 mod usage;
+pub mod vendor;
 mod visitor;
 
 use std::{sync::Arc, time::Duration};
@@ -34,7 +35,7 @@ use shared::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use issuer::{CALLBACK, Issuer};
+pub use issuer::{CALLBACK, Issuer, SIGNED_OUT};
 use page::Section;
 use refusal::Refusal;
 
@@ -58,7 +59,7 @@ pub fn router(app: App, issuer: Issuer) -> Router {
         .route(sign_in::SIGN_IN, get(sign_in::start))
         .route(CALLBACK, get(sign_in::callback))
         .route("/settings/sign-out", post(sign_in::end))
-        .route("/settings/signed-out", get(sign_in::ended))
+        .route(SIGNED_OUT, get(sign_in::ended))
         .route(Section::Keys.path(), get(keys::list).post(new_key::create))
         .route("/settings/keys/new", get(new_key::new))
         .route("/settings/keys/{id}/rotate", get(rotate::ask).post(rotate::rotate))

@@ -23,7 +23,7 @@ use crate::{
     fields::Fields,
     keys::left,
     page::{self, Section, display_form, plan_name},
-    refusal::Refusal,
+    refusal::{Code, Refusal},
     visitor::{Admin, AdminPosted, Visitor},
 };
 
@@ -174,7 +174,10 @@ pub(crate) async fn create(
     let id = draft.key_id(&visitor).ok_or(Refusal::Forged)?;
     let new = match draft.check(&fields, now) {
         Ok(new) => new,
-        Err(wrong) => return Ok((StatusCode::UNPROCESSABLE_ENTITY, form(&visitor, &draft, &wrong)).into_response()),
+        Err(wrong) => {
+            let form = form(&visitor, &draft, &wrong);
+            return Ok(Code::WrongFields.on((StatusCode::UNPROCESSABLE_ENTITY, form)));
+        }
     };
     let key = ApiKey::with_id(&id)?;
     let scopes = new.scopes.clone();
@@ -240,5 +243,10 @@ fn not_created(visitor: &Visitor, before: Option<&KeySummary>) -> Response {
         }
         p { a class="button" href=(HOME) { "To the API keys" } }
     };
-    (StatusCode::CONFLICT, page::within(visitor, Section::Keys, "No key was created", &content)).into_response()
+    let code = match before {
+        Some(_) => Code::AlreadyCreated,
+        None if plan.has_api_access() => Code::PlanLimit,
+        None => Code::NoApiAccess,
+    };
+    code.on((StatusCode::CONFLICT, page::within(visitor, Section::Keys, "No key was created", &content)))
 }

@@ -109,19 +109,27 @@ pub(crate) fn within(visitor: &Visitor, section: Section, title: &str, content: 
             button type="submit" { "Sign out" }
         }
     };
-    frame(title, &header, content)
+    frame(title, None, &header, content)
 }
 
 /// A page for anybody.
 pub(crate) fn alone(title: &str, content: &Markup) -> Markup {
-    let header = html! {
-        p class="where" { "Settings › Developer" }
-        nav aria-label="Settings" { ul { li { a href="/docs" { "Developer guides" } } } }
-    };
-    frame(title, &header, content)
+    frame(title, None, &header_of_nobody(), content)
 }
 
-fn frame(title: &str, header: &Markup, content: &Markup) -> Markup {
+/// A page for anybody that leads on to `url` at once, without a script.
+pub(crate) fn leading_to(url: &str, title: &str, content: &Markup) -> Markup {
+    frame(title, Some(url), &header_of_nobody(), content)
+}
+
+fn header_of_nobody() -> Markup {
+    html! {
+        p class="where" { "Settings › Developer" }
+        nav aria-label="Settings" { ul { li { a href="/docs" { "Developer guides" } } } }
+    }
+}
+
+fn frame(title: &str, onward: Option<&str>, header: &Markup, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -131,6 +139,7 @@ fn frame(title: &str, header: &Markup, content: &Markup) -> Markup {
                 title { (title) " · Head Honta settings" }
                 meta name="color-scheme" content="light dark";
                 meta name="robots" content="noindex";
+                @if let Some(url) = onward { meta http-equiv="refresh" content=(format!("0; url={url}")); }
                 link rel="icon" href=(ICON.path()) type="image/svg+xml";
                 link rel="stylesheet" href=(STYLE.path());
                 script src=(SCRIPT.path()) defer {}

@@ -10,7 +10,7 @@ use form_urlencoded::byte_serialize;
 use maud::{Markup, html};
 use shared::{
     db::DbError,
-    error::{ApiError, Cause},
+    error::{ApiError, Cause, ErrorCode},
     key::NoRandomness,
     serve::OwnBody,
 };
@@ -36,8 +36,12 @@ pub(crate) enum Refusal {
     Malformed(&'static str),
     /// What came back from the issuer belongs to no sign-in of this browser.
     SignInOver,
-    /// The person did not want to sign in, or the code was not good any more.
-    SignInRefused,
+    /// The person did not want to sign in.
+    SignInCancelled,
+    /// The browser came back with an error. For the log: which.
+    SignInFailed(&'static str),
+    /// The code that the browser brought is not good, or not any more. For the log: what it is called.
+    CodeRefused(&'static str),
     /// What the issuer told can't be verified. For the log: why.
     UnverifiedToken(Cause),
     /// The issuer can't be reached, or does not take us for its client. For the log: why.
@@ -48,7 +52,95 @@ pub(crate) enum Refusal {
     Failed(ApiError),
 }
 
+/// What the log calls a refusal; none is told to anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    NotSignedIn,
+    SignedOut,
+    ForgedForm,
+    NotAdmin,
+    NotFound,
+    MethodNotAllowed,
+    MalformedRequest,
+    SignInOver,
+    SignInCancelled,
+    SignInFailed,
+    GrantRefused,
+    UnverifiedToken,
+    IssuerUnavailable,
+    NoMember,
+    WrongFields,
+    AlreadyCreated,
+    PlanLimit,
+    NoApiAccess,
+    NotServed,
+    Overtaken,
+    /// One of the API's errors.
+    Api(ErrorCode),
+}
+
+impl Code {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSignedIn => "not_signed_in",
+            Self::SignedOut => "signed_out",
+            Self::ForgedForm => "forged_form",
+            Self::NotAdmin => "not_admin",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::MalformedRequest => "malformed_request",
+            Self::SignInOver => "sign_in_over",
+            Self::SignInCancelled => "sign_in_cancelled",
+            Self::SignInFailed => "sign_in_failed",
+            Self::GrantRefused => "code_refused",
+            Self::UnverifiedToken => "unverified_token",
+            Self::IssuerUnavailable => "issuer_unavailable",
+            Self::NoMember => "no_member",
+            Self::WrongFields => "wrong_fields",
+            Self::AlreadyCreated => "already_created",
+            Self::PlanLimit => "plan_limit",
+            Self::NoApiAccess => "no_api_access",
+            Self::NotServed => "key_not_served",
+            Self::Overtaken => "already_rotated",
+            Self::Api(code) => code.as_str(),
+        }
+    }
+
+    /// The response, with the code for the log.
+    pub(crate) fn on(self, response: impl IntoResponse) -> Response {
+        self.because(None, response)
+    }
+
+    fn because(self, reason: Option<&'static str>, response: impl IntoResponse) -> Response {
+        let mut response = response.into_response();
+        response.extensions_mut().insert(OwnBody { code: self.as_str(), reason });
+        response
+    }
+}
+
 impl Refusal {
+    pub(crate) const fn code(&self) -> Code {
+        match self {
+            Self::SignInFirst(_) => Code::NotSignedIn,
+            Self::SignedOut => Code::SignedOut,
+            Self::Forged => Code::ForgedForm,
+            Self::NotAdmin => Code::NotAdmin,
+            Self::Unknown => Code::NotFound,
+            Self::MethodNotAllowed => Code::MethodNotAllowed,
+            Self::Malformed(_) => Code::MalformedRequest,
+            Self::SignInOver => Code::SignInOver,
+            Self::SignInCancelled => Code::SignInCancelled,
+            Self::SignInFailed(_) => Code::SignInFailed,
+            Self::CodeRefused(_) => Code::GrantRefused,
+            Self::UnverifiedToken(_) => Code::UnverifiedToken,
+            Self::IssuerUnavailable(_) => Code::IssuerUnavailable,
+            Self::NoMember => Code::NoMember,
+            Self::Failed(error) => Code::Api(error.code()),
+        }
+    }
+
+    /// What came through the browser is a 4xx, whatever it says: anybody can send it. A 5xx is a failure of ours, or of the issuer when
+    /// we ask it ourselves.
     fn status(&self) -> StatusCode {
         match self {
             Self::SignInFirst(_) => StatusCode::SEE_OTHER,
@@ -56,9 +148,12 @@ impl Refusal {
             Self::Forged | Self::NotAdmin | Self::NoMember => StatusCode::FORBIDDEN,
             Self::Unknown => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Malformed(_) | Self::SignInOver | Self::SignInRefused | Self::UnverifiedToken(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Malformed(_)
+            | Self::SignInOver
+            | Self::SignInCancelled
+            | Self::SignInFailed(_)
+            | Self::CodeRefused(_)
+            | Self::UnverifiedToken(_) => StatusCode::BAD_REQUEST,
             Self::IssuerUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(error) => error.code().status(),
         }
@@ -86,8 +181,13 @@ impl Refusal {
                 "Not signed in",
                 "This sign-in was begun in another browser, too long ago, or before another one. Begin it again.",
             ),
-            Self::SignInRefused => {
-                ("Not signed in", "The sign-in was cancelled, or took too long. You can begin it again.")
+            Self::SignInCancelled => ("Not signed in", "The sign-in was cancelled. You can begin it again."),
+            Self::SignInFailed(_) => (
+                "Not signed in",
+                "The sign-in service sent you back without signing you in. Begin again; if it stays, ask whoever runs this service.",
+            ),
+            Self::CodeRefused(_) => {
+                ("Not signed in", "The sign-in took too long, or this page was opened twice. You can begin it again.")
             }
             Self::UnverifiedToken(_) => {
                 ("Not signed in", "What the sign-in told us could not be verified, so nobody was signed in.")
@@ -116,7 +216,9 @@ impl Refusal {
             Self::SignInFirst(_)
             | Self::SignedOut
             | Self::SignInOver
-            | Self::SignInRefused
+            | Self::SignInCancelled
+            | Self::SignInFailed(_)
+            | Self::CodeRefused(_)
             | Self::UnverifiedToken(_) => html! { p { a class="button" href=(SIGN_IN) { "Sign in" } } },
             Self::NoMember | Self::IssuerUnavailable(_) => html! { p { a href="/docs" { "To the guides" } } },
             _ => html! { p { a class="button" href=(crate::HOME) { "To the API keys" } } },
@@ -137,7 +239,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         if let Self::SignInFirst(path) = &self {
             let path: String = byte_serialize(path.as_bytes()).collect();
-            return Redirect::to(&format!("{SIGN_IN}?return={path}")).into_response();
+            return self.code().on(Redirect::to(&format!("{SIGN_IN}?return={path}")));
         }
         let (title, text) = self.words();
         let content = html! {
@@ -145,9 +247,12 @@ impl IntoResponse for Refusal {
             p { (text) }
             (self.way_on())
         };
-        let mut response = (self.status(), page::alone(title, &content)).into_response();
+        let reason = match self {
+            Self::SignInFailed(reason) | Self::CodeRefused(reason) => Some(reason),
+            _ => None,
+        };
+        let mut response = self.code().because(reason, (self.status(), page::alone(title, &content)));
         if let Some(error) = self.into_logged() {
-            response.extensions_mut().insert(OwnBody);
             response.extensions_mut().insert(Arc::new(error));
         }
         response

@@ -21,7 +21,7 @@ use crate::{
     keys::{facts, state, used_since},
     new_key::{EXPIRIES, secret},
     page::{self, Section, moment},
-    refusal::Refusal,
+    refusal::{Code, Refusal},
     visitor::{Admin, AdminPosted, Visitor},
 };
 
@@ -146,7 +146,7 @@ fn not_served(visitor: &Visitor, key: &KeySummary, now: Timestamp) -> Response {
         }
         p { a class="button" href=(HOME) { "To the API keys" } }
     };
-    (StatusCode::CONFLICT, page::within(visitor, Section::Keys, "Not rotated", &content)).into_response()
+    Code::NotServed.on((StatusCode::CONFLICT, page::within(visitor, Section::Keys, "Not rotated", &content)))
 }
 
 fn overtaken(visitor: &Visitor, path: &str) -> Response {
@@ -155,5 +155,5 @@ fn overtaken(visitor: &Visitor, path: &str) -> Response {
         p { "Nothing was changed by this: somebody, or this form sent twice, was quicker. Look at the key before you rotate it again." }
         p { a class="button" href=(path) { "Look again" } }
     };
-    (StatusCode::CONFLICT, page::within(visitor, Section::Keys, "Not rotated", &content)).into_response()
+    Code::Overtaken.on((StatusCode::CONFLICT, page::within(visitor, Section::Keys, "Not rotated", &content)))
 }

@@ -5,9 +5,10 @@ use axum::{
     http::{header, request::Parts},
     response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
-use maud::html;
+use maud::{Markup, html};
 use shared::{
     records::{
+        activity::Actor,
         member::{self, Identity},
         session,
     },
@@ -17,10 +18,10 @@ use shared::{
 use crate::{
     HOME, Settings,
     fields::Fields,
-    issuer::{self, SignedIn},
+    issuer::{self, SIGNED_OUT, SignedIn},
     page,
     refusal::Refusal,
-    visitor::{Posted, SESSION_COOKIE, Visitor, cookie, is_same, origin, session_id, set_cookie},
+    visitor::{Leaving, SESSION_COOKIE, Visitor, address, cookie, is_same, origin, session_id, set_cookie},
 };
 
 /// Where a sign-in begins.
@@ -29,6 +30,30 @@ pub(crate) const SIGN_IN: &str = "/settings/sign-in";
 const SIGN_IN_COOKIE: &str = "__Host-sign-in";
 /// For so long.
 const SIGN_IN_SECS: i64 = 10 * 60;
+/// What the browser has between signing out here and being led on to the issuer.
+const SIGNED_OUT_COOKIE: &str = "__Host-signed-out";
+/// For so long.
+const SIGNED_OUT_SECS: i64 = 60;
+
+/// What an issuer may send a browser back with (RFC 6749, section 4.1.2.1; OpenID Connect Core 1.0, section 3.1.2.6), less
+/// `access_denied`. Anything else is somebody's own text, and stays out of the log.
+const ERRORS: [&str; 15] = [
+    "account_selection_required",
+    "consent_required",
+    "interaction_required",
+    "invalid_request",
+    "invalid_request_object",
+    "invalid_request_uri",
+    "invalid_scope",
+    "login_required",
+    "registration_not_supported",
+    "request_not_supported",
+    "request_uri_not_supported",
+    "server_error",
+    "temporarily_unavailable",
+    "unauthorized_client",
+    "unsupported_response_type",
+];
 
 /// `GET /settings/sign-in?return=/settings/usage`: to the issuer.
 pub(crate) async fn start(
@@ -60,11 +85,11 @@ pub(crate) async fn callback(
         return Err(Refusal::SignInOver);
     }
     match (query.get("error"), query.get("code")) {
-        ("access_denied", _) | ("", "") => return Err(Refusal::SignInRefused),
+        ("access_denied", _) => return Err(Refusal::SignInCancelled),
+        ("", "") => return Err(Refusal::SignInFailed("no_code")),
         ("", _) => {}
         (error, _) => {
-            let error: String = error.chars().filter(char::is_ascii_graphic).take(100).collect();
-            return Err(Refusal::IssuerUnavailable(format!("the sign-in came back with {error}").into()));
+            return Err(Refusal::SignInFailed(ERRORS.into_iter().find(|known| *known == error).unwrap_or("unknown")));
         }
     }
     let (db, clock) = (&settings.app.db, &settings.app.clock);
@@ -74,10 +99,11 @@ pub(crate) async fn callback(
     let member = member::sign_in(db, &email, identity, clock.now()).await?.ok_or(Refusal::NoMember)?;
 
     if let Some(before) = session_id(&parts.headers) {
-        session::end(db, &before).await?;
+        session::end(db, &before, clock.now()).await?;
     }
     let id = Secret::generate()?;
-    session::begin(db, &member, &id, clock.now()).await?;
+    let actor = Actor::member(member.email.as_str(), address(&parts));
+    session::begin(db, &member, &id, clock.now(), &actor).await?;
     let cookies = [
         (header::SET_COOKIE, set_cookie(SESSION_COOKIE, id.reveal(), session::ABSOLUTE_MILLIS / 1_000)),
         (header::SET_COOKIE, set_cookie(SIGN_IN_COOKIE, String::new(), 0)),
@@ -86,24 +112,55 @@ pub(crate) async fn callback(
 }
 
 /// `POST /settings/sign-out`
-pub(crate) async fn end(State(settings): State<Settings>, posted: Posted) -> Result<impl IntoResponse, Refusal> {
-    session::end(&settings.app.db, &posted.visitor.session).await?;
-    let forgotten = [(header::SET_COOKIE, set_cookie(SESSION_COOKIE, String::new(), 0))];
-    Ok((AppendHeaders(forgotten), Redirect::to("/settings/signed-out")))
+pub(crate) async fn end(State(settings): State<Settings>, leaving: Leaving) -> Result<impl IntoResponse, Refusal> {
+    let Leaving { session, address } = leaving;
+    session::sign_out(&settings.app.db, &session, settings.app.clock.now(), address).await?;
+    let cookies = [
+        (header::SET_COOKIE, set_cookie(SESSION_COOKIE, String::new(), 0)),
+        (header::SET_COOKIE, set_cookie(SIGNED_OUT_COOKIE, "now".to_owned(), SIGNED_OUT_SECS)),
+    ];
+    Ok((AppendHeaders(cookies), Redirect::to(SIGNED_OUT)))
 }
 
-/// `GET /settings/signed-out`: what it says is true only of whoever is.
+/// `GET /settings/signed-out`: what it says is true only of whoever is. Who has just signed out is led on to the issuer, once, to sign
+/// out there too, and comes back here. A page leads there, because `form-action 'self'` lets no form be answered by a redirect to
+/// another host. Whatever is the matter with the issuer, the person is signed out here and told so.
 pub(crate) async fn ended(State(settings): State<Settings>, parts: Parts) -> Result<Response, Refusal> {
     if Visitor::of(&parts, &settings).await?.is_some() {
         return Ok(Redirect::to(HOME).into_response());
     }
+    if cookie(&parts.headers, SIGNED_OUT_COOKIE).is_none() {
+        return Ok(signed_out(false).into_response());
+    }
+    let forgotten = AppendHeaders([(header::SET_COOKIE, set_cookie(SIGNED_OUT_COOKIE, String::new(), 0))]);
+    let page = match settings.issuer.sign_out_url(&settings.app.clock, &origin(&parts)?).await {
+        Ok(Some(url)) => leads_on(&url),
+        Ok(None) => signed_out(true),
+        Err(refusal) => return Ok(refusal.code().on((forgotten, signed_out(true)))),
+    };
+    Ok((forgotten, page).into_response())
+}
+
+fn leads_on(url: &str) -> Markup {
+    let content = html! {
+        h1 { "Signing you out" }
+        p { "Your session here is over. Next, the sign-in service ends the one that you have there." }
+        p { a class="button" href=(url) { "Sign out there" } }
+    };
+    page::leading_to(url, "Signing you out", &content)
+}
+
+/// `still_known`: the issuer may still know the person.
+fn signed_out(still_known: bool) -> Markup {
     let content = html! {
         h1 { "You are signed out" }
         p { "This session is over, also for whoever may have kept its cookie." }
-        p { "Where you signed in may still know you: on a computer that is not yours alone, sign out there too." }
+        @if still_known {
+            p { "Where you signed in may still know you: on a computer that is not yours alone, sign out there too." }
+        }
         p { a class="button" href=(SIGN_IN) { "Sign in again" } }
     };
-    Ok(page::alone("You are signed out", &content).into_response())
+    page::alone("You are signed out", &content)
 }
 
 /// A page of the settings: a path, with nothing in it that could lead to another host.

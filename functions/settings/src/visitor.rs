@@ -60,6 +60,11 @@ pub(crate) fn origin(parts: &Parts) -> Result<String, Refusal> {
     }
 }
 
+/// The network address that the gateway saw.
+pub(crate) fn address(parts: &Parts) -> Option<String> {
+    parts.extensions.get::<SourceAddress>().map(|address| address.0.clone())
+}
+
 /// A person who is signed in.
 #[derive(Debug)]
 pub(crate) struct Visitor {
@@ -87,7 +92,7 @@ impl Visitor {
 
     /// What a form must have, so that it is one of this session.
     pub(crate) fn form_token(&self) -> String {
-        self.session.derive("form")
+        form_token(&self.session)
     }
 
     /// Whose session the request's cookie names; `None`: nobody's.
@@ -97,8 +102,7 @@ impl Visitor {
         let Some(session) = session_id(&parts.headers) else { return Ok(None) };
         let Some(member) = session::resume(&app.db, &session, now).await? else { return Ok(None) };
         let organization = organization::get(&app.db, member.org(), now).await?;
-        let address = parts.extensions.get::<SourceAddress>().map(|address| address.0.clone());
-        Ok(Some(Self { member, organization, session, origin, address }))
+        Ok(Some(Self { member, organization, session, origin, address: address(parts) }))
     }
 }
 
@@ -145,18 +149,47 @@ impl FromRequest<Settings> for Posted {
 
     async fn from_request(request: Request, settings: &Settings) -> Result<Self, Refusal> {
         let (mut parts, body) = request.into_parts();
-        // Browsers tell with every POST which site it is from. Who does not tell is none.
-        let from = parts.headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
-        if from != Some(origin(&parts)?.as_bytes()) {
-            return Err(Refusal::Forged);
-        }
+        check_sender(&parts)?;
         let visitor: Visitor = parts.extract_with_state(settings).await?;
         let fields = Fields::read(&parts.headers, body).await?;
-        if !is_same(fields.get("token"), &visitor.form_token()) {
+        if !is_same(fields.get("token"), &form_token(&visitor.session)) {
             return Err(Refusal::Forged);
         }
         Ok(Self { visitor, fields })
     }
+}
+
+/// The wish to sign out, from a page of ours: also of a session that is over by itself, since the one at the issuer may not be.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    pub(crate) session: Secret,
+    pub(crate) address: Option<String>,
+}
+
+impl FromRequest<Settings> for Leaving {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &Settings) -> Result<Self, Refusal> {
+        let (parts, body) = request.into_parts();
+        check_sender(&parts)?;
+        let session = session_id(&parts.headers).ok_or(Refusal::SignedOut)?;
+        let fields = Fields::read(&parts.headers, body).await?;
+        if !is_same(fields.get("token"), &form_token(&session)) {
+            return Err(Refusal::Forged);
+        }
+        Ok(Self { session, address: address(&parts) })
+    }
+}
+
+/// Browsers tell with every POST which site it is from. Who does not tell is none.
+fn check_sender(parts: &Parts) -> Result<(), Refusal> {
+    let from = parts.headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
+    if from == Some(origin(parts)?.as_bytes()) { Ok(()) } else { Err(Refusal::Forged) }
+}
+
+/// What a form must have, so that it is one of this session.
+fn form_token(session: &Secret) -> String {
+    session.derive("form")
 }
 
 /// A change that an admin asks for.

@@ -113,13 +113,13 @@ fn labels(plan: Plan) -> Vec<(String, String, Vec<Scope>)> {
 impl Demo {
     async fn seed(&self, db: &Db) -> Result<Vec<DemoKey>, StartError> {
         let made = self.fresh_keys()?;
-        let org = match organization::created_with(db, self.origin()).await? {
-            Some(org) if self.has_keys(db, &org, &made).await? => org,
-            found => self.write(db, found, &made).await?,
+        let (org, now) = match organization::created_with(db, self.origin()).await? {
+            Some(org) if self.has_keys(db, &org, &made).await? => (org, Clock::system().now()),
+            found => (self.write(db, found, &made).await?, at(BEGIN)),
         };
         self.add_members(db, &org).await?;
         // The keys were counted while the plan had room; a Free organization's key is from before its downgrade.
-        organization::set_plan(db, &org, self.plan).await?;
+        organization::set_plan(db, &org, now, self.plan, &Actor::operator()).await?;
         Ok(made.into_iter().map(|(key, _)| key).collect())
     }
 
@@ -130,7 +130,7 @@ impl Demo {
         }
         for (email, role) in self.members() {
             let email = Email::new(&email).map_err(|wrong| StartError::Demo(format!("{email} {wrong}")))?;
-            match member::add(db, org, at(BEGIN), &email, role).await {
+            match member::add(db, org, at(BEGIN), &email, role, &Actor::operator()).await {
                 Ok(()) | Err(AddMemberError::Taken) => {}
                 Err(error) => return Err(StartError::Demo(error.to_string())),
             }

@@ -26,7 +26,7 @@ use crate::{
     page::{self, Cursor},
     plan::Plan,
     records::{
-        activity::{self, Act, Actor, OPERATOR},
+        activity::{self, Act, Actor, OPERATOR, Subject},
         organization,
         usage::{self, Counts, Day},
     },
@@ -128,7 +128,7 @@ pub async fn create(
             org,
             now,
             Act::Created,
-            activity::Named { id: &key.id(), name: &name, last_four: key.last_four() },
+            &Subject::Key { id: key.id(), name, last_four: key.last_four().to_owned() },
             actor,
         )?,
     ];
@@ -168,7 +168,7 @@ pub async fn revoke(db: &Db, org: &OrgId, id: &KeyId, now: Timestamp, actor: &Ac
             org,
             now,
             Act::Revoked,
-            activity::Named { id, name: &key.name, last_four: &key.last_four },
+            &Subject::Key { id: id.clone(), name: key.name, last_four: key.last_four },
             actor,
         )?,
     ];

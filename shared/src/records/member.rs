@@ -2,7 +2,7 @@
 //! from the first sign-in on by the issuer's subject too, so that an address which changes hands opens nothing. Where such an e-mail comes
 //! in, [`Email::of_member`] reads it.
 
-use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, ReturnValue, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     closed_set::closed_set,
     db::{self, Db, DbError, Item, built, string, text},
     id::OrgId,
+    records::activity::{self, Act, Actor, Subject},
     table::{self, List},
     value::Email,
 };
@@ -94,7 +95,14 @@ pub enum AddMemberError {
 }
 
 /// Adds a member.
-pub async fn add(db: &Db, org: &OrgId, now: Timestamp, email: &Email, role: Role) -> Result<(), AddMemberError> {
+pub async fn add(
+    db: &Db,
+    org: &OrgId,
+    now: Timestamp,
+    email: &Email,
+    role: Role,
+    actor: &Actor,
+) -> Result<(), AddMemberError> {
     let item = Item::from([
         (ORGANIZATION.to_owned(), string(org)),
         (EMAIL.to_owned(), string(email.as_str())),
@@ -116,6 +124,7 @@ pub async fn add(db: &Db, org: &OrgId, now: Timestamp, email: &Email, role: Role
         TransactWriteItem::builder().condition_check(built(is_there.build())?).build(),
         TransactWriteItem::builder().put(built(put.build())?).build(),
         TransactWriteItem::builder().put(built(listed.build())?).build(),
+        activity::written(db, org, now, Act::MemberAdded, &subject(email, role), actor)?,
     ];
     match db.transact(writes).await? {
         Ok(()) => Ok(()),
@@ -124,8 +133,18 @@ pub async fn add(db: &Db, org: &OrgId, now: Timestamp, email: &Email, role: Role
     }
 }
 
+fn subject(email: &Email, role: Role) -> Subject {
+    Subject::Member { email: email.as_str().to_owned(), role }
+}
+
+/// The organization's member with this e-mail.
+async fn of(db: &Db, org: &OrgId, email: &Email) -> Result<Option<Member>, DbError> {
+    Ok(get(db, &email.normalized()).await?.filter(|member| member.org == *org))
+}
+
 /// Removes a member, whose sessions are over with that. `false`: the organization has no such member.
-pub async fn remove(db: &Db, org: &OrgId, email: &Email) -> Result<bool, DbError> {
+pub async fn remove(db: &Db, org: &OrgId, now: Timestamp, email: &Email, actor: &Actor) -> Result<bool, DbError> {
+    let Some(member) = of(db, org, email).await? else { return Ok(false) };
     let delete = Delete::builder()
         .table_name(db.access())
         .set_key(Some(table::member(&email.normalized()).into_item()))
@@ -138,6 +157,37 @@ pub async fn remove(db: &Db, org: &OrgId, email: &Email) -> Result<bool, DbError
     let writes = vec![
         TransactWriteItem::builder().delete(built(delete.build())?).build(),
         TransactWriteItem::builder().delete(built(unlisted.build())?).build(),
+        activity::written(db, org, now, Act::MemberRemoved, &subject(&member.email, member.role), actor)?,
+    ];
+    Ok(db.transact(writes).await?.is_ok())
+}
+
+/// Gives a member another role, from the next request on; sessions go on. The role that the member has already is no change, and no
+/// entry. `false`: the organization has no such member.
+pub async fn set_role(
+    db: &Db,
+    org: &OrgId,
+    now: Timestamp,
+    email: &Email,
+    role: Role,
+    actor: &Actor,
+) -> Result<bool, DbError> {
+    let Some(member) = of(db, org, email).await? else { return Ok(false) };
+    if member.role == role {
+        return Ok(true);
+    }
+    let change = Update::builder()
+        .table_name(db.access())
+        .set_key(Some(table::member(&email.normalized()).into_item()))
+        .update_expression("SET #role = :role")
+        .condition_expression("#org = :org")
+        .expression_attribute_names("#role", ROLE)
+        .expression_attribute_names("#org", ORGANIZATION)
+        .expression_attribute_values(":role", string(role.as_str()))
+        .expression_attribute_values(":org", string(org));
+    let writes = vec![
+        TransactWriteItem::builder().update(built(change.build())?).build(),
+        activity::written(db, org, now, Act::MemberChanged, &subject(&member.email, role), actor)?,
     ];
     Ok(db.transact(writes).await?.is_ok())
 }

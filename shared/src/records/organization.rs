@@ -11,11 +11,14 @@ use serde::Serialize;
 
 use crate::{
     clock::Timestamp,
-    db::{self, Db, DbError, Item, built, integer, number, string, text},
+    db::{self, Db, DbError, Item, Patience, built, integer, number, string, text},
     id::{OrgId, Stamp},
     limits::{Month, Standing},
     plan::{Allowance, Plan},
-    records::stage,
+    records::{
+        activity::{self, Act, Actor, Subject},
+        stage,
+    },
     table::{self, List},
 };
 
@@ -109,15 +112,34 @@ pub async fn create(db: &Db, name: &str, plan: Plan, mut stamp: impl FnMut() -> 
 }
 
 /// Puts the organization on another plan. Its next request counts by it, but for an instance that has just found the
-/// month used up, which takes notice within five seconds. `false`: there is no such organization.
-pub async fn set_plan(db: &Db, org: &OrgId, plan: Plan) -> Result<bool, DbError> {
-    let request = db
-        .update_access(table::organization(org))
-        .update_expression("SET #plan = :plan")
-        .condition_expression(table::PRESENT)
-        .expression_attribute_names("#plan", PLAN)
-        .expression_attribute_values(":plan", string(plan));
-    Ok(db::update(request, ReturnValue::None).await?.is_ok())
+/// month used up, which takes notice within five seconds. The plan that it is on is no change, and no entry. `false`: there is no such
+/// organization.
+pub async fn set_plan(db: &Db, org: &OrgId, now: Timestamp, after: Plan, actor: &Actor) -> Result<bool, DbError> {
+    let mut patience = Patience::new();
+    loop {
+        let Some(item) = db.get_access(table::organization(org)).await? else { return Ok(false) };
+        let before = plan(&item).ok_or(DbError::Unreadable("an organization without its plan"))?;
+        if before == after {
+            return Ok(true);
+        }
+        let change = Update::builder()
+            .table_name(db.access())
+            .set_key(Some(table::organization(org).into_item()))
+            .update_expression("SET #plan = :after")
+            .condition_expression("#plan = :before")
+            .expression_attribute_names("#plan", PLAN)
+            .expression_attribute_values(":before", string(before))
+            .expression_attribute_values(":after", string(after));
+        let writes = vec![
+            TransactWriteItem::builder().update(built(change.build())?).build(),
+            activity::written(db, org, now, Act::PlanChanged, &Subject::Plan { before, after }, actor)?,
+        ];
+        if db.transact(writes).await?.is_ok() {
+            return Ok(true);
+        }
+        // Somebody else has changed it since it was read.
+        patience.pause().await?;
+    }
 }
 
 /// An organization, as its operator sees it.

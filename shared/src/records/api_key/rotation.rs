@@ -13,7 +13,7 @@ use crate::{
     db::{Db, DbError, Item, built, integer, number, string, text},
     id::OrgId,
     key::ApiKey,
-    records::activity::{self, Act, Actor},
+    records::activity::{self, Act, Actor, Subject},
     table,
 };
 
@@ -138,7 +138,7 @@ pub async fn rotate(
             org,
             now,
             Act::Rotated,
-            activity::Named { id: &key.id(), name, last_four: key.last_four() },
+            &Subject::Key { id: key.id(), name: name.to_owned(), last_four: key.last_four().to_owned() },
             actor,
         )?,
     ];
