@@ -508,9 +508,10 @@ mod tests {
                 &format!("{position}{position}"),
             ]
             .map(str::to_owned);
-            for odd in odd.into_iter().filter(|odd| *odd != position) {
-                // An e-mail without its last letter may be one.
-                assert!(list.start_key(&odd).is_none() || odd == "ada@example.co", "{list:?} takes {odd:?}");
+            // What is an e-mail may be a member's.
+            let is_other = |odd: &String| *odd != position && Email::new(odd).is_none();
+            for odd in odd.into_iter().filter(is_other) {
+                assert!(list.start_key(&odd).is_none(), "{list:?} takes {odd:?}");
             }
             for (_, other) in lists().iter().filter(|(_, other)| other.len() != position.len()) {
                 assert!(list.start_key(other).is_none(), "{list:?} takes {other}");
