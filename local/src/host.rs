@@ -17,10 +17,12 @@ use crate::gateway;
 pub struct Hosts(Vec<String>);
 
 impl Hosts {
-    /// Loopback's, and `allowed`, which are names or addresses without a port.
+    /// Loopback's, and `allowed`, which are names or addresses. A port is as good as another.
     #[must_use]
-    pub fn new(allowed: Vec<String>) -> Self {
-        Self(allowed)
+    pub fn new(allowed: &[String]) -> Self {
+        let name =
+            |host: &String| host.parse::<Authority>().map_or_else(|_| host.clone(), |host| name(&host).to_owned());
+        Self(allowed.iter().map(name).collect())
     }
 
     /// Whether a request for `host`, which may have a port, is answered. A browser itself sees to it that `localhost` and what is
@@ -28,8 +30,7 @@ impl Hosts {
     #[must_use]
     pub fn has(&self, host: &str) -> bool {
         let Ok(host) = host.parse::<Authority>() else { return false };
-        let name = host.host().trim_start_matches('[').trim_end_matches(']');
-        let name = name.strip_suffix('.').unwrap_or(name);
+        let name = name(&host);
         let ends = |end: &str| name.len() > end.len() && name[name.len() - end.len()..].eq_ignore_ascii_case(end);
         !host.as_str().contains('@')
             && (name.eq_ignore_ascii_case("localhost")
@@ -37,6 +38,12 @@ impl Hosts {
                 || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
                 || self.0.iter().any(|allowed| allowed.eq_ignore_ascii_case(name)))
     }
+}
+
+/// The host without its port, an address without its brackets, a name without the dot of the root.
+fn name(host: &Authority) -> &str {
+    let name = host.host().trim_start_matches('[').trim_end_matches(']');
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 /// Lets a request pass that names only hosts which are answered for: in `Host`, and in its target, where that has one.
@@ -57,7 +64,7 @@ mod tests {
 
     #[test]
     fn only_loopback_and_what_was_allowed_is_answered_for() {
-        let hosts = Hosts::new(vec!["Tunnel.example".to_owned(), "192.0.2.7".to_owned()]);
+        let hosts = Hosts::new(&["Tunnel.example:443", "192.0.2.7", "[2001:db8::7]:80"].map(str::to_owned));
         for fine in [
             "localhost",
             "localhost:3000",
@@ -72,6 +79,7 @@ mod tests {
             "tunnel.example",
             "tunnel.example:443",
             "192.0.2.7:3000",
+            "[2001:db8::7]",
         ] {
             assert!(hosts.has(fine), "{fine}");
         }

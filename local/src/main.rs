@@ -86,7 +86,7 @@ async fn run(options: &Options) -> Result<(), StartError> {
     // Whoever reads the output may have gone; that is no reason to stop serving.
     let _ = greet(&mut io::stdout(), options, &database, address, &keys);
 
-    let hosts = Hosts::new(options.allow_host.clone());
+    let hosts = Hosts::new(&options.allow_host);
     let service = Router::new()
         .fallback(any(gateway::serve))
         .with_state(Arc::new(gateway))

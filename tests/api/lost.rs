@@ -193,6 +193,16 @@ async fn a_session_begins_once_whatever_is_lost_and_an_attempt_that_comes_late_r
             session::sign_out(&db, &id, now, None).await.unwrap();
         }
         assert!(session::resume(&db, &id, now).await.unwrap().is_none());
+        // A marker has nothing of the member, and goes after any late attempt could begin a session that is not over.
+        let string = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
+        let get = desk.world.client.get_item().table_name(Embedded::tables().access).consistent_read(true);
+        let get = get.key("pk", string(format!("SESSION#{}", id.derive("stored"))));
+        let marker = get.key("sk", string("SESSION".to_owned())).send().await.unwrap().item.unwrap();
+        let mut names: Vec<_> = marker.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["deleteAt", "pk", "sk"]);
+        let until: i64 = marker["deleteAt"].as_n().unwrap().parse().unwrap();
+        assert!(until > now.as_secs() + 8 * 60 * 60);
         for attempt in attempts {
             // By a token of its own, so that it is not DynamoDB that knows it again.
             let text = String::from_utf8(attempt).unwrap();

@@ -538,6 +538,25 @@ async fn an_issuer_that_accepts_and_never_answers_keeps_one_visitor_waiting_and_
 }
 
 #[tokio::test]
+async fn a_token_endpoint_that_never_answers_keeps_one_visitor_waiting_and_not_the_next() {
+    let desk = Desk::new().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = format!("http://{}", listener.local_addr().unwrap());
+    desk.liar.lies("openid-configuration", move |_, mut body| {
+        body["token_endpoint"] = silent.clone().into();
+        body
+    });
+    let mut browser = desk.browser();
+    let page = browser.sign_in(0).await;
+    refused(&page, 503, &browser);
+    let begun = std::time::Instant::now();
+    desk.browser().get("/settings/sign-in").await.shown(503);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
+    desk.world.clock.advance(5_000);
+    desk.browser().ask("/settings/sign-in").await;
+}
+
+#[tokio::test]
 async fn who_signs_out_is_led_to_the_issuer_once_and_back() {
     let desk = Desk::new().await;
     let mut browser = desk.admin().await;
