@@ -37,6 +37,7 @@ def same(method, path, expected, **options):
     for base, (status, body, headers) in ((local, ours), (containers, theirs)):
         assert status == expected, (path, status, body)
         assert headers["X-Request-Id"], path
+        assert headers.get("Link", f"<{base}/").startswith(f"<{base}/"), headers["Link"]
         if "error" in body:
             del body["error"]["requestId"]
             docs = body["error"].pop("docsUrl")

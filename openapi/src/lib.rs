@@ -93,7 +93,6 @@ pub fn document() -> Value {
         "servers": [{ "url": "/", "description": "The host that serves this document." }],
         "security": [{ "ApiKey": [] }],
         "tags": tags,
-        "externalDocs": { "url": "/docs", "description": "The guides." },
         "paths": paths,
         "components": {
             "securitySchemes": { "ApiKey": {

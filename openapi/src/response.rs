@@ -121,6 +121,11 @@ fn failure(status: u16, codes: &[ErrorCode]) -> Value {
     })
 }
 
+/// Whether all is well. No `const`: generators make an enum of it that a boolean never is.
+pub fn success(is: bool) -> Value {
+    json!({ "type": "boolean", "description": format!("Always `{is}` here."), "example": is })
+}
+
 /// The schemas of every error, each under its name.
 pub fn error_schemas() -> [(&'static str, Value); 5] {
     let text = |about: &str| json!({ "type": "string", "description": about });
@@ -147,11 +152,8 @@ pub fn error_schemas() -> [(&'static str, Value); 5] {
         "additionalProperties": true,
     });
     [
-        (
-            "ErrorResponse",
-            object(&json!({ "success": { "type": "boolean", "const": false }, "error": schema::refer("Error") })),
-        ),
-        ("Error", error),
+        ("ErrorResponse", object(&json!({ "success": success(false), "error": schema::refer("ErrorBody") }))),
+        ("ErrorBody", error),
         ("ErrorDetail", detail),
         (
             "ErrorCode",
@@ -242,10 +244,10 @@ pub fn headers() -> Value {
         "Retry-After": number("In how many seconds to try again.", 12),
         "WWW-Authenticate": text("How to authenticate.", "ApiKey realm=\"Head Honta API\", header=\"X-API-Key\""),
         "ETag": text("The object's version, for `If-Match`.", "\"1\""),
-        "Location": text("Where the new object is.", "/api/v1/jobs/01a1abbe-a37a-7adc-8e2e-5bdf99fc6a1b"),
+        "Location": text("Where the new object is.", "https://api.example.com/api/v1/jobs/01a1abbe-a37a-7adc-8e2e-5bdf99fc6a1b"),
         "Link": text(
             "The next page, while there is one (RFC 8288).",
-            "</api/v1/jobs?limit=20&cursor=AVvX…>; rel=\"next\"",
+            "<https://api.example.com/api/v1/jobs?limit=20&cursor=AVvX…>; rel=\"next\"",
         ),
     })
 }

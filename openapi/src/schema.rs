@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use shared::operation::Operation;
 
+use crate::response;
+
 const PREFIX: &str = "#/components/schemas/";
 
 /// A reference to the schema of this name.
@@ -21,7 +23,7 @@ pub fn envelope_name(data: &str, is_list: bool) -> String {
 pub fn add_envelope(schemas: &mut BTreeMap<String, Value>, operation: &Operation) {
     let Some(answer) = &operation.answer else { return };
     let data = refer(&answer.data);
-    let success = json!({ "type": "boolean", "const": true });
+    let success = response::success(true);
     let envelope = if answer.is_list {
         schemas.entry("Pagination".to_owned()).or_insert_with(pagination);
         object(&json!({
@@ -113,9 +115,6 @@ impl Finished {
         }
         if let Some(referred) = self.referred(schema) {
             return self.example(referred);
-        }
-        if let Some(constant) = schema.get("const") {
-            return constant.clone();
         }
         if let Some(ways) = schema["oneOf"].as_array() {
             return ways.iter().find(|way| way["type"] != "null").map_or(Value::Null, |way| self.example(way));

@@ -5,10 +5,12 @@
 - What a body refers to must be there: stages and candidates are those of the organization. Whether an unknown one is refused
   is tested in tests/api.
 - A salary has a min or a max in a currency that exists, within its decimals, and the max is not less than the min.
+- A text has no control characters and shows something, and an e-mail is one: the contract tells both in words, since tools disagree
+  about patterns and about `format: email`.
 - A cursor is one that was answered, for the same list and filters. That others are refused is tested in tests/api too.
 - A header has no control characters, since no HTTP has.
 
-But for the last, only what is to be accepted is mended so: what is to be refused is sent as it was made up.
+But for headers, only what is to be accepted is mended so: what is to be refused is sent as it was made up.
 """
 
 import itertools
@@ -64,6 +66,8 @@ def before_call(context, case, kwargs):
         return
     if isinstance(case.body, dict):
         case.body = playable(case.body)
+    if isinstance((case.query or {}).get("email"), str):
+        case.query["email"] = next(EMAILS)
     cursor = (case.query or {}).get("cursor")
     if cursor is not None:
         path, same = CURSORS.get(cursor, (None, {}))
@@ -73,8 +77,31 @@ def before_call(context, case, kwargs):
             del case.query["cursor"]
 
 
+EMAILS = (f"person.{n}@example.com" for n in itertools.count())
+
+
+# Letters and marks that show nothing.
+UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
+
+
+def shown(value):
+    """The same texts without what does not show."""
+    if isinstance(value, list):
+        return [shown(entry) for entry in value]
+    if isinstance(value, dict):
+        return {name: shown(entry) for name, entry in value.items()}
+    if isinstance(value, str) and not value.startswith("http"):
+        return "".join(c for c in UNSEEN.sub("", value) if c.isprintable()).strip() or "x"
+    return value
+
+
 def playable(body):
-    body = dict(body)
+    body = shown(body)
+    if isinstance(body.get("email"), str):
+        body["email"] = next(EMAILS)
+    for name in ("linkedinUrl", "resumeUrl"):
+        if isinstance(body.get(name), str) and not body[name].lower().startswith(("http://", "https://")):
+            body[name] = "https://example.com/" + str(len(body[name]))
     for name, known in KNOWN.items():
         if isinstance(body.get(name), str):
             body[name] = next(known)

@@ -22,11 +22,11 @@ from headhonta.models import (
     Job,
     JobList,
     JobStatus,
-    Move,
     MovedResponse,
     NewApplication,
     NewCandidate,
     NewJob,
+    NewMove,
     ProblemCode,
     StageKind,
     StageList,
@@ -67,7 +67,7 @@ assert applied.data.status == ApplicationStatus.NEW
 stages = list_stages.sync(client=client)
 assert isinstance(stages, StageList), stages
 interview = next(stage for stage in stages.data if stage.kind == StageKind.INTERVIEW)
-moved = move_candidate.sync(candidate, client=client, body=Move(stage_id=interview.id))
+moved = move_candidate.sync(candidate, client=client, body=NewMove(stage_id=interview.id))
 assert isinstance(moved, MovedResponse) and moved.data.changed, moved
 
 refused = create_job.sync_detailed(client=client, body=NewJob(title=""))

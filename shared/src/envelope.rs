@@ -2,10 +2,12 @@
 //! [`error::ApiError`](crate::error::ApiError).
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+
+use crate::event::Origin;
 
 /// What an answer can carry.
 pub trait Object: Serialize {
@@ -43,7 +45,7 @@ pub struct Created<T> {
 }
 
 impl<T> Created<T> {
-    /// The new object is at this path.
+    /// The new object is at this path, which becomes absolute on the way out.
     pub fn at(location: String, object: T) -> Self {
         Self { location, object }
     }
@@ -56,6 +58,27 @@ impl<T: Object> IntoResponse for Created<T> {
             response.headers_mut().insert(header::LOCATION, location);
         }
         response
+    }
+}
+
+/// Makes the `Location` of a new object and the `Link` to a next page absolute: some clients, Python's `requests` among them, can't
+/// follow a relative `Link`. Where the event does not name the origin, they stay relative. A redirect is the pages' own.
+pub(crate) fn complete_references(response: &mut Response, origin: &Origin) {
+    let is_created = response.status() == StatusCode::CREATED;
+    let headers = response.headers_mut();
+    complete(headers, &header::LINK, "<", origin);
+    if is_created {
+        complete(headers, &header::LOCATION, "", origin);
+    }
+}
+
+/// Puts the origin in front of the path that stands after `opening`.
+fn complete(headers: &mut HeaderMap, name: &HeaderName, opening: &str, origin: &Origin) {
+    let Some(value) = headers.get_mut(name) else { return };
+    let path = value.to_str().ok().and_then(|text| text.strip_prefix(opening)).filter(|text| text.starts_with('/'));
+    let absolute = path.and_then(|path| HeaderValue::from_str(&format!("{opening}{origin}{path}")).ok());
+    if let Some(absolute) = absolute {
+        *value = absolute;
     }
 }
 

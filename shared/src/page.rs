@@ -206,7 +206,7 @@ impl<T> Rows<T> {
     }
 }
 
-/// The answer of a list: its rows, where the next page is, and a `Link` to it (RFC 8288).
+/// The answer of a list: its rows, where the next page is, and a `Link` to it (RFC 8288), which becomes absolute on the way out.
 #[derive(Debug)]
 pub struct Listed<T> {
     rows: Vec<T>,

@@ -30,6 +30,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     app::{self, App, SettingError},
     browser,
+    envelope,
     error::ApiError,
     event::{self, Origin},
     exchange::{self, Exchange, Notes},
@@ -169,6 +170,7 @@ fn finish(
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
     }
+    envelope::complete_references(&mut response, origin);
     let headers = response.headers_mut();
     notes.add_headers(headers);
     // An answer is one organization's, unless it says otherwise: no cache between may keep it.

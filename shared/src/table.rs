@@ -301,7 +301,7 @@ fn is_key_marker(text: &str) -> bool {
 
 /// Of a member's marker.
 fn is_member_marker(text: &str) -> bool {
-    Email::new(text).is_some_and(|email| email.normalized() == text)
+    Email::new(text).is_ok_and(|email| email.normalized() == text)
 }
 
 /// Of an activity.

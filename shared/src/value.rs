@@ -241,6 +241,8 @@ fn text_schema(min: usize, max: usize) -> ObjectBuilder {
     simple(Type::String).min_length(Some(min)).max_length(Some(max))
 }
 
+// No patterns, and no `format` of e-mails: generators and validators each read them in a way of their own, and reject what is
+// fine (tests/api/openapi.rs).
 schemas! {
     ShortText: text_schema(1, MAX_SHORT_TEXT).description(Some("One line of text."));
     LongText: text_schema(0, MAX_LONG_TEXT).description(Some("Text of one or more lines."));

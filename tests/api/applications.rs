@@ -4,7 +4,7 @@ use futures::future::join_all;
 use serde_json::json;
 use shared::plan::Plan;
 
-use crate::world::World;
+use crate::world::{ORIGIN, World};
 
 #[tokio::test]
 async fn a_new_application_has_its_defaults_every_field_and_its_location() {
@@ -21,7 +21,7 @@ async fn a_new_application_has_its_defaults_every_field_and_its_location() {
             "coverLetter": "", "appliedAt": at, "updatedAt": at, "version": 1,
         })
     );
-    assert_eq!(answer.header("location").unwrap(), format!("{path}/{}", application["id"].as_str().unwrap()));
+    assert_eq!(answer.header("location").unwrap(), format!("{ORIGIN}{path}/{}", application["id"].as_str().unwrap()));
     assert_eq!(world.get(&path).await.rows(), std::slice::from_ref(application));
 }
 

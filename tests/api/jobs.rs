@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
-use crate::world::{World, request, send};
+use crate::world::{ORIGIN, World, request, send};
 
 #[tokio::test]
 async fn a_new_job_has_its_defaults_every_field_and_its_location() {
@@ -20,7 +20,7 @@ async fn a_new_job_has_its_defaults_every_field_and_its_location() {
         })
     );
     let location = answer.header("location").unwrap().to_owned();
-    assert_eq!(location, format!("/api/v1/jobs/{}", job["id"].as_str().unwrap()));
+    assert_eq!(location, format!("{ORIGIN}/api/v1/jobs/{}", job["id"].as_str().unwrap()));
     assert_eq!(world.get(&location).await.ok(200), job);
 }
 

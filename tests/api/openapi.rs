@@ -176,3 +176,178 @@ fn a_schema_refuses_what_the_api_refuses() {
     assert!(new_job.is_valid(&json!({ "title": "x", "status": null, "salary": null })));
     assert!(!VALIDATORS["#/components/schemas/JobPatch"].is_valid(&json!({ "status": null })));
 }
+
+/// What generators and validators in common use all take. `const` breaks openapi-generator, an unknown format fails in ajv, and a
+/// `default` makes a field compulsory in openapi-typescript.
+const KEYWORDS: &[&str] = &[
+    "$ref",
+    "additionalProperties",
+    "description",
+    "enum",
+    "example",
+    "format",
+    "items",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minLength",
+    "minimum",
+    "oneOf",
+    "pattern",
+    "properties",
+    "required",
+    "type",
+];
+const FORMATS: &[&str] = &["date", "date-time", "int32", "int64", "uri", "uri-reference", "uuid"];
+
+/// Fails if the schema has what some tool can't take.
+fn check_schema(at: &str, schema: &Value) {
+    for (keyword, value) in schema.as_object().unwrap() {
+        let fine = match keyword.as_str() {
+            // Of a parameter it is a hint, not a field that appears.
+            "default" => at.ends_with("/parameters/schema"),
+            "format" => FORMATS.contains(&value.as_str().unwrap()),
+            // What is matched in part, or needs an escape, means another thing in another language.
+            "pattern" => value.as_str().is_some_and(|pattern| {
+                let plain =
+                    |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'\\' | b'/' | b'"' | b'\'' | b'`');
+                pattern.starts_with('^') && pattern.ends_with('$') && pattern.bytes().all(plain)
+            }),
+            "enum" => {
+                let texts: BTreeSet<String> =
+                    value.as_array().unwrap().iter().map(|one| constant_name(one.as_str().unwrap())).collect();
+                schema["type"] == "string" && texts.len() >= 2 && texts.len() == value.as_array().unwrap().len()
+            }
+            // A value, or nothing.
+            "oneOf" => {
+                matches!(value.as_array().unwrap().as_slice(), [one, null] if one["$ref"].is_string() && *null == json!({ "type": "null" }))
+            }
+            "type" => match value {
+                Value::Array(types) => matches!(types.as_slice(), [one, null] if one != "null" && null == "null"),
+                one => one.is_string(),
+            },
+            "additionalProperties" => value.is_boolean(),
+            _ => KEYWORDS.contains(&keyword.as_str()),
+        };
+        assert!(fine, "{at}: {keyword}: {value}");
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        check_schema(&format!("{at}/{name}"), property);
+    }
+    for inner in schema.get("items").into_iter().chain(schema["oneOf"].as_array().into_iter().flatten()) {
+        check_schema(at, inner);
+    }
+}
+
+/// What a generator makes of an enum's value.
+fn constant_name(value: &str) -> String {
+    value.replace(|c: char| !c.is_ascii_alphanumeric(), "_").to_uppercase()
+}
+
+/// Every schema of the document that is not within another, and where it is.
+fn schemas(value: &'static Value, at: &str, found: &mut Vec<(String, &'static Value)>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match name.as_str() {
+                    "schema" => found.push((format!("{at}/schema"), member)),
+                    "schemas" => {
+                        found.extend(member.as_object().unwrap().iter().map(|(name, schema)| (name.clone(), schema)));
+                    }
+                    "example" | "examples" => {}
+                    _ => schemas(member, &format!("{at}/{name}"), found),
+                }
+            }
+        }
+        Value::Array(entries) => entries.iter().for_each(|entry| schemas(entry, at, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn schemas_use_only_what_the_common_generators_and_validators_take() {
+    let mut found = Vec::new();
+    schemas(&DOCUMENT, "", &mut found);
+    assert!(found.len() > 100);
+    for (at, schema) in found {
+        check_schema(&at, schema);
+    }
+}
+
+/// What generated code has under the same name: of the languages, of what they import by themselves, and of the generators.
+const TAKEN: &str = "
+    abstract and any apiclient apiconfiguration apierror apiexception apiresponse array arraylist as assert async await base
+    baseexception basemodel bigint blob body bool boolean box break byte bytes case catch char character class client clone
+    collection comparable complex configuration console const context continue copy crate data date datetime debug decimal def
+    default delegate delete dict dictionary directory display do document dom double drop dyn dynamic element elif else empty
+    encoding end entity enum enumerable error errors event exception exec export extends extension extern false fetch field file
+    final finally float fn for foreach form formatter from fromstr func function future generator global goto guid hash hashmap
+    headers history http if image impl implements import in index input instanceof int integer interface into io is iterable
+    iterator json kernel keyword lambda let library link list literal local location lock long loop map match math method mod
+    model module move mut name namespace native navigator new next nil node none nonlocal not notification null number object
+    operation operator option optional or ordering override package pair pass path pattern pop print private process promise
+    property protected proxy public query raise random range record ref reference regexp request require response result return
+    rust scalar screen select self selection send sequence session set short signal sized static storage string struct struct super
+    switch symbol sync synchronized system table tag task text thread throw throwable throws time timestamp token trait true try
+    tuple type typedef undefined union unit unsafe url use uuid value var variant vec vector virtual void volatile warning weakmap
+    when where while window with worker yield
+";
+
+#[test]
+fn a_schema_is_called_like_nothing_that_generated_code_has_already() {
+    let mut taken: BTreeSet<String> = TAKEN.split_whitespace().map(str::to_owned).collect();
+    for (_, methods) in DOCUMENT["paths"].as_object().unwrap() {
+        for (_, operation) in methods.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(
+                id.chars().all(|c| c.is_ascii_alphanumeric()) && id.starts_with(|c: char| c.is_ascii_lowercase()),
+                "{id}"
+            );
+            // What generators call an operation's own types.
+            for suffix in
+                ["", "Body", "Data", "Error", "Errors", "Params", "Request", "Response", "Responses", "Result"]
+            {
+                taken.insert(format!("{id}{suffix}").to_lowercase());
+            }
+            let tag = operation["tags"][0].as_str().unwrap();
+            taken.extend(["Api", "Service"].map(|suffix| format!("{tag}{suffix}").to_lowercase()));
+        }
+    }
+    // Names that differ in case alone are one file where case does not count.
+    for kind in ["schemas", "responses"] {
+        for name in DOCUMENT["components"][kind].as_object().unwrap().keys() {
+            assert!(
+                name.chars().all(|c| c.is_ascii_alphanumeric()) && name.starts_with(|c: char| c.is_ascii_uppercase()),
+                "{name}"
+            );
+            assert!(taken.insert(name.to_lowercase()), "{name} is taken");
+        }
+    }
+}
+
+/// Every text of the document.
+fn texts(value: &'static Value, found: &mut Vec<&'static str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(entries) => entries.iter().for_each(|entry| texts(entry, found)),
+        Value::Object(members) => members.values().for_each(|member| texts(member, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_text_ends_the_comment_or_the_line_that_a_generator_puts_it_in() {
+    let mut found = Vec::new();
+    texts(&DOCUMENT, &mut found);
+    for text in found {
+        assert!(!["*/", "\"\"\"", "\u{2028}", "\u{2029}", "\u{85}"].iter().any(|end| text.contains(end)), "{text}");
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
+    }
+}
+
+#[test]
+fn a_link_to_the_outside_is_absolute() {
+    let document: &'static Value = &DOCUMENT;
+    let url = document.pointer("/externalDocs/url").and_then(Value::as_str);
+    assert!(url.is_none_or(|url| url.starts_with("https://")));
+}

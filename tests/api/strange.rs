@@ -151,6 +151,34 @@ fn whatever_stands_in_an_event_it_is_answered_in_our_envelope() {
 }
 
 #[tokio::test]
+async fn a_link_and_a_location_begin_with_the_host_that_the_gateway_names_or_with_their_path() {
+    let world = World::new().await;
+    world.job("open").await;
+    world.job("open").await;
+    let api = Api::new(jobs::router(), App::new(world.db.clone(), world.clock.clock()));
+    for (domain, origin) in
+        [(json!("api.example.com"), "https://api.example.com"), (Value::Null, ""), (json!("a b"), "")]
+    {
+        let mut event = good(&world);
+        event["requestContext"]["domainName"] = domain;
+        event["rawQueryString"] = "limit=1".into();
+        let raw: Box<RawValue> = serde_json::from_value(event.clone()).unwrap();
+        let page = api.answer(&raw, "lambda-request-id").await;
+        let link = page.headers["link"].to_str().unwrap();
+        assert!(link.starts_with(&format!("<{origin}/api/v1/jobs?limit=1&cursor=")), "{link}");
+
+        event["rawQueryString"] = "".into();
+        event["requestContext"]["http"]["method"] = "POST".into();
+        event["headers"]["content-type"] = "application/json".into();
+        event["body"] = r#"{"title":"Nurse"}"#.into();
+        let raw: Box<RawValue> = serde_json::from_value(event).unwrap();
+        let created = api.answer(&raw, "lambda-request-id").await;
+        let location = created.headers["location"].to_str().unwrap();
+        assert!(location.starts_with(&format!("{origin}/api/v1/jobs/0")), "{location}");
+    }
+}
+
+#[tokio::test]
 async fn a_docs_url_begins_with_the_host_that_the_gateway_names_and_with_no_other() {
     let world = World::new().await;
     let told = async |domain: Value, scheme: &str| {

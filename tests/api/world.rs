@@ -261,6 +261,9 @@ pub fn unused_app() -> App {
     App::new(Db::with(config("http://127.0.0.1:1"), Embedded::tables()), Clock::system())
 }
 
+/// Where the API is reached in these tests.
+pub const ORIGIN: &str = "http://api.example.com";
+
 pub fn request(method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> Request<Body> {
     let mut request = Request::builder().method(method).uri(path).header("host", "api.example.com");
     if let Some(key) = key {

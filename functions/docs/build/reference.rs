@@ -179,7 +179,6 @@ fn plain_kind(openapi: &Value, schema: &Value) -> String {
         }
         ("string", format) => {
             let what = match format {
-                Some("idn-email") => "e-mail address",
                 Some("uri") => "URL",
                 _ => "text",
             };

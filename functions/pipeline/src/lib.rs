@@ -11,7 +11,7 @@ use shared::{
     operation::Doc,
     page::{Listed, PageRequest},
     records::{
-        position::{self, Move, Moved, Position},
+        position::{self, Moved, NewMove, Position},
         stage::{self, Stage},
     },
     route::Routes,
@@ -68,7 +68,7 @@ async fn move_to(
     caller: Caller<PipelineWrite>,
     State(app): State<App>,
     Path(candidate): Path<CandidateId>,
-    Json(to): Json<Move>,
+    Json(to): Json<NewMove>,
 ) -> Result<Data<Moved>, ApiError> {
     position::move_to(&app.db, caller.org(), candidate, app.clock.stamp(), &to)
         .await?

@@ -58,14 +58,14 @@ pub async fn list(
 /// The body of `PUT /pipeline/candidates/{id}/move`.
 #[derive(Clone, Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
-pub struct Move {
+pub struct NewMove {
     /// The stage to move to.
     stage_id: StageId,
     /// Where the candidate must be for the move to be made. Without it, or `null`: anywhere.
     from_stage_id: Option<StageId>,
 }
 
-impl FromFields for Move {
+impl FromFields for NewMove {
     type Object = Self;
 
     const READ_ONLY: &'static [&'static str] = &[];
@@ -126,9 +126,9 @@ pub async fn move_to(
     org: &OrgId,
     candidate: CandidateId,
     stamp: Stamp,
-    to: &Move,
+    to: &NewMove,
 ) -> Result<Option<Moved>, ApiError> {
-    let Move { stage_id, from_stage_id } = *to;
+    let NewMove { stage_id, from_stage_id } = *to;
     stage::named(db, org, stage_id).await?;
     let moved = |previous_stage_id, moved_at, changed| {
         Some(Moved { candidate_id: candidate, stage_id, previous_stage_id, moved_at, changed })
@@ -153,9 +153,9 @@ async fn update(
     org: &OrgId,
     candidate: CandidateId,
     stamp: Stamp,
-    to: &Move,
+    to: &NewMove,
 ) -> Result<Conditional, ApiError> {
-    let Move { stage_id, from_stage_id } = *to;
+    let NewMove { stage_id, from_stage_id } = *to;
     let mut condition = format!("{} AND #stageId <> :to", table::PRESENT);
     // DynamoDB takes what stands right of `=` from the item as it was.
     let mut set =

@@ -257,9 +257,9 @@ pub struct Usage {
     /// The organization's plan.
     plan: Plan,
     /// The requests of this minute, of this key.
-    burst: Window,
+    burst: UsageWindow,
     /// The requests of this month (UTC), of all keys of the organization.
-    month: Window,
+    month: UsageWindow,
     /// The requests of this key on each of the last 30 days (UTC), today first.
     days: Vec<DayUse>,
 }
@@ -285,7 +285,7 @@ struct UsedKey {
 /// How much of a limit is used.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Window {
+struct UsageWindow {
     /// How many requests are served; `null`: as many as wanted.
     limit: Option<u64>,
     /// How many were.
@@ -296,7 +296,7 @@ struct Window {
     resets_at: Timestamp,
 }
 
-impl From<Standing> for Window {
+impl From<Standing> for UsageWindow {
     fn from(standing: Standing) -> Self {
         Self {
             limit: Some(standing.limit),
@@ -322,12 +322,12 @@ pub async fn read(db: &Db, holder: Holder, now: Timestamp) -> Result<Usage, ApiE
     let days = history(db, &key, now).await?;
     let KeySummary { id, name, scopes, created_at, expires_at, .. } = key;
     let used = organization.requests_this_month;
-    let unlimited = Window { limit: None, used, remaining: None, resets_at: Month::of(now).ends() };
+    let unlimited = UsageWindow { limit: None, used, remaining: None, resets_at: Month::of(now).ends() };
     Ok(Usage {
         key: UsedKey { id: id.to_string(), name, scopes, created_at, expires_at },
         plan: organization.plan,
         burst: burst.into(),
-        month: month.map_or(unlimited, Window::from),
+        month: month.map_or(unlimited, UsageWindow::from),
         days: days.into_iter().map(|KeyDay { date, requests, .. }| DayUse { date, requests }).collect(),
     })
 }
