@@ -54,6 +54,9 @@ pub fn all(
             response["links"] = links.clone();
         }
         responses.insert(answer.status.to_string(), response);
+        if let Some(unread) = unread(operation) {
+            responses.insert("204".to_owned(), unread);
+        }
     }
     let mut by_status: BTreeMap<u16, Vec<ErrorCode>> = BTreeMap::new();
     for code in &operation.errors {
@@ -64,6 +67,24 @@ pub fn all(
         responses.insert(status.to_string(), refused);
     }
     responses.into()
+}
+
+/// What a key is answered that may write but not read.
+fn unread(operation: &Operation) -> Option<Value> {
+    let has_version = operation.answer.as_ref().filter(|answer| answer.needs_read)?.has_version;
+    let read = operation.scope.and_then(Scope::read)?;
+    let mut headers = vec!["X-Request-Id"];
+    headers.extend(LIMITS);
+    let etag = if has_version {
+        headers.push("ETag");
+        ", only the `ETag`"
+    } else {
+        ""
+    };
+    Some(json!({
+        "description": format!("Done. A key without the scope `{read}` gets no body{etag}."),
+        "headers": refer(&headers),
+    }))
 }
 
 /// A reference to a response, if it is the one that operations have in common.
@@ -135,6 +156,9 @@ pub fn error_schemas() -> [(&'static str, Value); 5] {
         "code": schema::refer("ProblemCode"),
         "message": text("What is wrong with it, for people."),
     }));
+    let mut current_stage =
+        id("With `stage_conflict`: where the candidate is; `null` for a key without the scope `pipeline:read`.");
+    current_stage["type"] = json!(["string", "null"]);
     // Its optional properties are left out where they say nothing: the one place where that is so.
     let error = json!({
         "type": "object",
@@ -146,7 +170,7 @@ pub fn error_schemas() -> [(&'static str, Value); 5] {
             "docsUrl": { "type": "string", "format": "uri-reference", "description": "Where the code is explained." },
             "details": { "type": "array", "items": schema::refer("ErrorDetail"), "description": "Every wrong field or parameter." },
             "existingId": id("With `email_taken` and `already_applied`: what is there already."),
-            "currentStageId": id("With `stage_conflict`: where the candidate is."),
+            "currentStageId": current_stage,
         },
         "required": ["code", "message", "requestId", "docsUrl"],
         "additionalProperties": true,
@@ -192,7 +216,7 @@ fn sample(code: ErrorCode) -> ApiError {
         ErrorCode::EmailTaken => ApiError::EmailTaken { existing_id: stamp.into() },
         ErrorCode::AlreadyApplied => ApiError::AlreadyApplied { existing_id: stamp.into() },
         ErrorCode::JobNotOpen => ApiError::JobNotOpen,
-        ErrorCode::StageConflict => ApiError::StageConflict { current_stage_id: stamp.into() },
+        ErrorCode::StageConflict => ApiError::StageConflict { current_stage_id: Some(stamp.into()) },
         ErrorCode::VersionConflict => ApiError::VersionConflict { current: Some(4) },
         ErrorCode::PayloadTooLarge => ApiError::PayloadTooLarge { bytes: Some(300_000) },
         ErrorCode::UnsupportedMediaType => {

@@ -82,7 +82,7 @@ pub(crate) enum KeyCommand {
         /// What people call the key.
         #[arg(long)]
         name: String,
-        /// What it may do, such as jobs:read; several with commas or by repeating, or `all`.
+        /// What it may do, such as jobs:read; several with commas or by repeating. `all` stands for every scope that destroys nothing.
         #[arg(long = "scope", value_delimiter = ',', required = true)]
         scopes: Vec<String>,
         /// From how many days on it is refused; without it, never.
@@ -110,7 +110,7 @@ pub(crate) enum Refusal {
     UnknownOrganization(String),
     #[error("There is no plan {0}: it is one of free, starter, professional, enterprise.")]
     UnknownPlan(String),
-    #[error("There is no scope {0}: it is one of {all}.", all = all_scopes())]
+    #[error("There is no scope {0}: it is all, or one of {all}.", all = all_scopes())]
     UnknownScope(String),
     #[error("The organization has no key {0} that is not revoked.")]
     UnknownKey(String),
@@ -281,11 +281,14 @@ fn parsed_plan(plan: &str) -> Result<Plan, Refusal> {
 }
 
 fn parsed_scopes(scopes: &[String]) -> Result<Vec<Scope>, Refusal> {
-    if scopes == ["all"] {
-        return Ok(Scope::ALL.to_vec());
+    let mut parsed: Vec<Scope> = Vec::new();
+    for scope in scopes {
+        if scope == "all" {
+            parsed.extend(Scope::granted_by_all());
+        } else {
+            parsed.push(scope.parse().map_err(|_| Refusal::UnknownScope(scope.clone()))?);
+        }
     }
-    let parse = |scope: &String| scope.parse().map_err(|_| Refusal::UnknownScope(scope.clone()));
-    let mut parsed: Vec<Scope> = scopes.iter().map(parse).collect::<Result<_, _>>()?;
     parsed.sort_unstable();
     parsed.dedup();
     Ok(parsed)

@@ -120,9 +120,13 @@ fn a_key_is_printed_once_works_is_listed_and_revoked() {
     assert!(shared_form(key, id));
     let printed = operator.text(&["key", "create", &org, "--name", "board", "--scope", "all"]);
     assert!(printed.starts_with("hh_live_") && printed.contains("not shown again"));
+    let both = operator.json(&["key", "create", &org, "--name", "both", "--scope", "jobs:read,all"]);
+    let all: Vec<&str> = shared::scope::Scope::granted_by_all().map(shared::scope::Scope::as_str).collect();
+    assert_eq!(both[0]["scopes"], serde_json::json!(all), "what is named twice is granted once");
+    operator.text(&["key", "revoke", &org, both[0]["id"].as_str().unwrap()]);
 
     let listed = operator.json(&["key", "list", &org]);
-    assert_eq!(listed.iter().map(|key| key["name"].as_str().unwrap()).collect::<Vec<_>>(), ["sync", "board"]);
+    assert_eq!(listed.iter().map(|key| key["name"].as_str().unwrap()).collect::<Vec<_>>(), ["sync", "board", "both"]);
     assert_eq!((&listed[0]["state"], &listed[0]["lastFour"]), (&"active".into(), &key[52..].into()));
     assert!(!operator.text(&["key", "list", &org]).contains(key));
     assert_eq!(operator.json(&["organization", "show", &org])[0]["keys"], 2);
@@ -205,7 +209,7 @@ fn what_is_unknown_or_not_allowed_is_refused_in_one_line_and_changes_nothing() {
         ),
         (
             [&key[..], &["jobs:delete"]].concat(),
-            "There is no scope jobs:delete: it is one of jobs:read, jobs:write, candidates:read, candidates:write, pipeline:read, pipeline:write, applications:read, applications:write.",
+            "There is no scope jobs:delete: it is all, or one of jobs:read, jobs:write, candidates:read, candidates:write, pipeline:read, pipeline:write, applications:read, applications:write.",
         ),
         ([&key[..], &["all", "--expires-in-days", "0"]].concat(), "A key can expire in 1 day at the earliest."),
         (

@@ -1,7 +1,7 @@
 """A day's work with the Python client that openapi-generator makes of openapi.json: walk all jobs, create a candidate, apply, move,
 update, and meet a 422 and a 404 whose errors have types.
 
-Usage: flow_generator.py ORIGIN KEY
+Usage: flow_generator.py ORIGIN KEY WRITER, which is a key with jobs:write alone
 """
 
 import sys
@@ -15,6 +15,7 @@ from headhonta_generator import (
     CandidatesApi,
     Configuration,
     ErrorCode,
+    JobPatch,
     JobStatus,
     JobsApi,
     NewApplication,
@@ -28,7 +29,7 @@ from headhonta_generator import (
 )
 from headhonta_generator.exceptions import NotFoundException, UnprocessableEntityException
 
-ORIGIN, KEY = sys.argv[1], sys.argv[2]
+ORIGIN, KEY, WRITER = sys.argv[1:]
 client = ApiClient(Configuration(host=ORIGIN, api_key={"ApiKey": KEY}))
 jobs_api, candidates_api, applications_api = JobsApi(client), CandidatesApi(client), ApplicationsApi(client)
 pipeline_api = PipelineApi(client)
@@ -69,6 +70,12 @@ assert candidate.id in [one.candidate_id for one in pipeline_api.list_positions(
 
 usage = UsageApi(client).get_usage().data
 assert usage.burst.limit == 60 and usage.burst.used > 0 and usage.month.limit is None, usage
+
+# Write does not imply read.
+writer = JobsApi(ApiClient(Configuration(host=ORIGIN, api_key={"ApiKey": WRITER})))
+unread = writer.update_job_with_http_info(job.id, JobPatch(openings=7))
+assert (unread.status_code, unread.data) == (204, None), unread
+assert unread.headers["etag"] == f'"{job.version + 1}"' and jobs_api.get_job(job.id).data.openings == 7, unread
 
 try:
     jobs_api.create_job(NewJob.model_construct(title=""))

@@ -34,6 +34,7 @@ pub const API_KEY_HEADER: &str = "x-api-key";
 #[derive(Debug)]
 pub struct Caller<S> {
     org: OrgId,
+    may_read: bool,
     scope: PhantomData<S>,
 }
 
@@ -43,6 +44,11 @@ impl<S> Caller<S> {
     pub fn org(&self) -> &OrgId {
         &self.org
     }
+
+    /// Whether the key may also read what its scope `S` changes. Write does not imply read.
+    pub(crate) fn may_read(&self) -> bool {
+        self.may_read
+    }
 }
 
 impl<S: RequiredScope> FromRequestParts<App> for Caller<S> {
@@ -50,8 +56,9 @@ impl<S: RequiredScope> FromRequestParts<App> for Caller<S> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let key = presented_key(&parts.headers)?;
-        let org = admit(app, &key, S::SCOPE).await?;
-        Ok(Self { org, scope: PhantomData })
+        let Grant { org, scopes, .. } = admit(app, &key, S::SCOPE).await?;
+        let may_read = S::SCOPE.read().is_some_and(|read| scopes.contains(&read));
+        Ok(Self { org, may_read, scope: PhantomData })
     }
 }
 
@@ -107,7 +114,7 @@ impl FromRequestParts<App> for Holder {
 }
 
 /// Admits a request or says why not. What is refused before the month costs no monthly quota.
-async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<OrgId, ApiError> {
+async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<Grant, ApiError> {
     let now = app.clock.now();
     let hash = key.hash();
 
@@ -144,7 +151,7 @@ async fn admit(app: &App, key: &ApiKey, scope: Scope) -> Result<OrgId, ApiError>
         app.memory.note_refusal(hash, now, RefusalReason::Month);
         return Err(limits.monthly_quota_exceeded());
     }
-    Ok(grant.org)
+    Ok(grant)
 }
 
 /// Finds the key and counts the request in its minute, or says why not.

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::event::Origin;
+use crate::{auth::Caller, error::ApiError, event::Origin};
 
 /// What an answer can carry.
 pub trait Object: Serialize {
@@ -29,11 +29,44 @@ impl<T: Object> IntoResponse for Data<T> {
             data: T,
         }
         let version = self.0.version();
-        let mut response = json(&Envelope { success: true, data: self.0 });
-        if let Some(etag) = version.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok()) {
-            response.headers_mut().insert(header::ETAG, etag);
+        with_etag(json(&Envelope { success: true, data: self.0 }), version)
+    }
+}
+
+fn with_etag(mut response: Response, version: Option<u64>) -> Response {
+    if let Some(etag) = version.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok()) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
+}
+
+/// What an update or a move answers: `200` with the object for a key that may read it; `204` with its `ETag` alone for one that may not.
+/// Write does not imply read.
+#[derive(Debug)]
+pub struct Updated<T> {
+    object: T,
+    is_shown: bool,
+}
+
+impl<T> Updated<T> {
+    /// The answer to `caller`, of what the record says: `None` is a `NotFound`. An error shows no more than the object would.
+    pub fn shown_to<S>(caller: &Caller<S>, outcome: Result<Option<T>, ApiError>) -> Result<Self, ApiError> {
+        let is_shown = caller.may_read();
+        match outcome {
+            Ok(Some(object)) => Ok(Self { object, is_shown }),
+            Ok(None) => Err(ApiError::NotFound),
+            Err(error) if is_shown => Err(error),
+            Err(error) => Err(error.for_writer_only()),
         }
-        response
+    }
+}
+
+impl<T: Object> IntoResponse for Updated<T> {
+    fn into_response(self) -> Response {
+        if self.is_shown {
+            return Data(self.object).into_response();
+        }
+        with_etag(StatusCode::NO_CONTENT.into_response(), self.object.version())
     }
 }
 
@@ -86,6 +119,6 @@ fn complete(headers: &mut HeaderMap, name: &HeaderName, opening: &str, origin: &
 pub(crate) fn json(envelope: &impl Serialize) -> Response {
     match serde_json::to_vec(envelope) {
         Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
-        Err(error) => crate::error::ApiError::Internal(Box::new(error)).into_response(),
+        Err(error) => ApiError::Internal(Box::new(error)).into_response(),
     }
 }

@@ -64,8 +64,8 @@ pub enum ApiError {
     JobNotOpen,
     /// The candidate is not at the stage that the move named as `fromStageId`.
     StageConflict {
-        /// Where the candidate is.
-        current_stage_id: StageId,
+        /// Where the candidate is; `None` for whoever may not read the pipeline.
+        current_stage_id: Option<StageId>,
     },
     /// The object is at another version than `If-Match` names, or kept changing under the update.
     VersionConflict {
@@ -185,8 +185,11 @@ impl ApiError {
                 "This candidate has applied to this job already; existingId is that application.".into()
             }
             Self::JobNotOpen => "The job is not open, so it takes no applications.".into(),
-            Self::StageConflict { .. } => {
+            Self::StageConflict { current_stage_id: Some(_) } => {
                 "The candidate is not at fromStageId but at currentStageId; nothing was moved.".into()
+            }
+            Self::StageConflict { current_stage_id: None } => {
+                "The candidate is not at fromStageId; nothing was moved. currentStageId is shown to keys with the scope pipeline:read.".into()
             }
             Self::VersionConflict { current: Some(version) } => format!(
                 "The object is at version {version} by now, which If-Match does not name. Read it again, then retry with its ETag."
@@ -209,6 +212,15 @@ impl ApiError {
             }
             Self::Internal(_) => "Something went wrong on our side. It has been logged under this requestId.".into(),
             Self::Unavailable(_) => "The service is not available at the moment. Try again shortly.".into(),
+        }
+    }
+
+    /// The same error, without what it shows of an object's content: for whoever may not read that. `existingId` stays, because
+    /// nobody could recover without it.
+    pub(crate) fn for_writer_only(self) -> Self {
+        match self {
+            Self::StageConflict { .. } => Self::StageConflict { current_stage_id: None },
+            other => other,
         }
     }
 
@@ -298,8 +310,9 @@ struct ErrorBody<'a> {
     details: Option<&'a [Detail]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     existing_id: Option<String>,
+    /// `Some(None)` is written as `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    current_stage_id: Option<StageId>,
+    current_stage_id: Option<Option<StageId>>,
 }
 
 /// Leaves the error in the response's extensions: only the outermost layer knows the request's id.

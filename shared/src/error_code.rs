@@ -57,7 +57,7 @@ error_codes! {
     AlreadyApplied = "already_applied", CONFLICT, "Take it as done, or update the application that `existingId` names.";
     /// The job is not open, so it takes no applications.
     JobNotOpen = "job_not_open", CONFLICT, "Open the job first, by setting its status to `open`.";
-    /// The candidate is not at the stage that the move named as `fromStageId`, but at `currentStageId`; nothing was moved.
+    /// The candidate is not at the stage that the move named as `fromStageId`; nothing was moved. `currentStageId` is where they are, or `null` for a key without the scope `pipeline:read`.
     StageConflict = "stage_conflict", CONFLICT, "Somebody else has moved the candidate. Decide again, from `currentStageId`.";
     /// The object is at another version than `If-Match` names, or kept changing while it was updated.
     VersionConflict = "version_conflict", PRECONDITION_FAILED, "Read the object again, apply your change to it, and send it with the new `ETag`.";

@@ -20,7 +20,7 @@ use utoipa::{
 use crate::{
     auth::{Caller, Holder},
     body::{Field, Fields, FromFields},
-    envelope::{Created, Data},
+    envelope::{Created, Data, Updated},
     error::{ApiError, ErrorCode, Problem},
     extract::{FromParams, IfMatch, Json, Params, Path, Query},
     page::{DEFAULT_LIMIT, Listed, PageRequest},
@@ -97,6 +97,8 @@ pub struct Success {
     pub is_list: bool,
     /// Whether it has an `ETag`.
     pub has_version: bool,
+    /// Whether a key must be able to read the object to be shown it; otherwise it is answered 204.
+    pub needs_read: bool,
 }
 
 /// The schemas of types, each by its name.
@@ -349,12 +351,22 @@ pub trait Answer {
 fn success<T: ToSchema>(operation: &mut Operation, status: u16, is_list: bool) {
     operation.schemas.refer::<T>();
     let has_version = to_json(&T::schema())["properties"].get("version").is_some();
-    operation.answer = Some(Success { status, data: T::name(), is_list, has_version: has_version && !is_list });
+    let has_version = has_version && !is_list;
+    operation.answer = Some(Success { status, data: T::name(), is_list, has_version, needs_read: false });
 }
 
 impl<T: ToSchema> Answer for Data<T> {
     fn describe(operation: &mut Operation) {
         success::<T>(operation, 200, false);
+    }
+}
+
+impl<T: ToSchema> Answer for Updated<T> {
+    fn describe(operation: &mut Operation) {
+        success::<T>(operation, 200, false);
+        if let Some(answer) = &mut operation.answer {
+            answer.needs_read = true;
+        }
     }
 }
 
@@ -377,8 +389,20 @@ impl<T: Answer> Answer for Result<T, ApiError> {
     }
 }
 
+/// An answer that a write may give: none shows a key what it has no scope to read. A new object is what its creator has sent.
+pub trait WriteAnswer {}
+
+impl<T> WriteAnswer for Updated<T> {}
+
+impl<T> WriteAnswer for Created<T> {}
+
+impl<T: WriteAnswer> WriteAnswer for Result<T, ApiError> {}
+
 /// A handler whose signature tells all of this. `T` is axum's own marker: the extractors that it takes.
 pub trait Describe<T> {
+    /// What it answers.
+    type Answer: Answer;
+
     /// What the handler takes and answers.
     fn describe(operation: &mut Operation);
 }
@@ -392,6 +416,8 @@ macro_rules! handlers {
             Output: Answer,
             $($part: Part,)+
         {
+            type Answer = Output;
+
             fn describe(operation: &mut Operation) {
                 $($part::describe(operation);)+
                 Output::describe(operation);

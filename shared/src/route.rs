@@ -10,7 +10,7 @@ use axum::{
 
 use crate::{
     app::App,
-    operation::{Describe, Doc},
+    operation::{Describe, Doc, WriteAnswer},
 };
 
 /// One method of one path.
@@ -49,13 +49,21 @@ impl Routes {
 
     /// Serves `POST`.
     #[must_use]
-    pub fn post<T: 'static, H: Handler<T, App> + Describe<T>>(self, path: &'static str, handler: H, doc: Doc) -> Self {
+    pub fn post<T, H>(self, path: &'static str, handler: H, doc: Doc) -> Self
+    where
+        T: 'static,
+        H: Handler<T, App> + Describe<T, Answer: WriteAnswer>,
+    {
         self.with::<T, H>(Method::POST, path, doc, post(handler))
     }
 
     /// Serves `PUT`.
     #[must_use]
-    pub fn put<T: 'static, H: Handler<T, App> + Describe<T>>(self, path: &'static str, handler: H, doc: Doc) -> Self {
+    pub fn put<T, H>(self, path: &'static str, handler: H, doc: Doc) -> Self
+    where
+        T: 'static,
+        H: Handler<T, App> + Describe<T, Answer: WriteAnswer>,
+    {
         self.with::<T, H>(Method::PUT, path, doc, put(handler))
     }
 

@@ -50,6 +50,34 @@ scopes! {
     ApplicationsWrite "applications:write" "Create job applications and change their status"
 }
 
+impl Scope {
+    /// The scope that shows what this one lets a key change: `jobs:read` of `jobs:write`. `None`: nothing shows it.
+    #[must_use]
+    pub fn read(self) -> Option<Self> {
+        let (resource, _) = self.as_str().split_once(':')?;
+        Self::named(&format!("{resource}:read"))
+    }
+
+    /// What `all` stands for, wherever it is offered: every scope but those that destroy, which a key has only where they are named.
+    pub fn granted_by_all() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|scope| !scope.destroys())
+    }
+
+    /// Whether it lets a key destroy what nobody can bring back. A new scope has to say.
+    const fn destroys(self) -> bool {
+        match self {
+            Self::JobsRead
+            | Self::JobsWrite
+            | Self::CandidatesRead
+            | Self::CandidatesWrite
+            | Self::PipelineRead
+            | Self::PipelineWrite
+            | Self::ApplicationsRead
+            | Self::ApplicationsWrite => false,
+        }
+    }
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -66,5 +94,27 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
         Self::named(text).ok_or(UnknownScope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scopes_read_is_that_of_the_same_resource() {
+        assert_eq!(Scope::CandidatesWrite.read(), Some(Scope::CandidatesRead));
+        assert_eq!(Scope::PipelineRead.read(), Some(Scope::PipelineRead));
+        for scope in Scope::ALL {
+            let resource = scope.as_str().split(':').next();
+            assert!(scope.read().is_some_and(|read| read.as_str().split(':').next() == resource), "{scope}");
+        }
+    }
+
+    #[test]
+    fn all_grants_reading_and_writing_and_nothing_that_destroys() {
+        let granted: Vec<&str> = Scope::granted_by_all().map(Scope::as_str).collect();
+        let harmless = |scope: &&str| scope.ends_with(":read") || scope.ends_with(":write");
+        assert_eq!(granted, Scope::ALL.iter().map(|scope| scope.as_str()).filter(harmless).collect::<Vec<_>>());
     }
 }

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use shared::plan::Plan;
+use shared::{plan::Plan, scope::Scope};
 
 use crate::world::World;
 
@@ -214,6 +214,23 @@ async fn a_new_email_frees_the_old_one_and_takes_the_new_one() {
     assert!(world.get("/api/v1/candidates?email=ada@example.com").await.rows().is_empty());
     assert_eq!(world.get("/api/v1/candidates?email=augusta@example.com").await.ids(), [ada_id]);
     world.candidate("ada@example.com").await;
+}
+
+#[tokio::test]
+async fn a_taken_email_names_its_holder_to_whoever_may_only_write_and_shows_nothing_else_of_them() {
+    let world = World::new().await;
+    let id = world.candidate("ada@example.com").await;
+    let writer = world.new_key(&[Scope::CandidatesWrite]).await;
+    let body = json!({ "firstName": "A", "lastName": "B", "email": "ADA@example.com" });
+    let taken = world.call("POST", "/api/v1/candidates", Some(writer.reveal()), Some(body)).await;
+    assert_eq!(taken.error(409, "email_taken")["existingId"], id);
+    assert!(!taken.body.to_string().contains("Byron"));
+    let path = format!("/api/v1/candidates/{id}");
+    for body in [json!({}), json!({ "headline": "Countess" })] {
+        let updated = world.call("PUT", &path, Some(writer.reveal()), Some(body)).await;
+        assert_eq!((updated.status.as_u16(), updated.body), (204, Value::Null));
+    }
+    assert_eq!(world.get(&path).await.ok(200)["headline"], "Countess");
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! `/api/v1/pipeline`.
 
 use futures::future::join_all;
-use serde_json::json;
-use shared::plan::Plan;
+use serde_json::{Value, json};
+use shared::{plan::Plan, scope::Scope};
 
 use crate::world::World;
 
@@ -86,6 +86,23 @@ async fn a_move_takes_a_stage_of_the_organization_and_nothing_else() {
         world.put(&path, json!({ "stageId": 1, "note": "x" })).await.problems(),
         ["stageId: invalid_type", "note: unknown"]
     );
+}
+
+#[tokio::test]
+async fn a_conflict_names_the_current_stage_to_whoever_may_read_the_pipeline_only() {
+    let world = World::new().await;
+    let stages = world.stages().await;
+    let id = world.candidate("ada@example.com").await;
+    let path = format!("/api/v1/pipeline/candidates/{id}/move");
+    let body = || Some(json!({ "stageId": stages[2], "fromStageId": stages[1] }));
+    let writer = world.new_key(&[Scope::PipelineWrite, Scope::CandidatesRead]).await;
+    let answer = world.call("PUT", &path, Some(writer.reveal()), body()).await;
+    let error = answer.error(409, "stage_conflict");
+    assert_eq!(error.get("currentStageId"), Some(&Value::Null));
+    assert!(!answer.body.to_string().contains(&stages[0]));
+    let both = world.new_key(&[Scope::PipelineWrite, Scope::PipelineRead]).await;
+    let answer = world.call("PUT", &path, Some(both.reveal()), body()).await;
+    assert_eq!(answer.error(409, "stage_conflict")["currentStageId"], stages[0]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use axum::extract::State;
 use shared::{
     app::App,
     auth::Caller,
-    envelope::{Created, Data},
+    envelope::{Created, Updated},
     error::{ApiError, ErrorCode},
     extract::{IfMatch, Json, Path, Query},
     id::{ApplicationId, JobId},
@@ -67,7 +67,7 @@ async fn update(
     Path((job, id)): Path<(JobId, ApplicationId)>,
     if_match: IfMatch,
     Json(patch): Json<ApplicationPatch>,
-) -> Result<Data<Application>, ApiError> {
-    let updated = application::update(&app.db, caller.org(), job, id, app.clock.now(), &if_match, &patch).await?;
-    updated.map(Data).ok_or(ApiError::NotFound)
+) -> Result<Updated<Application>, ApiError> {
+    let updated = application::update(&app.db, caller.org(), job, id, app.clock.now(), &if_match, &patch).await;
+    Updated::shown_to(&caller, updated)
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use shared::{
     app::App,
     auth::Caller,
-    envelope::{Created, Data},
+    envelope::{Created, Data, Updated},
     error::{ApiError, ErrorCode},
     extract::{IfMatch, Json, Path, Query},
     id::CandidateId,
@@ -74,7 +74,7 @@ async fn update(
     Path(id): Path<CandidateId>,
     if_match: IfMatch,
     Json(patch): Json<CandidatePatch>,
-) -> Result<Data<Candidate>, ApiError> {
-    let updated = candidate::update(&app.db, caller.org(), id, app.clock.now(), &if_match, &patch).await?;
-    updated.map(Data).ok_or(ApiError::NotFound)
+) -> Result<Updated<Candidate>, ApiError> {
+    let updated = candidate::update(&app.db, caller.org(), id, app.clock.now(), &if_match, &patch).await;
+    Updated::shown_to(&caller, updated)
 }

@@ -19,6 +19,8 @@ pub struct Operation {
     status: String,
     answer: Vec<Field>,
     answer_example: String,
+    /// What a key is answered that may not read the object; empty where there is no such answer.
+    unread: String,
     is_list: bool,
     refusals: Vec<Refusal>,
     curl: String,
@@ -86,6 +88,7 @@ fn describe(openapi: &Value, path: &str, method: &str, operation: &Value) -> Ope
         status,
         answer: fields(openapi, object, ""),
         answer_example: format!("{:#}", content["example"]),
+        unread: text(&operation["responses"]["204"]["description"]),
         is_list,
         refusals: refusals
             .map(|(status, response)| Refusal { status: status.clone(), codes: codes(resolve(openapi, response)) })

@@ -4,7 +4,7 @@ use axum::extract::State;
 use shared::{
     app::App,
     auth::Caller,
-    envelope::{Created, Data},
+    envelope::{Created, Data, Updated},
     error::ApiError,
     extract::{IfMatch, Json, Path, Query},
     id::JobId,
@@ -56,7 +56,7 @@ async fn update(
     Path(id): Path<JobId>,
     if_match: IfMatch,
     Json(patch): Json<JobPatch>,
-) -> Result<Data<Job>, ApiError> {
-    let updated = job::update(&app.db, caller.org(), id, app.clock.now(), &if_match, &patch).await?;
-    updated.map(Data).ok_or(ApiError::NotFound)
+) -> Result<Updated<Job>, ApiError> {
+    let updated = job::update(&app.db, caller.org(), id, app.clock.now(), &if_match, &patch).await;
+    Updated::shown_to(&caller, updated)
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use shared::{
     app::App,
     auth::Caller,
-    envelope::Data,
+    envelope::Updated,
     error::{ApiError, ErrorCode},
     extract::{Json, Path, Query},
     id::{CandidateId, StageId},
@@ -69,9 +69,7 @@ async fn move_to(
     State(app): State<App>,
     Path(candidate): Path<CandidateId>,
     Json(to): Json<NewMove>,
-) -> Result<Data<Moved>, ApiError> {
-    position::move_to(&app.db, caller.org(), candidate, app.clock.stamp(), &to)
-        .await?
-        .map(Data)
-        .ok_or(ApiError::NotFound)
+) -> Result<Updated<Moved>, ApiError> {
+    let moved = position::move_to(&app.db, caller.org(), candidate, app.clock.stamp(), &to).await;
+    Updated::shown_to(&caller, moved)
 }

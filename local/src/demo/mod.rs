@@ -93,7 +93,7 @@ pub fn people() -> Vec<Person> {
 
 /// The keys of each plan: label, public id, scopes.
 fn labels(plan: Plan) -> Vec<(String, String, Vec<Scope>)> {
-    let all = || Scope::ALL.to_vec();
+    let all = || Scope::granted_by_all().collect();
     let read_only = || Scope::ALL.iter().copied().filter(|scope| scope.as_str().ends_with(":read")).collect();
     let key = |label: &str, id: &str, scopes| (label.to_owned(), id.to_owned(), scopes);
     match plan {

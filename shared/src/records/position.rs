@@ -142,7 +142,7 @@ pub async fn move_to(
         return Ok(moved(at.previous_stage_id.unwrap_or(at.stage_id), at.stage_entered_at, true));
     }
     if from_stage_id.is_some_and(|from| from != at.stage_id) {
-        return Err(ApiError::StageConflict { current_stage_id: at.stage_id });
+        return Err(ApiError::StageConflict { current_stage_id: Some(at.stage_id) });
     }
     Ok(moved(at.stage_id, at.stage_entered_at, false))
 }
