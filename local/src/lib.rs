@@ -48,12 +48,33 @@ pub enum StartError {
     /// The template is not one that this can serve.
     #[error("The template can't be served: {0}.")]
     Template(String),
-    /// The data file is not a database.
+    /// The data file can't be reached.
     #[error("The data file {0} can't be opened: {1}.")]
     Data(PathBuf, String),
-    /// The port is taken, or not ours to take.
-    #[error("Port {0} can't be listened on: {1}.")]
-    Port(u16, io::Error),
+    /// The data file is no database, or one that is damaged.
+    #[error("The data file {0} is damaged, or another program's: {REPLACE}.")]
+    DataDamaged(PathBuf),
+    /// The data file was written by a version whose tables are laid out otherwise, or by another program.
+    #[error("The data file {0} has {1}, and this version reads format {FORMAT}: {REPLACE}.", FORMAT = database::FORMAT)]
+    DataFormat(PathBuf, String),
+    /// The port is taken.
+    #[error("Port {port} is in use: stop what uses it, or choose another with {option}, 0 for any that is free.")]
+    PortTaken {
+        /// The port.
+        port: u16,
+        /// The option that chooses it.
+        option: &'static str,
+    },
+    /// The port is not ours to take.
+    #[error("Port {port} can't be listened on: {error}. Choose another with {option}.")]
+    Port {
+        /// The port.
+        port: u16,
+        /// The option that chooses it.
+        option: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
     /// The keys can't be written.
     #[error("The keys file {0} can't be written: {1}.")]
     KeysFile(PathBuf, io::Error),
@@ -63,6 +84,20 @@ pub enum StartError {
     /// The demo data can't be written.
     #[error("The demo data can't be written: {0}.")]
     Demo(String),
+}
+
+/// What to do about a data file that is of no use.
+const REPLACE: &str = "move it away or name another with --data, and a new one gets the demo data";
+
+impl StartError {
+    /// Why the port that `option` chose can't be listened on.
+    #[must_use]
+    pub fn port(option: &'static str, port: u16, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::PortTaken { port, option },
+            _ => Self::Port { port, option, error },
+        }
+    }
 }
 
 impl From<DbError> for StartError {

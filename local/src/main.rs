@@ -1,7 +1,7 @@
 //! `cargo run -p local`: serves the whole API on one machine.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Write},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -20,7 +20,7 @@ use local::{
     issuer,
     template::{REPOSITORY_TEMPLATE, Template},
 };
-use shared::{app::App, clock::Clock, log, plan::Plan};
+use shared::{app::App, clock::Clock, db::Tables, key::ApiKey, log, plan::Plan};
 use tokio::net::TcpListener;
 
 /// The Head Honta API, whole, on this machine: an HTTP API on port 3000, an embedded DynamoDB, demo data.
@@ -53,7 +53,10 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = match cli::parse::<Options>() {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
     // The log goes to standard error, so that standard output is what a person or a script waits for.
     let _ = tracing::subscriber::set_global_default(log::subscriber(io::stderr));
     match run(&options).await {
@@ -69,7 +72,7 @@ async fn run(options: &Options) -> Result<(), StartError> {
     let mut template = Template::read(Path::new(REPOSITORY_TEMPLATE))?;
     template.cors.origins.extend(options.cors_origins.iter().cloned());
     // The port first: when it is taken, nothing else should have happened.
-    let taken = |error| StartError::Port(options.port, error);
+    let taken = |error| StartError::port("--port", options.port, error);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(taken)?;
     let address = listener.local_addr().map_err(taken)?;
     let dynamodb = (options.dynamodb_host, options.dynamodb_port.unwrap_or(0));
@@ -79,10 +82,14 @@ async fn run(options: &Options) -> Result<(), StartError> {
     let issuer = Arc::new(issuer::Issuer::new(&origin, sites(address), demo::people(), Clock::system())?);
     let app = || App::new(db.clone(), Clock::system());
     let gateway = Gateway::new(&template, app, settings::Issuer::new(issuer.url(), issuer::CLIENT_ID, None))?;
-    let keys = demo::seed(&db).await?;
+    // Those of an earlier start fit only data of an earlier start.
+    let earlier = options.keys_file.as_deref().filter(|_| options.data.is_some()).map(earlier_keys).unwrap_or_default();
+    let keys = demo::seed_keeping(&db, &earlier).await?;
     if let Some(path) = &options.keys_file {
         write_keys(path, &keys).map_err(|error| StartError::KeysFile(path.clone(), error))?;
     }
+    // Listened for before anybody is told that it serves: they may end it at once.
+    let ended = ended();
     // Whoever reads the output may have gone; that is no reason to stop serving.
     let _ = greet(&mut io::stdout(), options, &database, address, &keys);
 
@@ -93,7 +100,7 @@ async fn run(options: &Options) -> Result<(), StartError> {
         .merge(issuer::router(issuer))
         .layer(middleware::from_fn_with_state(Arc::new(hosts), host::check));
     axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(ended())
+        .with_graceful_shutdown(ended)
         .await
         .map_err(taken)
 }
@@ -101,6 +108,13 @@ async fn run(options: &Options) -> Result<(), StartError> {
 /// Under both names that browsers have for this machine.
 fn sites(address: SocketAddr) -> Vec<String> {
     [address.to_string(), format!("localhost:{}", address.port())].map(|host| format!("http://{host}")).to_vec()
+}
+
+/// The keys that an earlier start has left in the file. What can't be read as such has none.
+fn earlier_keys(path: &Path) -> Vec<ApiKey> {
+    let rows: Vec<serde_json::Value> =
+        fs::read(path).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+    rows.iter().filter_map(|row| ApiKey::parse(row["key"].as_str()?)).collect()
 }
 
 fn write_keys(path: &Path, keys: &[DemoKey]) -> io::Result<()> {
@@ -122,7 +136,12 @@ fn greet(
     address: SocketAddr,
     keys: &[DemoKey],
 ) -> io::Result<()> {
-    writeln!(out, "\nThe Head Honta API, whole, on this machine. Its demo keys, new at every start:\n")?;
+    let new = match (&options.data, &options.keys_file) {
+        (Some(_), Some(_)) => "kept from start to start",
+        (Some(_), None) => "new at every start, unless a --keys-file keeps them",
+        (None, _) => "new at every start",
+    };
+    writeln!(out, "\nThe Head Honta API, whole, on this machine. Its demo keys, {new}:\n")?;
     writeln!(out, "  {:<33} {:<13} {:<10} Key", "Organization", "Plan", "Label")?;
     for key in keys {
         writeln!(out, "  {:<33} {:<13} {:<10} {}", key.organization, key.plan.as_str(), key.label, key.key)?;
@@ -130,6 +149,11 @@ fn greet(
     let data =
         options.data.as_deref().map_or("in memory, gone at the end".to_owned(), |path| path.display().to_string());
     writeln!(out, "\nData: {data}. DynamoDB: {}.", database.endpoint())?;
+    let Tables { access, records } = Embedded::tables();
+    writeln!(out, "\nFor the operator's command and the AWS CLI:\n")?;
+    writeln!(out, "  export AWS_ENDPOINT_URL_DYNAMODB={} AWS_REGION=local", database.endpoint())?;
+    writeln!(out, "  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local")?;
+    writeln!(out, "  export ACCESS_TABLE={access} RECORDS_TABLE={records}")?;
     if let Some(key) = keys.iter().find(|key| key.plan == Plan::Professional) {
         writeln!(out, "\nTry it:\n")?;
         writeln!(out, "  curl -s -H \"X-API-Key: {}\" \"http://{address}/api/v1/jobs?status=open&limit=10\"", key.key)?;
@@ -145,17 +169,23 @@ fn greet(
 }
 
 /// Ctrl-C, or what a process manager sends.
-async fn ended() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+#[cfg(unix)]
+fn ended() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        match signals {
+            (Ok(mut interrupt), Ok(mut terminate)) => tokio::select! {
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
-            }
-            return;
+            },
+            // Then the system's own way of ending it is left.
+            _ => std::future::pending().await,
         }
     }
+}
+
+#[cfg(not(unix))]
+async fn ended() {
     let _ = tokio::signal::ctrl_c().await;
 }

@@ -97,7 +97,7 @@ fn refused(options: &[&str]) -> String {
 }
 
 #[test]
-fn it_serves_with_the_keys_it_tells_keeps_the_data_it_is_given_and_ends_on_ctrl_c() {
+fn it_serves_with_the_keys_it_tells_keeps_data_and_keys_and_ends_on_ctrl_c() {
     let (data, keys_file) = (file("kept.db"), file("keys.json"));
     let options = ["--port", "0", "--data", data.to_str().unwrap(), "--keys-file", keys_file.to_str().unwrap()];
     let served = serve(&options);
@@ -141,10 +141,85 @@ fn it_serves_with_the_keys_it_tells_keeps_the_data_it_is_given_and_ends_on_ctrl_
     assert_eq!(served.interrupt(), Some(0));
 
     let served = serve(&options);
-    assert_eq!(served.get(&path, &key).0, 401, "the keys are new at every start");
-    let again = served.get(&path, keys(&keys_file)[2]["key"].as_str().unwrap()).1;
-    assert_eq!(again["data"], body["data"]);
+    assert_eq!(served.get(&path, &key).1["data"], body["data"]);
+    assert_eq!(keys(&keys_file), first, "the keys of the earlier start are kept");
     assert_eq!(served.interrupt(), Some(0));
+
+    // One that the data does not know gets a new secret, and the others stay; so does all of a file that is not one of keys.
+    let mut changed = first.clone();
+    changed[2]["key"] = changed[3]["key"].clone();
+    fs::write(&keys_file, serde_json::to_vec(&changed).unwrap()).unwrap();
+    let served = serve(&options);
+    let now = keys(&keys_file);
+    assert_eq!(served.get(&path, &key).0, 401);
+    assert_eq!(served.get(&path, now[2]["key"].as_str().unwrap()).0, 200);
+    assert!(now[2] != first[2] && now[3..] == first[3..] && now[..2] == first[..2]);
+    assert_eq!(served.interrupt(), Some(0));
+    fs::write(&keys_file, "nothing of ours").unwrap();
+    let served = serve(&options);
+    let fresh = keys(&keys_file);
+    assert!(fresh.iter().zip(&now).all(|(fresh, now)| fresh["key"] != now["key"]));
+    assert_eq!(served.get(&path, fresh[2]["key"].as_str().unwrap()).0, 200);
+    assert_eq!(served.interrupt(), Some(0));
+
+    // Other data knows none of them.
+    let other = file("other.db");
+    let served = serve(&["--port", "0", "--data", other.to_str().unwrap(), "--keys-file", keys_file.to_str().unwrap()]);
+    let others = keys(&keys_file);
+    assert_eq!(served.get(&path, fresh[2]["key"].as_str().unwrap()).0, 401);
+    assert_eq!(served.get(&path, others[2]["key"].as_str().unwrap()).0, 200);
+    assert_eq!(served.interrupt(), Some(0));
+}
+
+#[test]
+fn it_prints_what_the_operators_command_needs() {
+    let served = serve(&["--port", "0"]);
+    for setting in [
+        "ACCESS_TABLE=AccessTable",
+        "RECORDS_TABLE=RecordsTable",
+        "AWS_REGION=local",
+        "AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:",
+    ] {
+        assert!(served.greeting.contains(setting), "{}", served.greeting);
+    }
+    assert_eq!(served.interrupt(), Some(0));
+}
+
+#[test]
+fn a_data_file_that_is_damaged_or_of_another_format_is_left_alone_and_told_with_the_remedy() {
+    const REMEDY: &str = "move it away or name another with --data, and a new one gets the demo data.\n";
+    let told = |path: &Path, why: &str| {
+        let before = fs::read(path).unwrap();
+        let told = refused(&["--port", "0", "--data", path.to_str().unwrap()]);
+        assert_eq!(told, format!("The data file {} {why}: {REMEDY}", path.display()));
+        assert!(fs::read(path).unwrap() == before, "{why}");
+    };
+    let text = file("text.db");
+    fs::write(&text, "not a database, and long enough to look like none: ".repeat(100)).unwrap();
+    told(&text, "is damaged, or another program's");
+
+    let data = file("format.db");
+    assert_eq!(serve(&["--port", "0", "--data", data.to_str().unwrap()]).interrupt(), Some(0));
+    let good = fs::read(&data).unwrap();
+    // The first quarter of a file that was copied while the disk was full, and one with a page that was overwritten.
+    fs::write(&data, &good[..good.len() / 4]).unwrap();
+    told(&data, "is damaged, or another program's");
+    let mut overwritten = good.clone();
+    overwritten[8192..12288].fill(0xaa);
+    fs::write(&data, overwritten).unwrap();
+    told(&data, "is damaged, or another program's");
+
+    fs::write(&data, &good).unwrap();
+    let file = rusqlite::Connection::open(&data).unwrap();
+    file.pragma_update(None, "user_version", 99).unwrap();
+    drop(file);
+    told(&data, "has format 99, and this version reads format 1");
+    fs::write(&data, &good).unwrap();
+    let other = rusqlite::Connection::open(&data).unwrap();
+    other.pragma_update(None, "application_id", 0).unwrap();
+    other.pragma_update(None, "user_version", 0).unwrap();
+    drop(other);
+    told(&data, "has no format number, and this version reads format 1");
 }
 
 #[test]
@@ -187,20 +262,23 @@ fn it_answers_only_for_the_hosts_that_are_this_machine_or_were_allowed() {
 fn what_keeps_it_from_starting_is_told_in_one_sentence() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    assert!(
-        refused(&["--port", &port]).starts_with(&format!("Port {port} can't be listened on: Address already in use"))
+    for options in [&["--port", &port][..], &["--port", "0", "--dynamodb-port", &port]] {
+        assert_eq!(
+            refused(options),
+            format!(
+                "Port {port} is in use: stop what uses it, or choose another with {}, 0 for any that is free.\n",
+                options[options.len() - 2]
+            )
+        );
+    }
+    assert_eq!(
+        refused(&["--port", "0", "--data", "/nowhere/data.db"]),
+        "The data file /nowhere/data.db can't be opened: there is no folder /nowhere.\n"
     );
-    assert!(
-        refused(&["--port", "0", "--dynamodb-port", &port]).starts_with(&format!("Port {port} can't be listened on: "))
-    );
-
-    let text = file("text.db");
-    fs::write(&text, "not a database, and long enough to look like none: ".repeat(100)).unwrap();
-    let text = text.to_str().unwrap();
-    assert!(refused(&["--port", "0", "--data", text]).starts_with(&format!("The data file {text} can't be opened: ")));
-    assert!(
-        refused(&["--port", "0", "--data", "/nowhere/data.db"])
-            .starts_with("The data file /nowhere/data.db can't be opened: ")
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    assert_eq!(
+        refused(&["--port", "0", "--data", folder]),
+        format!("The data file {folder} can't be opened: it is a folder.\n")
     );
     let keys = refused(&["--port", "0", "--keys-file", "/nowhere/keys.json"]);
     assert!(keys.starts_with("The keys file /nowhere/keys.json can't be written: No such file or directory"), "{keys}");
@@ -211,7 +289,10 @@ fn an_option_that_is_none_is_told_and_help_names_those_there_are() {
     let output = command(&["--prot", "1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("unexpected argument '--prot'") && told.contains("--help"), "{told}");
+    assert_eq!(
+        told,
+        "Unexpected argument '--prot' found; a similar argument exists: '--port'; `local --help` lists what there is.\n"
+    );
     let help = String::from_utf8(command(&["--help"]).output().unwrap().stdout).unwrap();
     for option in [
         "--port <N>",

@@ -106,6 +106,17 @@ pub(crate) enum KeyCommand {
 /// Why nothing was done, in a sentence.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
+    #[error(
+        "The name of a table is missing: pass {0} NAME, or set {1}; `local` prints the names of its own, and `sam list stack-outputs` those of a \
+         stack."
+    )]
+    NoTable(&'static str, &'static str),
+    #[error("No AWS region is set: set AWS_REGION, to that of the stack, or for `local` as it prints.")]
+    NoRegion,
+    #[error(
+        "There are no AWS credentials: sign in with the AWS CLI, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for `local` as it prints."
+    )]
+    NoCredentials,
     #[error("There is no organization {0}.")]
     UnknownOrganization(String),
     #[error("There is no plan {0}: it is one of free, starter, professional, enterprise.")]

@@ -7,9 +7,10 @@ mod doctor;
 mod member;
 mod output;
 
-use std::process::ExitCode;
+use std::{io::ErrorKind, process::ExitCode};
 
 use aws_config::BehaviorVersion;
+use aws_sdk_dynamodb::config::ProvideCredentials;
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
@@ -22,7 +23,7 @@ use shared::{
 
 use crate::{
     caller::Caller,
-    command::{Command, Desk},
+    command::{Command, Desk, Refusal},
     output::Output,
 };
 
@@ -34,11 +35,11 @@ use crate::{
 #[command(name = "operator")]
 struct Options {
     /// The table of keys and organizations.
-    #[arg(long, env = "ACCESS_TABLE", value_name = "NAME")]
-    access_table: String,
+    #[arg(long, env = "ACCESS_TABLE", value_name = "NAME", global = true)]
+    access_table: Option<String>,
     /// The table of everything else.
-    #[arg(long, env = "RECORDS_TABLE", value_name = "NAME")]
-    records_table: String,
+    #[arg(long, env = "RECORDS_TABLE", value_name = "NAME", global = true)]
+    records_table: Option<String>,
     /// Answer in JSON, one object per line.
     #[arg(long, global = true)]
     json: bool,
@@ -48,24 +49,39 @@ struct Options {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let options = Options::parse();
-    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
-    let tables = Tables { access: options.access_table, records: options.records_table };
-    let mut output = Output::new(options.json);
-    let db = Db::new(&config, tables.clone());
-    let desk = Desk { db, clock: Clock::system(), caller: Caller::new(config.clone()) };
-    let done = match options.command {
-        Command::Doctor(doctor) => doctor.run(&config, &tables, &mut output).await,
-        Command::Organization(command) => command.run(&desk, &mut output).await,
-        Command::Key(command) => command.run(&desk, &mut output).await,
-        Command::Member(command) => command.run(&desk, &mut output).await,
+    let options = match cli::parse::<Options>() {
+        Ok(options) => options,
+        Err(code) => return code,
     };
-    match done {
+    match run(options).await {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the output has enough: `| head -1`.
+        Err(Refusal::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(refusal) => {
             eprintln!("{refusal}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn run(options: Options) -> Result<(), Refusal> {
+    let access = options.access_table.ok_or(Refusal::NoTable("--access-table", "ACCESS_TABLE"))?;
+    let records = options.records_table.ok_or(Refusal::NoTable("--records-table", "RECORDS_TABLE"))?;
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+    if config.region().is_none() {
+        return Err(Refusal::NoRegion);
+    }
+    let credentials = config.credentials_provider().ok_or(Refusal::NoCredentials)?;
+    credentials.provide_credentials().await.map_err(|_| Refusal::NoCredentials)?;
+    let tables = Tables { access, records };
+    let mut output = Output::new(options.json);
+    let db = Db::new(&config, tables.clone());
+    let desk = Desk { db, clock: Clock::system(), caller: Caller::new(config.clone()) };
+    match options.command {
+        Command::Doctor(doctor) => doctor.run(&config, &tables, &mut output).await,
+        Command::Organization(command) => command.run(&desk, &mut output).await,
+        Command::Key(command) => command.run(&desk, &mut output).await,
+        Command::Member(command) => command.run(&desk, &mut output).await,
     }
 }

@@ -6,7 +6,7 @@ use std::{
     io::{Read, Write},
     net::TcpListener,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::mpsc,
     thread,
 };
@@ -312,6 +312,58 @@ fn long_lists_are_paged_through() {
     let organizations = operator.json(&["organization", "list"]);
     assert_eq!((organizations.len(), &organizations[120]["name"]), (121, &"Org 119".into()));
     assert_eq!(operator.json(&["key", "list", &org]).len(), 120);
+}
+
+#[test]
+fn the_tables_are_named_before_or_after_the_command_and_a_missing_setting_is_told_with_the_next_step() {
+    let operator = Operator::new();
+    let org = operator.organization("starter");
+    let without = |missing: &[&str]| {
+        let mut command = operator.command(&[]);
+        for name in missing {
+            command.env_remove(name);
+        }
+        command
+    };
+    let tables = ["ACCESS_TABLE", "RECORDS_TABLE"];
+    let named = ["--access-table", "AccessTable", "--records-table", "RecordsTable"];
+    let list = ["organization", "list", "--json"];
+    for words in [[&named[..], &list].concat(), [&list[..], &named].concat(), [&list[..1], &named, &list[1..]].concat()]
+    {
+        let (told, error) = texts(&without(&tables).args(&words).output().unwrap());
+        assert!(told.contains(&org), "{words:?}: {error}");
+    }
+    for (missing, told) in [
+        ("ACCESS_TABLE", "The name of a table is missing: pass --access-table NAME, or set ACCESS_TABLE; "),
+        ("RECORDS_TABLE", "The name of a table is missing: pass --records-table NAME, or set RECORDS_TABLE; "),
+        ("AWS_REGION", "No AWS region is set: set AWS_REGION, "),
+        ("AWS_SECRET_ACCESS_KEY", "There are no AWS credentials: "),
+    ] {
+        // No home, no instance: nowhere else to find it.
+        let mut command = without(&[missing]);
+        let output = command.args(list).env("AWS_EC2_METADATA_DISABLED", "true").output().unwrap();
+        let (_, error) = texts(&output);
+        assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
+        assert!(error.starts_with(told), "{error}");
+    }
+    let output = operator.command(&["organisation", "list"]).output().unwrap();
+    let (_, error) = texts(&output);
+    assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{error}");
+    assert!(error.contains("'organization'") && error.contains("`operator --help`"), "{error}");
+}
+
+#[test]
+fn a_reader_who_has_enough_is_no_error() {
+    let operator = Operator::new();
+    for _ in 0..3 {
+        operator.organization("free");
+    }
+    let mut child =
+        operator.command(&["organization", "list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Closed before anything is printed.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
 }
 
 #[test]

@@ -29,8 +29,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     app::{self, App, SettingError},
-    browser,
-    envelope,
+    browser, envelope,
     error::ApiError,
     event::{self, Origin},
     exchange::{self, Exchange, Notes},

@@ -824,7 +824,7 @@ async fn a_member_signs_in_however_the_issuer_writes_the_mailbox() {
     let desk = Desk::new().await;
     let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
     let jose = Email::of_member(&format!("jos\u{e9}@bücher.{org}.example")).unwrap();
-    member::add(db, org, now, &jose, Role::Admin).await.unwrap();
+    member::add(db, org, now, &jose, Role::Admin, &Actor::operator()).await.unwrap();
     for way in [format!("JOSE\u{301}@bücher.{org}.example"), format!("jos\u{e9}@xn--bcher-kva.{org}.example")] {
         desk.liar.forges(move |issuer, mut claims| {
             claims["email"] = way.clone().into();

@@ -78,7 +78,13 @@ const ORGANIZATIONS: [Demo; 4] = [
 /// Writes what is not there yet, and answers fresh keys. Data that was kept and changed is left as it is; keys of an
 /// earlier start are valid no more.
 pub async fn seed(db: &Db) -> Result<Vec<DemoKey>, StartError> {
-    let keys = try_join_all(ORGANIZATIONS.iter().map(|demo| demo.seed(db))).await?;
+    seed_keeping(db, &[]).await
+}
+
+/// As [`seed`], but those of the `earlier` keys that the data still knows stay valid. A demo key that somebody has revoked stays revoked,
+/// and is not answered.
+pub async fn seed_keeping(db: &Db, earlier: &[ApiKey]) -> Result<Vec<DemoKey>, StartError> {
+    let keys = try_join_all(ORGANIZATIONS.iter().map(|demo| demo.seed(db, earlier))).await?;
     Ok(keys.into_iter().flatten().collect())
 }
 
@@ -111,7 +117,7 @@ fn labels(plan: Plan) -> Vec<(String, String, Vec<Scope>)> {
 }
 
 impl Demo {
-    async fn seed(&self, db: &Db) -> Result<Vec<DemoKey>, StartError> {
+    async fn seed(&self, db: &Db, earlier: &[ApiKey]) -> Result<Vec<DemoKey>, StartError> {
         let made = self.fresh_keys()?;
         let (org, now) = match organization::created_with(db, self.origin()).await? {
             Some(org) if self.has_keys(db, &org, &made).await? => (org, Clock::system().now()),
@@ -120,7 +126,13 @@ impl Demo {
         self.add_members(db, &org).await?;
         // The keys were counted while the plan had room; a Free organization's key is from before its downgrade.
         organization::set_plan(db, &org, now, self.plan, &Actor::operator()).await?;
-        Ok(made.into_iter().map(|(key, _)| key).collect())
+        let mut keys = Vec::new();
+        for (demo, fresh) in made {
+            if let Some(key) = present_key(db, &org, earlier, fresh).await? {
+                keys.push(DemoKey { key, ..demo });
+            }
+        }
+        Ok(keys)
     }
 
     /// If there is none: those that somebody has removed stay removed, while others are left.
@@ -152,12 +164,10 @@ impl Demo {
         keys.collect()
     }
 
-    /// The keys are made last: with all of them, all is there. Each gets its fresh secret on the way.
+    /// The keys are made last: with all of them, all is there.
     async fn has_keys(&self, db: &Db, org: &OrgId, keys: &[(DemoKey, ApiKey)]) -> Result<bool, StartError> {
         for (_, key) in keys {
-            if api_key::rotate(db, org, Clock::system().now(), key, Rotation::default(), &Actor::operator()).await?
-                != Rotated::Done
-            {
+            if api_key::find(db, org, &key.id()).await?.is_none() {
                 return Ok(false);
             }
         }
@@ -207,10 +217,7 @@ impl Demo {
         for (demo, key) in keys {
             let new = NewKey { name: demo.label.clone(), scopes: demo.scopes.clone(), expires_at: None };
             match api_key::create(db, &org, at(BEGIN), key, new, &Actor::operator()).await {
-                Ok(()) => {}
-                Err(CreateKeyError::IdTaken | CreateKeyError::PlanLimit(_)) => {
-                    api_key::rotate(db, &org, at(BEGIN), key, Rotation::default(), &Actor::operator()).await?;
-                }
+                Ok(()) | Err(CreateKeyError::IdTaken | CreateKeyError::PlanLimit(_)) => {}
                 Err(error) => return Err(StartError::Demo(error.to_string())),
             }
         }
@@ -252,6 +259,20 @@ impl Demo {
             })
             .collect()
     }
+}
+
+/// The whole key of `fresh`'s id that is valid from now on: the earlier one where the data knows it, else the fresh one. `None`: the key is
+/// revoked.
+async fn present_key(db: &Db, org: &OrgId, earlier: &[ApiKey], fresh: ApiKey) -> Result<Option<String>, StartError> {
+    let now = Clock::system().now();
+    let id = fresh.id();
+    for key in earlier.iter().filter(|key| key.id() == id).chain([&fresh]) {
+        if api_key::is_present(db, org, now, key).await? {
+            return Ok(Some(key.reveal().to_owned()));
+        }
+    }
+    let rotated = api_key::rotate(db, org, now, &fresh, Rotation::default(), &Actor::operator()).await?;
+    Ok((rotated == Rotated::Done).then(|| fresh.reveal().to_owned()))
 }
 
 struct NewApplication {

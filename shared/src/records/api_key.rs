@@ -298,6 +298,13 @@ pub async fn find(db: &Db, org: &OrgId, id: &KeyId) -> Result<Option<KeySummary>
     if grant(&item)?.org == *org { KeySummary::read(&item).map(Some) } else { Ok(None) }
 }
 
+/// Whether `key` is one of the organization's that is served, with its present secret.
+pub async fn is_present(db: &Db, org: &OrgId, now: Timestamp, key: &ApiKey) -> Result<bool, DbError> {
+    let Some(item) = db.get_access(table::api_key(&key.id())).await? else { return Ok(false) };
+    let is_its_secret = has_hash(&item, HASH, &Blob::new(key.hash().as_bytes()));
+    Ok(is_its_secret && grant(&item)?.org == *org && KeySummary::read(&item)?.state(now).is_served())
+}
+
 /// A page of the organization's keys, newest first.
 pub async fn page(
     db: &Db,
