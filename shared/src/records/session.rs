@@ -34,7 +34,7 @@ const IDLE_UNTIL: &str = "idleUntil";
 const ENDS_AT: &str = "endsAt";
 
 /// Begins a session of the member. An id is begun once: an attempt that was delayed on its way finds the session, or the marker that
-/// its [end](end) has left, and changes nothing.
+/// its [end] has left, and changes nothing.
 pub async fn begin(db: &Db, member: &Member, id: &Secret, now: Timestamp, actor: &Actor) -> Result<(), DbError> {
     let ends_at = now.as_millis() + ABSOLUTE_MILLIS;
     let item = Item::from([
