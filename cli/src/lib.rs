@@ -9,7 +9,7 @@ use clap::{Parser, error::ErrorKind};
 pub fn parse<T: Parser>() -> Result<T, ExitCode> {
     parse_from(std::env::args_os()).map_err(|error| match error {
         Ended::Told(told) => {
-            // Whoever asked may have gone.
+            // The reader may have gone.
             let _ = told.print();
             ExitCode::SUCCESS
         }

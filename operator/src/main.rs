@@ -55,7 +55,7 @@ async fn main() -> ExitCode {
     };
     match run(options).await {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads the output has enough: `| head -1`.
+        // The reader has enough: `| head -1`.
         Err(Refusal::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(refusal) => {
             eprintln!("{refusal}");

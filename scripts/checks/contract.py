@@ -11,7 +11,7 @@
 - A tag of `If-Match` is a version in quotes: one that no object can have is a 400.
 - A header has no control characters, since no HTTP has.
 
-But for headers, only what is to be accepted is mended so: what is to be refused is sent as it was made up.
+Except in headers, only requests that should be accepted are corrected like this; those that should be rejected are sent as generated.
 """
 
 import itertools

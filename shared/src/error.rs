@@ -64,7 +64,7 @@ pub enum ApiError {
     JobNotOpen,
     /// The candidate is not at the stage that the move named as `fromStageId`.
     StageConflict {
-        /// Where the candidate is; `None` for whoever may not read the pipeline.
+        /// Where the candidate is; `None` for a key that may not read the pipeline.
         current_stage_id: Option<StageId>,
     },
     /// The object is at another version than `If-Match` names, or kept changing under the update.
@@ -215,7 +215,7 @@ impl ApiError {
         }
     }
 
-    /// The same error, without what it shows of an object's content: for whoever may not read that. `existingId` stays, because
+    /// The same error, without what it shows of an object's content: for a key that may not read that. `existingId` stays, because
     /// nobody could recover without it.
     pub(crate) fn for_writer_only(self) -> Self {
         match self {

@@ -117,7 +117,7 @@ pub(crate) struct Found {
 impl Found {
     /// The first character that `is` holds for.
     pub(crate) fn first(text: &str, is: impl Fn(char) -> bool) -> Option<Self> {
-        text.chars().position(&is).zip(text.chars().find(|c| is(*c))).map(|(i, c)| Self { c, at: i + 1 })
+        text.chars().enumerate().find(|(_, c)| is(*c)).map(|(i, c)| Self { c, at: i + 1 })
     }
 
     /// The same, of a text from which so many characters were cut off in front.

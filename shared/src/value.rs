@@ -27,6 +27,7 @@ mod money;
 mod url;
 
 pub use email::InvalidEmail;
+pub(crate) use money::significant_digits;
 pub use money::{Amount, Currency, MAX_DIGITS, Period, Salary};
 
 /// A short text has 1 to this many characters (Unicode scalar values).
@@ -205,7 +206,7 @@ pub trait Choice: ToSchema + Sized {
     fn find(text: &str) -> Option<Self>;
 }
 
-/// What is wrong with a text that is none of the set.
+/// What is wrong with a text that is not in the set.
 pub(crate) fn not_one_of<T: Choice>(text: &str) -> String {
     format!("must be one of {} (got \"{}\")", T::TEXTS.join(", "), shown(text))
 }

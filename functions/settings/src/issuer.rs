@@ -37,17 +37,16 @@ pub const SIGNED_OUT: &str = "/settings/signed-out";
 const BELIEVED_MILLIS: i64 = 60 * 60 * 1_000;
 /// But not more often than this, since anybody can send a token.
 const ASKED_AGAIN_MILLIS: i64 = 60 * 1_000;
-/// A response of the issuer that takes longer is none, and so is all that it says of itself.
+/// The issuer has this long for a response, and as long for its metadata and keys together.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// An issuer that could not be asked is not asked again for so long: whoever wants to sign in meanwhile, which may be anybody, does
-/// not wait for it.
+/// An issuer that could not be reached is left alone for so long: anybody can begin a sign-in, and nobody should wait for it each time.
 const GIVEN_UP_MILLIS: i64 = 5_000;
 
 /// Microsoft Entra issues a token as if it were five minutes older, for the sake of clocks that are late.
 const MAX_TOKEN_AGE: TimeDelta = TimeDelta::minutes(10);
 const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// A longer authorization code is none: the gateway takes 10 KB of headers and path.
+/// Longer authorization codes are rejected: the gateway takes 10 KB of headers and path.
 const MAX_CODE_BYTES: usize = 8 * 1024;
 
 /// Signatures that only the issuer can make. An HMAC is none: its key is also ours.

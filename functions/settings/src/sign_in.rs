@@ -122,7 +122,7 @@ pub(crate) async fn end(State(settings): State<Settings>, leaving: Leaving) -> R
     Ok((AppendHeaders(cookies), Redirect::to(SIGNED_OUT)))
 }
 
-/// `GET /settings/signed-out`: what it says is true only of whoever is. Who has just signed out is led on to the issuer, once, to sign
+/// `GET /settings/signed-out`: shown only to people who are signed out. Who has just signed out is led on to the issuer, once, to sign
 /// out there too, and comes back here. A page leads there, because `form-action 'self'` lets no form be answered by a redirect to
 /// another host. Whatever is the matter with the issuer, the person is signed out here and told so.
 pub(crate) async fn ended(State(settings): State<Settings>, parts: Parts) -> Result<Response, Refusal> {

@@ -181,7 +181,7 @@ impl FromRequest<Settings> for Leaving {
     }
 }
 
-/// Browsers tell with every POST which site it is from. Who does not tell is none.
+/// Browsers name the site that a POST is from. A request that does not is not from a browser.
 fn check_sender(parts: &Parts) -> Result<(), Refusal> {
     let from = parts.headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
     if from == Some(origin(parts)?.as_bytes()) { Ok(()) } else { Err(Refusal::Forged) }

@@ -81,13 +81,13 @@ impl Actor {
         Self { name: email.to_owned(), caller: None, address }
     }
 
-    /// Whoever has the tables themselves, in a DynamoDB of their own, which knows nobody by name.
+    /// The operator, at a DynamoDB of one's own, which knows nobody by name.
     #[must_use]
     pub fn operator() -> Self {
         Self { name: OPERATOR.to_owned(), caller: Some(LOCAL.to_owned()), address: None }
     }
 
-    /// Whoever has the tables themselves, in AWS, by the ARN.
+    /// The operator, in AWS, by the ARN.
     #[must_use]
     pub fn aws(arn: &str) -> Self {
         Self { name: OPERATOR.to_owned(), caller: Some(arn.to_owned()), address: None }
@@ -132,7 +132,7 @@ pub enum Subject {
         /// The one after.
         after: Plan,
     },
-    /// The session of whoever did it.
+    /// The actor's own session.
     Session,
 }
 

@@ -38,9 +38,11 @@ impl Amount {
     }
 }
 
-/// How many digits a number has from its first that is not zero, to its last.
-pub(crate) fn significant_digits(number: f64) -> usize {
-    number.to_string().trim_start_matches(['-', '0', '.']).replace('.', "").len()
+/// How many digits a number in JSON has from its first that is not zero to its last that is not: zeros that end it are decimals that
+/// say nothing, or a power of ten.
+pub(crate) fn significant_digits(number: &str) -> usize {
+    let digits = number.split(['e', 'E']).next().unwrap_or_default();
+    digits.trim_start_matches(['-', '0', '.']).replace('.', "").trim_end_matches('0').len()
 }
 
 impl Field for Amount {
@@ -54,7 +56,7 @@ impl Field for Amount {
         if amount > MAX_AMOUNT {
             return problems.note(at, Problem::OutOfRange, format!("must be at most {MAX_AMOUNT} (got {value})"));
         }
-        let digits = significant_digits(amount);
+        let digits = significant_digits(&amount.to_string());
         if digits > MAX_DIGITS {
             let message = format!("must have at most {MAX_DIGITS} significant digits (got {digits} in {value})");
             return problems.note(at, Problem::OutOfRange, message);
