@@ -170,11 +170,15 @@ impl Email {
     #[must_use]
     pub fn normalized(&self) -> String {
         let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
-        let local = NFC.normalize(local).to_lowercase();
         // What was stored under rules of another day may have no ASCII form.
         let domain = to_ascii(domain).unwrap_or_else(|| domain.to_lowercase());
-        format!("{}@{domain}", NFC.normalize(&local))
+        format!("{}@{domain}", normalized_local(local))
     }
+}
+
+/// NFC once more, because lower case can undo it.
+fn normalized_local(local: &str) -> String {
+    NFC.normalize(&NFC.normalize(local).to_lowercase()).into_owned()
 }
 
 fn check_local(local: &str, cut: usize) -> Result<(), InvalidEmail> {
@@ -200,7 +204,8 @@ fn check_local(local: &str, cut: usize) -> Result<(), InvalidEmail> {
             return Err(InvalidEmail::Local(Place(Found { c, at: cut + i + 1 })));
         }
     }
-    match NFC.normalize(local).len() {
+    // A few letters are longer in lower case, and the mailbox's key must be an address too.
+    match NFC.normalize(local).len().max(normalized_local(local).len()) {
         bytes if bytes > MAX_LOCAL_BYTES => Err(InvalidEmail::LocalTooLong(bytes)),
         _ => Ok(()),
     }
@@ -426,6 +431,14 @@ mod tests {
             assert_eq!(Email::new(email).unwrap_err().to_string(), words, "{email:?}");
         }
         let wrong = |email: String| Email::new(&email).unwrap_err().to_string();
+        // Two bytes each, and three in lower case.
+        let grows = "\u{23a}".repeat(22);
+        assert_eq!(
+            wrong(format!("{grows}@example.com")),
+            InvalidEmail::LocalTooLong(66).to_string(),
+            "the key would be no address"
+        );
+        assert!(Email::new(&format!("{}@example.com", "\u{23a}".repeat(21))).is_ok());
         assert_eq!(wrong(format!("{long}a@example.com")), "must have at most 64 bytes before the @ (got 65)");
         assert!(
             wrong(format!("a@{long}.example"))
