@@ -33,7 +33,7 @@ pub(crate) async fn list(
             div class="empty" { h2 { "Nothing yet" } p { "Creating a " a href=(crate::HOME) { "key" } " will be an entry." } }
         } @else {
             div class="scroll" role="region" aria-label="Activity" {
-                table {
+                table class="activity" {
                     thead { tr {
                         th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "Action" } th scope="col" { "What" }
                         @if is_admin { th scope="col" { "IP address" } }
