@@ -67,8 +67,9 @@ pub struct Origin {
     plain: bool,
 }
 
-/// The stage variable that names the public origin where it is not the gateway's own: a domain, or a CDN in front. A stage variable and
-/// not an environment variable, because it comes with the event and so takes effect without a new version of the function.
+/// The stage variable that names the public origin: `https://` and a domain or a CDN in front, or `gateway` for the gateway's own name. A
+/// stage variable and not an environment variable, because it comes with the event and so takes effect without a new version of the
+/// function.
 const PUBLIC_ORIGIN: &str = "publicOrigin";
 
 impl Origin {

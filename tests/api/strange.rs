@@ -203,6 +203,7 @@ async fn a_public_origin_of_the_stage_is_believed_before_the_gateways_own_name_a
     let world = World::new().await;
     for (variable, wanted) in [
         (json!({ "publicOrigin": "https://api.example.org" }), "https://api.example.org"),
+        (json!({ "publicOrigin": "gateway" }), "https://gateway.example.com"),
         (json!({}), "https://gateway.example.com"),
         (Value::Null, "https://gateway.example.com"),
     ] {

@@ -323,9 +323,8 @@ fn a_domain_replaces_the_gateways_own_address() {
     let resources = &DOCUMENT["Resources"];
     let api = &resources["Api"]["Properties"];
     assert_eq!(api["DisableExecuteApiEndpoint"], json!(["HasDomain", true, false]));
-    let domain = json!({ "publicOrigin": "https://${DomainName}" });
-    let other = json!(["HasPublicOrigin", { "publicOrigin": "PublicOrigin" }, "AWS::NoValue"]);
-    assert_eq!(api["StageVariables"], json!(["HasDomain", domain, other]));
+    let origin = json!(["HasDomain", "https://${DomainName}", ["HasPublicOrigin", "PublicOrigin", "gateway"]]);
+    assert_eq!(api["StageVariables"], json!({ "publicOrigin": origin }));
     for (name, condition) in [("Domain", "HasDomain"), ("DomainMapping", "HasDomain"), ("DomainRecord", "HasZone")] {
         assert_eq!(resources[name]["Condition"], condition);
     }
