@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::config::{Builder, Credentials, Region};
 use dynoxide::{Database, DynoxideError, actions::create_table::CreateTableRequest};
 use rusqlite::{Connection, ErrorCode};
 use serde_json::{Map, Value};
-use shared::db::{Db, Tables};
+use shared::store::db::{Db, Tables};
 use tokio::net::TcpListener;
 
 use crate::{StartError, template::Template};

@@ -13,7 +13,10 @@ use data_encoding::BASE64;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json, value::RawValue};
-use shared::{app::App, clock::Clock, serve::Api};
+use shared::{
+    http::{app::App, serve::Api},
+    model::clock::Clock,
+};
 
 use crate::{StartError, apis, cors::Cors, template::Template};
 

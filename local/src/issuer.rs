@@ -25,8 +25,9 @@ use ring::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shared::{
-    browser::{self, Forms},
-    clock::Clock,
+    html::{self, Forms},
+    http::security_headers,
+    model::clock::Clock,
 };
 
 use crate::StartError;
@@ -255,8 +256,8 @@ async fn authorize(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery)
 
 fn page_headers(response: &mut Response) {
     let headers = response.headers_mut();
-    browser::secure(headers);
-    browser::protect(headers, Forms::Nowhere);
+    security_headers::secure(headers);
+    html::protect(headers, Forms::Nowhere);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 

@@ -14,7 +14,11 @@ pub mod template;
 
 use std::{collections::HashMap, io, path::PathBuf};
 
-use shared::{app::App, db::DbError, error::ApiError, key::NoRandomness, route::Routes, serve::Api};
+use shared::{
+    http::{app::App, route::Routes, serve::Api},
+    model::{body::InvalidBody, key::NoRandomness},
+    store::error::{DbError, StoreError},
+};
 
 /// The functions that are called with a key, each under the `CodeUri` that the template knows it by.
 #[must_use]
@@ -106,9 +110,15 @@ impl From<DbError> for StartError {
     }
 }
 
-impl From<ApiError> for StartError {
-    fn from(error: ApiError) -> Self {
-        Self::Demo(format!("{error:?}"))
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Demo(error.to_string())
+    }
+}
+
+impl From<InvalidBody> for StartError {
+    fn from(wrong: InvalidBody) -> Self {
+        Self::Demo(format!("{wrong:?}"))
     }
 }
 

@@ -20,7 +20,11 @@ use local::{
     issuer,
     template::{REPOSITORY_TEMPLATE, Template},
 };
-use shared::{app::App, clock::Clock, db::Tables, key::ApiKey, log, plan::Plan};
+use shared::{
+    http::{app::App, log},
+    model::{clock::Clock, key::ApiKey, plan::Plan},
+    store::db::Tables,
+};
 use tokio::net::TcpListener;
 
 /// The Head Honta API, whole, on this machine: an HTTP API on port 3000, an embedded DynamoDB, demo data.

@@ -85,7 +85,7 @@ fn broken(why: &str) -> StartError {
 
 #[cfg(test)]
 mod tests {
-    use shared::{app::App, clock::Clock, db::Db};
+    use shared::{http::app::App, model::clock::Clock, store::db::Db};
 
     use super::*;
     use crate::database::{self, Embedded};

@@ -22,21 +22,24 @@ use local::{
 };
 use serde_json::Value;
 use shared::{
-    body,
-    clock::Clock,
-    db::Db,
-    key::ApiKey,
-    plan::Plan,
-    records::{
+    model::{
+        body,
+        clock::Clock,
+        key::ApiKey,
+        plan::Plan,
+        role::Role,
+        scope::Scope,
+        secret::Secret,
+        value::{Email, ShortText},
+    },
+    store::{
         activity::Actor,
         api_key::{self, NewKey},
+        db::Db,
         job,
-        member::{self, Identity, Role},
+        member::{self, Identity},
         organization, session,
     },
-    scope::Scope,
-    secret::Secret,
-    value::Email,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -128,16 +131,18 @@ struct Filled {
 async fn fill(db: &Db) -> Result<Filled> {
     let clock = Clock::system();
     let mut last = String::new();
-    let org = organization::create(db, "Measured", Plan::Enterprise, || clock.stamp()).await?;
+    let org =
+        organization::create(db, &ShortText::new("Measured", "The name")?, Plan::Enterprise, || clock.stamp()).await?;
     for i in 0..20 {
         let new = serde_json::json!({ "title": format!("Job {i}"), "description": "x".repeat(600), "status": "open" });
-        let new = body::parse(&new).map_err(|error| error.code().as_str())?;
-        last = job::create(db, &org, clock.stamp(), new).await.map_err(|error| error.code().as_str())?.id().to_string();
+        let new = body::parse(&new)?;
+        last = job::create(db, &org, clock.stamp(), new).await?.id().to_string();
     }
     let mut keys = Vec::new();
     for _ in 0..REQUESTS / REQUESTS_PER_KEY {
         let key = ApiKey::generate()?;
-        let new = NewKey { name: "measured".to_owned(), scopes: Scope::ALL.to_vec(), expires_at: None };
+        let new =
+            NewKey { name: ShortText::new("measured", "The name")?, scopes: Scope::ALL.to_vec(), expires_at: None };
         api_key::create(db, &org, clock.now(), &key, new, &Actor::operator()).await?;
         keys.push(key.reveal().to_owned());
     }

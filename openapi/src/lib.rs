@@ -1,5 +1,5 @@
 //! The OpenAPI document of the API, made of the functions' routes: what each operation takes and answers is told by its
-//! handler's signature (`shared::operation`), so that neither can say something else.
+//! handler's signature (`shared::contract::operation`), so that neither can say something else.
 //!
 //! `cargo run -p openapi` writes it to `openapi.json`, which is committed; a test fails when the two differ. What the developer
 //! pages tell beyond the operations (scopes, plans, limits, error codes) is in it too, under `x-` names.
@@ -12,14 +12,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use shared::{
-    error::{ErrorCode, Problem},
-    event::MAX_BODY_BYTES,
-    limits::{BURST_LIMIT, BURST_WINDOW_SECS},
-    operation::{Operation, Schemas},
-    page::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT},
-    plan::{Allowance, Plan},
-    route::{Route, Routes},
-    scope::Scope,
+    contract::{error_code::ErrorCode, operation::Operation, schemas::Schemas},
+    http::route::{Route, Routes},
+    model::{
+        body::MAX_BODY_BYTES,
+        field::Problem,
+        page::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT},
+        plan::{Allowance, Plan},
+        scope::Scope,
+        window::{BURST_LIMIT, BURST_WINDOW_SECS},
+    },
 };
 
 /// Where the document is committed.

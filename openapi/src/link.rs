@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use shared::{operation::Operation, route::Route};
+use shared::{contract::operation::Operation, http::route::Route};
 
 /// The names in a path's pattern, in its order.
 pub fn path_parameters(path: &'static str) -> impl Iterator<Item = &'static str> {

@@ -6,13 +6,18 @@ use std::collections::BTreeMap;
 use axum::http::Method;
 use serde_json::{Map, Value, json};
 use shared::{
-    clock::Timestamp,
-    error::{ApiError, Detail, ErrorCode, MissingKey, Problem},
-    extract::UnsupportedMedia,
-    id::Stamp,
-    operation::Operation,
-    page::InvalidCursor,
-    scope::Scope,
+    contract::{error_code::ErrorCode, operation::Operation},
+    http::{
+        error::{ApiError, MissingKey},
+        media_type::UnsupportedMedia,
+    },
+    model::{
+        clock::Stamp,
+        clock::Timestamp,
+        field::{Detail, Problem},
+        page::InvalidCursor,
+        scope::Scope,
+    },
 };
 
 use crate::schema::{self, Finished, object};

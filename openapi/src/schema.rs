@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use shared::operation::Operation;
+use shared::contract::operation::Operation;
 
 use crate::response;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_sts::error::DisplayErrorContext;
 use aws_types::service_config::ServiceConfigKey;
-use shared::records::activity::Actor;
+use shared::store::activity::Actor;
 
-use crate::command::Refusal;
+use crate::error::CommandError;
 
 /// A few requests of a person at a keyboard, who would rather hear that it does not work.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ impl Caller {
 
     /// Whom AWS knows by the credentials, or `local` where the tables are in a DynamoDB of one's own, unless that has an STS of its own
     /// beside it.
-    pub(crate) async fn actor(&self) -> Result<Actor, Refusal> {
+    pub(crate) async fn actor(&self) -> Result<Actor, CommandError> {
         let tables = self.own_endpoint("DynamoDB");
         if tables.is_some() && [None, tables].contains(&self.own_endpoint("STS")) {
             return Ok(Actor::operator());
@@ -31,8 +31,8 @@ impl Caller {
         let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT).build();
         let config = aws_sdk_sts::config::Builder::from(&self.0).timeout_config(timeouts).build();
         let answer = aws_sdk_sts::Client::from_conf(config).get_caller_identity().send().await;
-        let identity = answer.map_err(|error| Refusal::Unnamed(DisplayErrorContext(error).to_string()))?;
-        let arn = identity.arn.ok_or_else(|| Refusal::Unnamed("the response has no ARN".to_owned()))?;
+        let identity = answer.map_err(|error| CommandError::Unnamed(DisplayErrorContext(error).to_string()))?;
+        let arn = identity.arn.ok_or_else(|| CommandError::Unnamed("the response has no ARN".to_owned()))?;
         Ok(Actor::aws(&arn))
     }
 

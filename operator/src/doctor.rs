@@ -16,10 +16,10 @@ use clap::Args;
 use openidconnect::{IssuerUrl, core::CoreProviderMetadata, reqwest};
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::db::Tables;
+use shared::store::db::Tables;
 
 use crate::{
-    command::Refusal,
+    error::CommandError,
     output::{Output, Row},
 };
 
@@ -63,7 +63,12 @@ type Found = Result<String, String>;
 
 impl Doctor {
     /// Makes every check, prints each, and fails if one of them did.
-    pub(crate) async fn run(self, config: &SdkConfig, tables: &Tables, output: &mut Output) -> Result<(), Refusal> {
+    pub(crate) async fn run(
+        self,
+        config: &SdkConfig,
+        tables: &Tables,
+        output: &mut Output,
+    ) -> Result<(), CommandError> {
         let mut findings = Vec::new();
         let dynamodb = Client::new(config);
         for (logical_id, name) in [("AccessTable", &tables.access), ("RecordsTable", &tables.records)] {
@@ -83,7 +88,7 @@ impl Doctor {
             failed += usize::from(!ok);
             output.row(&Finding { check, ok, found: found.unwrap_or_else(|bad| bad) })?;
         }
-        if failed == 0 { Ok(()) } else { Err(Refusal::Unhealthy(failed)) }
+        if failed == 0 { Ok(()) } else { Err(CommandError::Unhealthy(failed)) }
     }
 
     async fn table(&self, client: &Client, logical_id: &str, name: &str) -> Vec<(&'static str, Found)> {

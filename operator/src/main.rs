@@ -3,8 +3,12 @@
 
 mod caller;
 mod command;
+mod desk;
 mod doctor;
+mod error;
+mod key;
 mod member;
+mod organization;
 mod output;
 
 use std::{io::ErrorKind, process::ExitCode};
@@ -17,15 +21,11 @@ use aws_smithy_http_client::{
 };
 use clap::Parser;
 use shared::{
-    clock::Clock,
-    db::{Db, Tables},
+    model::clock::Clock,
+    store::db::{Db, Tables},
 };
 
-use crate::{
-    caller::Caller,
-    command::{Command, Desk, Refusal},
-    output::Output,
-};
+use crate::{caller::Caller, command::Command, desk::Desk, error::CommandError, output::Output};
 
 /// Organizations, their plans and their keys.
 ///
@@ -56,7 +56,7 @@ async fn main() -> ExitCode {
     match run(options).await {
         Ok(()) => ExitCode::SUCCESS,
         // The reader has enough: `| head -1`.
-        Err(Refusal::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(CommandError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(refusal) => {
             eprintln!("{refusal}");
             ExitCode::FAILURE
@@ -64,16 +64,16 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(options: Options) -> Result<(), Refusal> {
-    let access = options.access_table.ok_or(Refusal::NoTable("--access-table", "ACCESS_TABLE"))?;
-    let records = options.records_table.ok_or(Refusal::NoTable("--records-table", "RECORDS_TABLE"))?;
+async fn run(options: Options) -> Result<(), CommandError> {
+    let access = options.access_table.ok_or(CommandError::NoTable("--access-table", "ACCESS_TABLE"))?;
+    let records = options.records_table.ok_or(CommandError::NoTable("--records-table", "RECORDS_TABLE"))?;
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
     if config.region().is_none() {
-        return Err(Refusal::NoRegion);
+        return Err(CommandError::NoRegion);
     }
-    let credentials = config.credentials_provider().ok_or(Refusal::NoCredentials)?;
-    credentials.provide_credentials().await.map_err(|_| Refusal::NoCredentials)?;
+    let credentials = config.credentials_provider().ok_or(CommandError::NoCredentials)?;
+    credentials.provide_credentials().await.map_err(|_| CommandError::NoCredentials)?;
     let tables = Tables { access, records };
     let mut output = Output::new(options.json);
     let db = Db::new(&config, tables.clone());

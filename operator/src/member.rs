@@ -2,12 +2,13 @@
 
 use clap::Subcommand;
 use shared::{
-    records::member::{self, AddMemberError, Member, Role},
-    value::Email,
+    model::{role::Role, value::Email},
+    store::member::{self, AddMemberError, Member},
 };
 
 use crate::{
-    command::{Desk, Refusal, each, find},
+    desk::{Desk, each, find},
+    error::CommandError,
     output::{Output, Row},
 };
 
@@ -47,18 +48,18 @@ pub(crate) enum MemberCommand {
 }
 
 impl MemberCommand {
-    pub(crate) async fn run(self, desk: &Desk, output: &mut Output) -> Result<(), Refusal> {
+    pub(crate) async fn run(self, desk: &Desk, output: &mut Output) -> Result<(), CommandError> {
         let Desk { db, clock, caller } = desk;
         match self {
             Self::Add { organization, email, role } => {
-                let (email, role) = (parsed_email(&email)?, Role::named(&role).ok_or(Refusal::UnknownRole(role))?);
+                let (email, role) = (parsed_email(&email)?, Role::named(&role).ok_or(CommandError::UnknownRole(role))?);
                 let organization = find(db, clock, &organization).await?;
                 let actor = caller.actor().await?;
                 match member::add(db, &organization.id, clock.now(), &email, role, &actor).await {
                     Ok(()) => {}
-                    Err(AddMemberError::Taken) => return Err(Refusal::MemberTaken(email.as_str().to_owned())),
+                    Err(AddMemberError::Taken) => return Err(CommandError::MemberTaken(email.as_str().to_owned())),
                     Err(AddMemberError::UnknownOrganization) => {
-                        return Err(Refusal::UnknownOrganization(organization.id.to_string()));
+                        return Err(CommandError::UnknownOrganization(organization.id.to_string()));
                     }
                     Err(AddMemberError::Db(error)) => return Err(error.into()),
                 }
@@ -74,11 +75,11 @@ impl MemberCommand {
                 each(read, |member| output.row(member)).await
             }
             Self::SetRole { organization, email: text, role } => {
-                let (email, role) = (parsed_email(&text)?, Role::named(&role).ok_or(Refusal::UnknownRole(role))?);
+                let (email, role) = (parsed_email(&text)?, Role::named(&role).ok_or(CommandError::UnknownRole(role))?);
                 let organization = find(db, clock, &organization).await?;
                 let actor = caller.actor().await?;
                 if !member::set_role(db, &organization.id, clock.now(), &email, role, &actor).await? {
-                    return Err(Refusal::UnknownMember(text));
+                    return Err(CommandError::UnknownMember(text));
                 }
                 if output.is_json() {
                     return Ok(output.json(&serde_json::json!({ "email": text, "role": role }))?);
@@ -91,7 +92,7 @@ impl MemberCommand {
                 let organization = find(db, clock, &organization).await?;
                 let actor = caller.actor().await?;
                 if !member::remove(db, &organization.id, clock.now(), &email, &actor).await? {
-                    return Err(Refusal::UnknownMember(text));
+                    return Err(CommandError::UnknownMember(text));
                 }
                 if output.is_json() {
                     return Ok(output.json(&serde_json::json!({ "email": text, "removed": true }))?);
@@ -102,8 +103,8 @@ impl MemberCommand {
     }
 }
 
-fn parsed_email(text: &str) -> Result<Email, Refusal> {
-    Email::of_member(text).map_err(|wrong| Refusal::NotAnEmail(text.to_owned(), wrong))
+fn parsed_email(text: &str) -> Result<Email, CommandError> {
+    Email::of_member(text).map_err(|wrong| CommandError::NotAnEmail(text.to_owned(), wrong))
 }
 
 impl Row for Member {

@@ -121,7 +121,8 @@ fn a_key_is_printed_once_works_is_listed_and_revoked() {
     let printed = operator.text(&["key", "create", &org, "--name", "board", "--scope", "all"]);
     assert!(printed.starts_with("hh_live_") && printed.contains("not shown again"));
     let both = operator.json(&["key", "create", &org, "--name", "both", "--scope", "jobs:read,all"]);
-    let all: Vec<&str> = shared::scope::Scope::granted_by_all().map(shared::scope::Scope::as_str).collect();
+    let all: Vec<&str> =
+        shared::model::scope::Scope::granted_by_all().map(shared::model::scope::Scope::as_str).collect();
     assert_eq!(both[0]["scopes"], serde_json::json!(all), "what is named twice is granted once");
     operator.text(&["key", "revoke", &org, both[0]["id"].as_str().unwrap()]);
 
@@ -283,27 +284,33 @@ fn long_lists_are_paged_through() {
     // Made past the command, which would take a process for each.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let db = shared::db::Db::with(local::database::config(&operator.endpoint), Embedded::tables());
-        let clock = shared::clock::Clock::system();
-        let found = shared::records::organization::find(&db, &org, clock.now()).await.unwrap().unwrap();
+        let db = shared::store::db::Db::with(local::database::config(&operator.endpoint), Embedded::tables());
+        let clock = shared::model::clock::Clock::system();
+        let found = shared::store::organization::find(&db, &org, clock.now()).await.unwrap().unwrap();
+        let name = |text: &str| shared::model::value::ShortText::new(text, "The name").unwrap();
         for i in 0..120 {
             let stamp = || clock.stamp();
-            shared::records::organization::create(&db, &format!("Org {i}"), shared::plan::Plan::Free, stamp)
-                .await
-                .unwrap();
-            let new = shared::records::api_key::NewKey {
-                name: format!("key {i}"),
-                scopes: shared::scope::Scope::ALL.to_vec(),
+            shared::store::organization::create(
+                &db,
+                &name(&format!("Org {i}")),
+                shared::model::plan::Plan::Free,
+                stamp,
+            )
+            .await
+            .unwrap();
+            let new = shared::store::api_key::NewKey {
+                name: name(&format!("key {i}")),
+                scopes: shared::model::scope::Scope::ALL.to_vec(),
                 expires_at: None,
             };
-            let key = shared::key::ApiKey::generate().unwrap();
-            shared::records::api_key::create(
+            let key = shared::model::key::ApiKey::generate().unwrap();
+            shared::store::api_key::create(
                 &db,
                 &found.id,
                 clock.now(),
                 &key,
                 new,
-                &shared::records::activity::Actor::operator(),
+                &shared::store::activity::Actor::operator(),
             )
             .await
             .unwrap();
@@ -471,11 +478,11 @@ fn the_activity_names_who_ran_the_command() {
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let entries = runtime.block_on(async {
-        let db = shared::db::Db::with(local::database::config(&operator.endpoint), Embedded::tables());
-        let now = shared::clock::Clock::system().now();
-        let found = shared::records::organization::find(&db, &org, now).await.unwrap().unwrap();
-        assert_eq!(found.plan, shared::plan::Plan::Enterprise);
-        shared::records::activity::page(&db, &found.id, None, 50, now).await.unwrap().0
+        let db = shared::store::db::Db::with(local::database::config(&operator.endpoint), Embedded::tables());
+        let now = shared::model::clock::Clock::system().now();
+        let found = shared::store::organization::find(&db, &org, now).await.unwrap().unwrap();
+        assert_eq!(found.plan, shared::model::plan::Plan::Enterprise);
+        shared::store::activity::page(&db, &found.id, None, 50, now).await.unwrap().0
     });
     let told: Vec<_> =
         entries.iter().map(|entry| (entry.act.as_str(), entry.actor.name(), entry.actor.caller())).collect();

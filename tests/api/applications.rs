@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::json;
-use shared::plan::Plan;
+use shared::model::plan::Plan;
 
 use crate::world::{ORIGIN, World};
 

@@ -8,7 +8,7 @@ use axum::{
 };
 use local::{cors::Cors, gateway::Gateway, template::Template};
 use serde_json::Value;
-use shared::app::App;
+use shared::http::app::App;
 
 use crate::{
     openapi::{DOCUMENT, resolved},

@@ -1,7 +1,7 @@
 //! What each route costs: calls to DynamoDB and the units they are charged. A number that grows fails here.
 
 use serde_json::json;
-use shared::{key::ApiKey, records::api_key};
+use shared::{model::key::ApiKey, store::api_key};
 
 use crate::{
     every_route::{Objects, ROUTES},
@@ -43,14 +43,14 @@ async fn the_email_filter_and_empty_lists_below_an_object_cost_one_read_more() {
 #[tokio::test]
 async fn a_refusal_costs_no_more_than_it_takes_to_know() {
     let world = World::new().await;
-    let jobs_only = world.new_key(&[shared::scope::Scope::JobsRead]).await;
-    let revoked = world.new_key(&[shared::scope::Scope::JobsRead]).await;
+    let jobs_only = world.new_key(&[shared::model::scope::Scope::JobsRead]).await;
+    let revoked = world.new_key(&[shared::model::scope::Scope::JobsRead]).await;
     api_key::revoke(
         &world.db,
         &world.org,
         &revoked.id(),
         world.clock.now(),
-        &shared::records::activity::Actor::operator(),
+        &shared::store::activity::Actor::operator(),
     )
     .await
     .unwrap();

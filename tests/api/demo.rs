@@ -12,10 +12,8 @@ use aws_sdk_dynamodb::{
 use local::{database::Embedded, demo};
 use serde_json::Value;
 use shared::{
-    clock::Clock,
-    db::Db,
-    plan::Plan,
-    records::{activity::Actor, member, organization},
+    model::{clock::Clock, plan::Plan},
+    store::{activity::Actor, db::Db, member, organization},
 };
 
 use crate::world::{START, TestClock, database, gateway, request, send};

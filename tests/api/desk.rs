@@ -24,13 +24,9 @@ use local::{
 };
 use serde_json::Value;
 use shared::{
-    app::App,
-    plan::Plan,
-    records::{
-        activity::Actor,
-        member::{self, Role},
-    },
-    value::Email,
+    http::app::App,
+    model::{plan::Plan, role::Role, value::Email},
+    store::{activity::Actor, member},
 };
 use tower::ServiceExt;
 

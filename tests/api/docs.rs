@@ -13,9 +13,9 @@ use axum::{
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use shared::{
-    error::{ERRORS_PAGE, ErrorCode},
-    plan::Plan,
-    scope::Scope,
+    contract::error_code::ErrorCode,
+    http::error::ERRORS_PAGE,
+    model::{plan::Plan, scope::Scope},
 };
 
 use crate::{

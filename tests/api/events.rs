@@ -7,7 +7,7 @@ use std::{fmt::Write, fs, path::Path};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use local::{database::Embedded, demo};
 use serde_json::{Value, value::RawValue};
-use shared::app::App;
+use shared::http::app::App;
 
 use crate::{
     every_route::{ROUTES, matches},

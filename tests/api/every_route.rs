@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use shared::{
-    key::ApiKey,
-    plan::Plan,
-    records::{activity::Actor, api_key},
-    scope::Scope,
+    model::{key::ApiKey, plan::Plan, scope::Scope},
+    store::{activity::Actor, api_key},
 };
 
 use crate::world::{Answer, World, request, send};

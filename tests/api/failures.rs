@@ -11,7 +11,10 @@ use axum::{Router, routing::get};
 use lambda_http::Body;
 use local::database::Embedded;
 use serde_json::{Value, json, value::RawValue};
-use shared::{db::Db, error::ApiError, log, serve::Api};
+use shared::{
+    http::{error::ApiError, log, serve::Api},
+    store::db::Db,
+};
 use tokio::net::TcpListener;
 
 use crate::world::{TestClock, World, gateway, request, send};
@@ -123,7 +126,7 @@ fn config(endpoint: &str) -> aws_sdk_dynamodb::config::Builder {
 async fn answer_from(endpoint: &str) {
     let db = Db::with(config(endpoint), Embedded::tables());
     let gateway = gateway(&db, &TestClock::at(crate::world::START));
-    let key = shared::key::ApiKey::generate().unwrap();
+    let key = shared::model::key::ApiKey::generate().unwrap();
     let request = request("GET", "/api/v1/jobs", Some(key.reveal()), None);
     let answer =
         tokio::time::timeout(Duration::from_secs(5), send(&gateway, request)).await.expect("within five seconds");
@@ -164,14 +167,14 @@ async fn a_refused_body_is_logged_with_its_own_method() {
 
 #[tokio::test]
 async fn a_line_of_a_refused_key_has_its_id_once_it_has_the_form_of_a_key() {
-    let world = World::frozen(shared::plan::Plan::Enterprise).await;
+    let world = World::frozen(shared::model::plan::Plan::Enterprise).await;
     let log = Log::listen();
-    let id = |key: &str| shared::key::ApiKey::parse(key).unwrap().id();
-    let revoked = world.new_key(shared::scope::Scope::ALL).await;
-    let actor = shared::records::activity::Actor::operator();
-    shared::records::api_key::revoke(&world.db, &world.org, &revoked.id(), world.clock.now(), &actor).await.unwrap();
-    let forged = shared::key::ApiKey::with_id(&id(&world.key)).unwrap();
-    let unknown = shared::key::ApiKey::generate().unwrap();
+    let id = |key: &str| shared::model::key::ApiKey::parse(key).unwrap().id();
+    let revoked = world.new_key(shared::model::scope::Scope::ALL).await;
+    let actor = shared::store::activity::Actor::operator();
+    shared::store::api_key::revoke(&world.db, &world.org, &revoked.id(), world.clock.now(), &actor).await.unwrap();
+    let forged = shared::model::key::ApiKey::with_id(&id(&world.key)).unwrap();
+    let unknown = shared::model::key::ApiKey::generate().unwrap();
     let mistyped = world.key.replace("hh_live_", "hh_live-");
     for path in ["/api/v1/jobs", "/api/v1/usage", "/api/v1/candidates"] {
         for (key, logged) in [
@@ -218,7 +221,7 @@ async fn each_request_is_one_line_of_the_log_without_key_email_or_name() {
         (&json!("/api/v1/candidates"), &json!("POST"), &json!(201))
     );
     assert_eq!((&line["organization"], &line["dbCalls"]), (&json!(world.org.to_string()), &json!(4)));
-    let key_id = shared::key::ApiKey::parse(&world.key).unwrap().id();
+    let key_id = shared::model::key::ApiKey::parse(&world.key).unwrap().id();
     assert_eq!(line["keyId"], key_id.to_string());
     assert!(line["durationMs"].is_u64());
     assert_eq!((&line["lambdaRequestId"], &line["version"]), (&json!("local"), &json!("")));

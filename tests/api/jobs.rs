@@ -335,7 +335,7 @@ async fn the_status_filter_follows_a_change_of_status() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_updates_of_different_fields_all_take_effect() {
-    let world = World::frozen(shared::plan::Plan::Enterprise).await;
+    let world = World::frozen(shared::model::plan::Plan::Enterprise).await;
     let path = format!("/api/v1/jobs/{}", world.job("open").await);
     let bodies =
         [json!({ "title": "A" }), json!({ "location": "B" }), json!({ "department": "C" }), json!({ "openings": 4 })];

@@ -3,21 +3,18 @@
 use futures::future::join_all;
 use local::database::{Embedded, config};
 use shared::{
-    clock::Timestamp,
-    db::Db,
-    key::ApiKey,
-    plan::Plan,
-    records::{
+    model::{clock::Timestamp, key::ApiKey, plan::Plan, scope::Scope},
+    store::{
         activity::Actor,
         api_key::{self, CreateKeyError, KeySummary, NewKey, Rotated, Rotation},
+        db::Db,
     },
-    scope::Scope,
 };
 
-use crate::world::{ENDPOINT, World, request, send};
+use crate::world::{ENDPOINT, World, request, send, short_text};
 
 fn new() -> NewKey {
-    NewKey { name: "test".to_owned(), scopes: Scope::ALL.to_vec(), expires_at: None }
+    NewKey { name: short_text("test"), scopes: Scope::ALL.to_vec(), expires_at: None }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use futures::future::join_all;
 use local::gateway::Gateway;
 use serde_json::json;
-use shared::{key::ApiKey, plan::Plan, scope::Scope};
+use shared::model::{key::ApiKey, plan::Plan, scope::Scope};
 
 use crate::world::{self, Answer, TestClock, World, request, send};
 

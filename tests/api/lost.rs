@@ -6,15 +6,13 @@ use std::sync::{Arc, Mutex};
 use local::database::Embedded;
 use serde_json::json;
 use shared::{
-    db::Db,
-    plan::Plan,
-    records::{
+    model::{plan::Plan, secret::Secret, value::Email},
+    store::{
         activity::{self, Act, Actor},
+        db::Db,
         member::{self, Identity},
         session,
     },
-    secret::Secret,
-    value::Email,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -183,7 +181,7 @@ async fn a_session_begins_once_whatever_is_lost_and_an_attempt_that_comes_late_r
         assert_eq!(attempts.len(), 2, "the SDK has asked again");
         // Begun by a request of its own, as after a conflict, it is the same session; by another member it is nobody's.
         session::begin(&db, &member, &id, now, &actor).await.unwrap();
-        let later = shared::clock::Timestamp::from_millis(now.as_millis() + 1);
+        let later = shared::model::clock::Timestamp::from_millis(now.as_millis() + 1);
         assert!(session::begin(&db, &member, &id, later, &actor).await.is_err());
         assert!(session::resume(&db, &id, now).await.unwrap().is_some());
 

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use shared::{plan::Plan, scope::Scope};
+use shared::model::{plan::Plan, scope::Scope};
 
 use crate::world::World;
 

@@ -22,10 +22,12 @@ use axum::{
 use local::{database::Embedded, demo, gateway::Gateway};
 use serde_json::{Value, json, value::RawValue};
 use shared::{
-    app::App,
-    clock::{Clock, Timestamp},
-    db::Db,
-    id::JobId,
+    http::app::App,
+    model::{
+        clock::{Clock, Timestamp},
+        id::JobId,
+    },
+    store::db::Db,
 };
 use tokio::{
     net::TcpListener,

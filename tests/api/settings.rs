@@ -6,13 +6,15 @@ use axum::{body::Body, http::Request};
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 use shared::{
-    key::{ApiKey, KeyId},
-    records::{
+    model::{
+        key::{ApiKey, KeyId},
+        scope::Scope,
+    },
+    store::{
         activity::Actor,
         api_key::{self, Rotated, Rotation},
         organization,
     },
-    scope::Scope,
 };
 
 use crate::{

@@ -2,17 +2,18 @@
 
 use futures::future::join_all;
 use shared::{
-    key::ApiKey,
-    plan::Plan,
-    records::{
+    model::{key::ApiKey, plan::Plan, scope::Scope},
+    store::{
         activity::Actor,
         api_key::{self, NewKey},
         organization,
     },
-    scope::Scope,
 };
 
-use crate::desk::{Browser, Desk, ORIGIN, PAGES, Page, id};
+use crate::{
+    desk::{Browser, Desk, ORIGIN, PAGES, Page, id},
+    world::short_text,
+};
 
 #[tokio::test]
 async fn a_key_is_made_with_just_what_was_ticked_and_shown_once() {
@@ -233,7 +234,7 @@ async fn a_rotation_gives_the_old_secret_no_longer_than_the_key_had_and_can_rene
     let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
     let old = ApiKey::generate().unwrap();
     let expires_at = Some("2026-11-24T18:00:00.000Z".parse().unwrap());
-    let new = NewKey { name: "ends today".to_owned(), scopes: vec![Scope::JobsRead], expires_at };
+    let new = NewKey { name: short_text("ends today"), scopes: vec![Scope::JobsRead], expires_at };
     api_key::create(db, org, now, &old, new, &Actor::operator()).await.unwrap();
     let old = old.reveal();
     let mut browser = desk.admin().await;
@@ -327,7 +328,7 @@ async fn pages_walk_every_key_once_newest_first_and_cost_the_same_however_many_t
             desk.world.clock.advance(1);
             let key = ApiKey::generate().unwrap();
             let name = format!("name-{}", names.len());
-            let new = NewKey { name: name.clone(), scopes: vec![Scope::JobsRead], expires_at: None };
+            let new = NewKey { name: short_text(&name), scopes: vec![Scope::JobsRead], expires_at: None };
             let (db, now) = (&desk.world.db, desk.world.clock.now());
             api_key::create(db, &desk.world.org, now, &key, new, &Actor::operator()).await.unwrap();
             names.push(name);
@@ -363,12 +364,14 @@ async fn an_empty_list_leads_on_as_the_plan_and_the_role_allow() {
     let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
     let (mut admin, mut member) = (desk.admin().await, desk.member().await);
     // As it is before the first key: the list is of those there ever were.
-    let other = organization::create(db, "Empty", Plan::Starter, || desk.world.clock.clock().stamp()).await.unwrap();
+    let other = organization::create(db, &short_text("Empty"), Plan::Starter, || desk.world.clock.clock().stamp())
+        .await
+        .unwrap();
     assert_ne!(other, *org);
-    let email = shared::value::Email::new(&desk.admin).unwrap();
-    assert!(shared::records::member::remove(db, org, now, &email, &Actor::operator()).await.unwrap());
-    let role = shared::records::member::Role::Admin;
-    shared::records::member::add(db, &other, now, &email, role, &Actor::operator()).await.unwrap();
+    let email = shared::model::value::Email::new(&desk.admin).unwrap();
+    assert!(shared::store::member::remove(db, org, now, &email, &Actor::operator()).await.unwrap());
+    let role = shared::model::role::Role::Admin;
+    shared::store::member::add(db, &other, now, &email, role, &Actor::operator()).await.unwrap();
     let page = admin.get("/settings/keys").await;
     for part in ["No keys yet", "Create the first one", "/settings/keys/new", "0 of 1 used, 1 left", "Empty"] {
         assert!(page.shown(200).contains(part), "{part}: {}", page.body);

@@ -1,16 +1,8 @@
 //! What the settings tell of how keys are used, and of what was done to them.
 
 use shared::{
-    key::ApiKey,
-    plan::Plan,
-    records::{
-        activity::Actor,
-        api_key,
-        member::{self, Role},
-        organization,
-    },
-    scope::Scope,
-    value::Email,
+    model::{key::ApiKey, plan::Plan, role::Role, scope::Scope, value::Email},
+    store::{activity::Actor, api_key, member, organization},
 };
 
 use crate::{

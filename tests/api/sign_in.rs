@@ -5,12 +5,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use local::issuer::{Issuer, Person};
 use serde_json::{Value, json};
 use shared::{
-    records::{
-        activity::Actor,
-        member::{self, Role},
-    },
-    secret::Secret,
-    value::Email,
+    model::{role::Role, secret::Secret, value::Email},
+    store::{activity::Actor, member},
 };
 
 use crate::{
@@ -95,7 +91,8 @@ async fn a_forged_token_signs_nobody_in() {
     let forged: [(&str, Forge); 5] = [
         ("another key's", |issuer, claims| {
             let other =
-                Issuer::new("http://127.0.0.1:1", Vec::new(), Vec::new(), shared::clock::Clock::system()).unwrap();
+                Issuer::new("http://127.0.0.1:1", Vec::new(), Vec::new(), shared::model::clock::Clock::system())
+                    .unwrap();
             assert_ne!(other.jwks(), issuer.jwks());
             other.sign(&claims).unwrap()
         }),
@@ -427,7 +424,7 @@ async fn an_issuer_that_is_gone_is_told_and_logged_and_ends_no_session() {
     let log = Log::listen();
     let gone = settings::Issuer::new("http://127.0.0.1:1/dev/issuer", "settings", None);
     let (db, clock) = (desk.world.db.clone(), desk.world.clock.clock());
-    let app = || shared::app::App::new(db.clone(), clock.clone());
+    let app = || shared::http::app::App::new(db.clone(), clock.clone());
     browser.gateway = std::sync::Arc::new(local::gateway::Gateway::new(&crate::world::TEMPLATE, app, gone).unwrap());
     let page = browser.get("/settings/sign-in").await;
     assert!(page.shown(503).contains("Signing in is not possible at the moment"));
@@ -521,7 +518,7 @@ async fn an_issuer_that_accepts_and_never_answers_keeps_one_visitor_waiting_and_
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = settings::Issuer::new(&format!("http://{}", listener.local_addr().unwrap()), "settings", None);
     let (db, clock) = (desk.world.db.clone(), desk.world.clock.clock());
-    let app = || shared::app::App::new(db.clone(), clock.clone());
+    let app = || shared::http::app::App::new(db.clone(), clock.clone());
     let mut browser = desk.browser();
     browser.gateway = std::sync::Arc::new(local::gateway::Gateway::new(&crate::world::TEMPLATE, app, silent).unwrap());
     // All at once: they wait for the same answer.
@@ -756,9 +753,9 @@ async fn each_refusal_has_a_code_in_the_log_and_signing_in_and_out_are_events_th
     told(&browser.post(&rotate, &fields("7")).await, 409, "already_rotated");
     browser.post(&format!("/settings/keys/{key}/revoke"), &[("token", &token)]).await;
     told(&browser.post(&rotate, &fields("0")).await, 409, "key_not_served");
-    desk.world.set_plan(shared::plan::Plan::Starter).await;
+    desk.world.set_plan(shared::model::plan::Plan::Starter).await;
     told(&browser.get("/settings/keys/new").await, 409, "plan_limit");
-    desk.world.set_plan(shared::plan::Plan::Free).await;
+    desk.world.set_plan(shared::model::plan::Plan::Free).await;
     told(&browser.get("/settings/keys/new").await, 409, "no_api_access");
     browser.post("/settings/sign-out", &[("token", &token)]).await;
     let line = last();

@@ -4,7 +4,7 @@
 use lambda_http::Body;
 use proptest::prelude::*;
 use serde_json::{Value, json, value::RawValue};
-use shared::{app::App, serve::Api};
+use shared::http::{app::App, serve::Api};
 
 use crate::{
     desk::Desk,

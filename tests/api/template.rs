@@ -137,7 +137,7 @@ fn every_function_is_built_for_lambda_published_and_given_up_on_before_lambda_do
     let globals = &DOCUMENT["Globals"]["Function"];
     assert_eq!((&globals["Runtime"], &globals["MemorySize"]), (&json!("provided.al2023"), &json!(512)));
     assert_eq!((&globals["AutoPublishAlias"], &globals["Timeout"]), (&json!("live"), &json!(10)));
-    let ours = shared::serve::REQUEST_TIMEOUT.as_secs_f64();
+    let ours = shared::http::serve::REQUEST_TIMEOUT.as_secs_f64();
     assert!(ours < globals["Timeout"].as_f64().unwrap() / 2.0, "a request is answered long before the time-out");
     let variables: Vec<_> = globals["Environment"]["Variables"].as_object().unwrap().keys().collect();
     assert_eq!(variables, ["ACCESS_TABLE", "RECORDS_TABLE", "AWS_ENDPOINT_URL_DYNAMODB"]);

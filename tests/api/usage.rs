@@ -4,18 +4,15 @@ use futures::future::join_all;
 use local::database::{Embedded, config};
 use serde_json::{Value, json};
 use shared::{
-    clock::Timestamp,
-    db::Db,
-    key::ApiKey,
-    plan::Plan,
-    records::{
+    model::{clock::Timestamp, key::ApiKey, plan::Plan, scope::Scope},
+    store::{
         activity::Actor,
         api_key::{self, NewKey},
+        db::Db,
     },
-    scope::Scope,
 };
 
-use crate::world::{ENDPOINT, TestClock, World, gateway, request, send};
+use crate::world::{ENDPOINT, TestClock, World, gateway, request, send, short_text};
 
 async fn usage(world: &World) -> Value {
     world.get("/api/v1/usage").await.ok(200).clone()
@@ -196,7 +193,7 @@ async fn a_key_in_its_last_14_days_is_told_when_it_expires_with_every_answer() {
     let expires = "2026-12-24T12:00:00.000Z";
     let key = ApiKey::generate().unwrap();
     let new = NewKey {
-        name: "ends".to_owned(),
+        name: short_text("ends"),
         scopes: vec![Scope::JobsRead],
         expires_at: Some(expires.parse::<Timestamp>().unwrap()),
     };

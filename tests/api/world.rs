@@ -46,18 +46,21 @@ use local::{
 };
 use serde_json::{Value, json};
 use shared::{
-    app::App,
-    clock::{Clock, Timestamp},
-    db::Db,
-    id::OrgId,
-    key::ApiKey,
-    plan::Plan,
-    records::{
+    http::app::App,
+    model::{
+        clock::{Clock, Timestamp},
+        id::OrgId,
+        key::ApiKey,
+        plan::Plan,
+        scope::Scope,
+        value::ShortText,
+    },
+    store::{
         activity::Actor,
         api_key::{self, NewKey},
+        db::Db,
         organization,
     },
-    scope::Scope,
 };
 
 use crate::openapi;
@@ -114,6 +117,11 @@ impl TestClock {
 }
 
 /// For whoever signs nobody in.
+/// A text that is one.
+pub fn short_text(text: &str) -> ShortText {
+    ShortText::new(text, "The text").unwrap()
+}
+
 pub fn no_issuer() -> settings::Issuer {
     settings::Issuer::new("http://127.0.0.1:1", "settings", None)
 }
@@ -144,7 +152,7 @@ impl World {
         let ids = clock.clock();
         let tally = Tally::default();
         let db = Db::with(config(&ENDPOINT).interceptor(tally.clone()), Embedded::tables());
-        let org = organization::create(&db, "Test", plan, || ids.stamp()).await.unwrap();
+        let org = organization::create(&db, &short_text("Test"), plan, || ids.stamp()).await.unwrap();
         let mut world = Self {
             gateway: Arc::new(gateway(&db, &clock)),
             clock,
@@ -172,7 +180,7 @@ impl World {
 
     pub async fn new_key(&self, scopes: &[Scope]) -> ApiKey {
         let key = ApiKey::generate().unwrap();
-        let new = NewKey { name: "test".to_owned(), scopes: scopes.to_vec(), expires_at: None };
+        let new = NewKey { name: short_text("test"), scopes: scopes.to_vec(), expires_at: None };
         api_key::create(&self.db, &self.org, self.clock.now(), &key, new, &Actor::operator()).await.unwrap();
         key
     }

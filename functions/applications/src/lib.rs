@@ -2,17 +2,21 @@
 
 use axum::extract::State;
 use shared::{
-    app::App,
-    auth::Caller,
-    envelope::{Created, Updated},
-    error::{ApiError, ErrorCode},
-    extract::{IfMatch, Json, Path, Query},
-    id::{ApplicationId, JobId},
-    operation::Doc,
-    page::Listed,
-    records::application::{self, Application, ApplicationPatch, ListApplications, NewApplication},
-    route::Routes,
-    scope::{ApplicationsRead, ApplicationsWrite},
+    contract::{error_code::ErrorCode, operation::Doc},
+    http::{
+        app::App,
+        caller::Caller,
+        envelope::{Created, Updated},
+        error::ApiError,
+        extract::{IfMatch, Json, Path, Query},
+        listed::Listed,
+        route::Routes,
+    },
+    model::{
+        id::{ApplicationId, JobId},
+        scope::{ApplicationsRead, ApplicationsWrite},
+    },
+    store::application::{self, Application, ApplicationPatch, ListApplications, NewApplication},
 };
 
 /// What this function serves.
@@ -45,7 +49,7 @@ async fn list(
     Path(job): Path<JobId>,
     Query(query): Query<ListApplications>,
 ) -> Result<Listed<Application>, ApiError> {
-    application::list(&app.db, caller.org(), job, query).await?.ok_or(ApiError::NotFound)
+    application::list(&app.db, caller.org(), job, query).await?.map(Listed).ok_or(ApiError::NotFound)
 }
 
 /// `POST /api/v1/jobs/{jobId}/applications`: applies a candidate to an open job.

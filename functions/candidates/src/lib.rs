@@ -2,17 +2,24 @@
 
 use axum::extract::State;
 use shared::{
-    app::App,
-    auth::Caller,
-    envelope::{Created, Data, Updated},
-    error::{ApiError, ErrorCode},
-    extract::{IfMatch, Json, Path, Query},
-    id::CandidateId,
-    operation::{Doc, PARTIAL},
-    page::Listed,
-    records::candidate::{self, Candidate, CandidatePatch, ListCandidates, NewCandidate},
-    route::Routes,
-    scope::{CandidatesRead, CandidatesWrite},
+    contract::{
+        error_code::ErrorCode,
+        operation::{Doc, PARTIAL},
+    },
+    http::{
+        app::App,
+        caller::Caller,
+        envelope::{Created, Data, Updated},
+        error::ApiError,
+        extract::{IfMatch, Json, Path, Query},
+        listed::Listed,
+        route::Routes,
+    },
+    model::{
+        id::CandidateId,
+        scope::{CandidatesRead, CandidatesWrite},
+    },
+    store::candidate::{self, Candidate, CandidatePatch, ListCandidates, NewCandidate},
 };
 
 /// What this function serves.
@@ -45,7 +52,7 @@ async fn list(
     State(app): State<App>,
     Query(query): Query<ListCandidates>,
 ) -> Result<Listed<Candidate>, ApiError> {
-    candidate::list(&app.db, caller.org(), query).await
+    Ok(Listed(candidate::list(&app.db, caller.org(), query).await?))
 }
 
 /// `POST /api/v1/candidates`: a new candidate, at the pipeline's first stage unless the body names another.

@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    shared::serve::run(candidates::router()).await
+    shared::http::serve::run(candidates::router()).await
 }

@@ -13,7 +13,7 @@ use axum::{
     routing::get,
 };
 use flate2::read::GzDecoder;
-use shared::browser::{self, Forms};
+use shared::html::{self, Forms};
 
 /// One file, as it was made.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ async fn serve(uri: Uri, headers: HeaderMap) -> Response<Body> {
         return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, file.path)]).into_response();
     }
     let (file, status, caching) = match find(uri.path()) {
-        Some(file) if file.path.starts_with(ASSETS) => (Some(file), StatusCode::OK, browser::FOR_EVER),
+        Some(file) if file.path.starts_with(ASSETS) => (Some(file), StatusCode::OK, html::FOR_EVER),
         Some(file) => (Some(file), StatusCode::OK, "public, no-cache"),
         None => match renamed(uri.path()) {
             Some(file) => (Some(file), StatusCode::OK, "no-store"),
@@ -59,7 +59,7 @@ async fn serve(uri: Uri, headers: HeaderMap) -> Response<Body> {
     };
     let mut response = file.map_or_else(|| status.into_response(), |file| file.answer(status, &headers));
     let headers = response.headers_mut();
-    browser::protect(headers, Forms::Nowhere);
+    html::protect(headers, Forms::Nowhere);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     response
@@ -71,7 +71,7 @@ fn find(path: &str) -> Option<&'static File> {
 
 /// The asset that has this name but for the digest.
 fn renamed(path: &str) -> Option<&'static File> {
-    let plain = |path: &str| browser::without_digest(path.strip_prefix(ASSETS)?);
+    let plain = |path: &str| html::without_digest(path.strip_prefix(ASSETS)?);
     let wanted = plain(path)?;
     FILES.iter().find(|file| plain(file.path).as_ref() == Some(&wanted))
 }

@@ -2,17 +2,21 @@
 
 use axum::extract::State;
 use shared::{
-    app::App,
-    auth::Caller,
-    envelope::{Created, Data, Updated},
-    error::ApiError,
-    extract::{IfMatch, Json, Path, Query},
-    id::JobId,
-    operation::{Doc, PARTIAL},
-    page::Listed,
-    records::job::{self, Job, JobPatch, ListJobs, NewJob},
-    route::Routes,
-    scope::{JobsRead, JobsWrite},
+    contract::operation::{Doc, PARTIAL},
+    http::{
+        app::App,
+        caller::Caller,
+        envelope::{Created, Data, Updated},
+        error::ApiError,
+        extract::{IfMatch, Json, Path, Query},
+        listed::Listed,
+        route::Routes,
+    },
+    model::{
+        id::JobId,
+        scope::{JobsRead, JobsWrite},
+    },
+    store::job::{self, Job, JobPatch, ListJobs, NewJob},
 };
 
 /// What this function serves.
@@ -31,7 +35,7 @@ async fn list(
     State(app): State<App>,
     Query(query): Query<ListJobs>,
 ) -> Result<Listed<Job>, ApiError> {
-    job::list(&app.db, caller.org(), query).await
+    Ok(Listed(job::list(&app.db, caller.org(), query).await?))
 }
 
 /// `POST /api/v1/jobs`: a new job.

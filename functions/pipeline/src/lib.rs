@@ -2,20 +2,25 @@
 
 use axum::extract::State;
 use shared::{
-    app::App,
-    auth::Caller,
-    envelope::Updated,
-    error::{ApiError, ErrorCode},
-    extract::{Json, Path, Query},
-    id::{CandidateId, StageId},
-    operation::Doc,
-    page::{Listed, PageRequest},
-    records::{
+    contract::{error_code::ErrorCode, operation::Doc},
+    http::{
+        app::App,
+        caller::Caller,
+        envelope::Updated,
+        error::ApiError,
+        extract::{Json, Path, Query},
+        listed::Listed,
+        route::Routes,
+    },
+    model::{
+        id::{CandidateId, StageId},
+        page::PageRequest,
+        scope::{PipelineRead, PipelineWrite},
+    },
+    store::{
         position::{self, Moved, NewMove, Position},
         stage::{self, Stage},
     },
-    route::Routes,
-    scope::{PipelineRead, PipelineWrite},
 };
 
 /// What this function serves.
@@ -50,7 +55,7 @@ async fn list_stages(
     State(app): State<App>,
     Query(page): Query<PageRequest>,
 ) -> Result<Listed<Stage>, ApiError> {
-    stage::list(&app.db, caller.org(), page).await
+    Ok(Listed(stage::list(&app.db, caller.org(), page).await?))
 }
 
 /// `GET /api/v1/pipeline/stages/{stageId}/candidates`: who is at a stage, latest arrival first.
@@ -60,7 +65,7 @@ async fn list_positions(
     Path(stage): Path<StageId>,
     Query(page): Query<PageRequest>,
 ) -> Result<Listed<Position>, ApiError> {
-    position::list(&app.db, caller.org(), stage, page).await?.ok_or(ApiError::NotFound)
+    position::list(&app.db, caller.org(), stage, page).await?.map(Listed).ok_or(ApiError::NotFound)
 }
 
 /// `PUT /api/v1/pipeline/candidates/{id}/move`: moves a candidate to a stage.

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use maud::{Markup, html};
-use shared::records::activity::{self, Actor, Subject};
+use shared::store::activity::{self, Actor, Subject};
 
 use crate::{
     Settings,

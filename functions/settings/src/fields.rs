@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use http_body_util::BodyExt;
-use shared::page::Cursor;
+use shared::model::page::Cursor;
 
 use crate::refusal::Refusal;
 

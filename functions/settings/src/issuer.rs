@@ -20,10 +20,12 @@ use openidconnect::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::{
-    app::{SettingError, optional, required},
-    clock::{Clock, Timestamp},
-    secret::Secret,
-    value::Email,
+    http::app::{SettingError, optional, required},
+    model::{
+        clock::{Clock, Timestamp},
+        secret::Secret,
+        value::Email,
+    },
 };
 use tokio::sync::Mutex;
 

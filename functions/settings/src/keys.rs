@@ -3,10 +3,8 @@
 use axum::extract::State;
 use maud::{Markup, html};
 use shared::{
-    clock::Timestamp,
-    key::KeyId,
-    plan::Allowance,
-    records::{
+    model::{clock::Timestamp, key::KeyId, plan::Allowance},
+    store::{
         api_key::{self, KeyState, KeySummary},
         organization::Organization,
     },

@@ -29,9 +29,8 @@ use axum::{
     routing::{get, post},
 };
 use shared::{
-    app::App,
-    browser::{self, Forms},
-    error::ApiError,
+    html::{self, Forms},
+    http::{app::App, error::ApiError},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -82,6 +81,6 @@ async fn protect(request: Request, next: Next) -> Response {
     let answered = tokio::time::timeout(DEADLINE, next.run(request)).await;
     let mut response =
         answered.unwrap_or_else(|late| Refusal::Failed(ApiError::Unavailable(Box::new(late))).into_response());
-    browser::protect(response.headers_mut(), Forms::Home);
+    html::protect(response.headers_mut(), Forms::Home);
     response
 }

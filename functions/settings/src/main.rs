@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use settings::{Issuer, router};
-use shared::serve::{self, Api};
+use shared::http::serve::{self, Api};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

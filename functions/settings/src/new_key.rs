@@ -9,13 +9,15 @@ use axum::{
 };
 use maud::{Markup, html};
 use shared::{
-    clock::Timestamp,
-    error::ApiError,
-    key::{ApiKey, KeyId},
-    records::api_key::{self, CreateKeyError, KeySummary, NewKey},
-    scope::Scope,
-    secret::Secret,
-    value::ShortText,
+    http::error::ApiError,
+    model::{
+        clock::Timestamp,
+        key::{ApiKey, KeyId},
+        scope::Scope,
+        secret::Secret,
+        value::ShortText,
+    },
+    store::api_key::{self, CreateKeyError, KeySummary, NewKey},
 };
 
 use crate::{
@@ -74,9 +76,7 @@ impl Draft {
     /// The key that it asks for, or what is wrong with which field.
     fn check(&self, fields: &Fields, now: Timestamp) -> Result<NewKey, Vec<(&'static str, String)>> {
         let mut wrong = Vec::new();
-        if let Err(problem) = ShortText::new(&self.name, "The name") {
-            wrong.push(("name", problem));
-        }
+        let name = ShortText::new(&self.name, "The name").map_err(|problem| wrong.push(("name", problem)));
         if self.scopes.is_empty() || fields.all("scope").count() != self.scopes.len() {
             wrong.push(("scope", "Choose at least one thing that the key may do.".to_owned()));
         }
@@ -88,7 +88,10 @@ impl Draft {
         let mut scopes = self.scopes.clone();
         scopes.sort_unstable();
         scopes.dedup();
-        if wrong.is_empty() { Ok(NewKey { name: self.name.clone(), scopes, expires_at }) } else { Err(wrong) }
+        match name {
+            Ok(name) if wrong.is_empty() => Ok(NewKey { name, scopes, expires_at }),
+            _ => Err(wrong),
+        }
     }
 }
 

@@ -10,7 +10,11 @@ use axum::{
 use data_encoding::HEXLOWER;
 use maud::{DOCTYPE, Markup, html};
 use sha2::{Digest, Sha256};
-use shared::{browser, clock::Timestamp, plan::Plan, records::api_key::KeySummary};
+use shared::{
+    html::{FOR_EVER, without_digest},
+    model::{clock::Timestamp, plan::Plan},
+    store::api_key::KeySummary,
+};
 
 use crate::{refusal::Refusal, visitor::Visitor};
 
@@ -49,9 +53,9 @@ pub(crate) async fn asset(request: Request) -> Result<Response, Refusal> {
     let all: [&LazyLock<Asset>; 3] = [&STYLE, &SCRIPT, &ICON];
     let path = request.uri().path();
     let (asset, caching) = if let Some(asset) = all.iter().find(|asset| asset.path() == path) {
-        (asset, browser::FOR_EVER)
+        (asset, FOR_EVER)
     } else {
-        let same = |asset: &&&LazyLock<Asset>| browser::without_digest(&asset.path()) == browser::without_digest(path);
+        let same = |asset: &&&LazyLock<Asset>| without_digest(&asset.path()) == without_digest(path);
         (all.iter().find(same).ok_or(Refusal::Unknown)?, "no-store")
     };
     let mut response = asset.text.into_response();

@@ -1,9 +1,9 @@
 //! The plans, and what changes with another.
 
 use maud::{Markup, html};
-use shared::{
-    limits::BURST_LIMIT,
+use shared::model::{
     plan::{Allowance, Plan},
+    window::BURST_LIMIT,
 };
 
 use crate::{

@@ -9,10 +9,10 @@ use axum::{
 use form_urlencoded::byte_serialize;
 use maud::{Markup, html};
 use shared::{
-    db::DbError,
-    error::{ApiError, Cause, ErrorCode},
-    key::NoRandomness,
-    serve::OwnBody,
+    contract::error_code::ErrorCode,
+    http::error::{ApiError, Cause, OwnBody},
+    model::{key::NoRandomness, page::InvalidCursor},
+    store::error::{DbError, StoreError},
 };
 
 use crate::{page, sign_in::SIGN_IN};
@@ -262,6 +262,18 @@ impl IntoResponse for Refusal {
 impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
         Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<InvalidCursor> for Refusal {
+    fn from(wrong: InvalidCursor) -> Self {
+        Self::Failed(wrong.into())
     }
 }
 

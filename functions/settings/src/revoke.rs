@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use maud::html;
-use shared::records::api_key;
+use shared::store::api_key;
 
 use crate::{
     HOME, Settings,

@@ -9,10 +9,12 @@ use axum::{
 };
 use maud::{Markup, html};
 use shared::{
-    app::App,
-    clock::Timestamp,
-    key::{ApiKey, KeyId},
-    records::api_key::{self, KeyState, KeySummary, Rotated, Rotation},
+    http::app::App,
+    model::{
+        clock::Timestamp,
+        key::{ApiKey, KeyId},
+    },
+    store::api_key::{self, KeyState, KeySummary, Rotated, Rotation},
 };
 
 use crate::{

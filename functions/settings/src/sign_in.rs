@@ -7,12 +7,13 @@ use axum::{
 };
 use maud::{Markup, html};
 use shared::{
-    records::{
+    http::context,
+    model::secret::Secret,
+    store::{
         activity::Actor,
         member::{self, Identity},
         session,
     },
-    secret::Secret,
 };
 
 use crate::{
@@ -104,6 +105,8 @@ pub(crate) async fn callback(
     let id = Secret::generate()?;
     let actor = Actor::member(member.email.as_str(), address(&parts));
     session::begin(db, &member, &id, clock.now(), &actor).await?;
+    context::note_organization(*member.org());
+    context::note_event("signed_in");
     let cookies = [
         (header::SET_COOKIE, set_cookie(SESSION_COOKIE, id.reveal(), session::ABSOLUTE_MILLIS / 1_000)),
         (header::SET_COOKIE, set_cookie(SIGN_IN_COOKIE, String::new(), 0)),
@@ -114,7 +117,11 @@ pub(crate) async fn callback(
 /// `POST /settings/sign-out`
 pub(crate) async fn end(State(settings): State<Settings>, leaving: Leaving) -> Result<impl IntoResponse, Refusal> {
     let Leaving { session, address } = leaving;
-    session::sign_out(&settings.app.db, &session, settings.app.clock.now(), address).await?;
+    let ended = session::sign_out(&settings.app.db, &session, settings.app.clock.now(), address).await?;
+    if let Some(member) = ended {
+        context::note_organization(*member.org());
+        context::note_event("signed_out");
+    }
     let cookies = [
         (header::SET_COOKIE, set_cookie(SESSION_COOKIE, String::new(), 0)),
         (header::SET_COOKIE, set_cookie(SIGNED_OUT_COOKIE, "now".to_owned(), SIGNED_OUT_SECS)),

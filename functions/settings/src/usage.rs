@@ -3,14 +3,14 @@
 use axum::extract::State;
 use maud::{Markup, html};
 use shared::{
-    app::App,
-    clock::Timestamp,
-    error::ErrorCode,
-    plan::Allowance,
-    records::{
+    contract::error_code::ErrorCode,
+    http::app::App,
+    model::{clock::Timestamp, denial::Denial, plan::Allowance},
+    store::{
         api_key::{self, KeySummary},
+        key_day::KeyDay,
         organization::{self, Organization},
-        usage::{self, KeyDay, RefusalReason},
+        usage,
     },
 };
 
@@ -96,7 +96,7 @@ async fn chart(app: &App, key: &KeySummary, now: Timestamp) -> Result<Markup, Re
                             @for day in &days {
                                 tr {
                                     th scope="row" { (day.date) } td { (thousands(day.requests)) }
-                                    td { (thousands(day.refusals.values().sum())) }
+                                    td { (thousands(day.denials.values().sum())) }
                                 }
                             }
                         }
@@ -135,8 +135,8 @@ fn bars(name: &str, days: &[KeyDay]) -> Markup {
 }
 
 fn refusals(days: &[KeyDay]) -> Markup {
-    let sum = |reason| days.iter().filter_map(|day| day.refusals.get(&reason)).sum::<u64>();
-    let all: Vec<(ErrorCode, u64)> = RefusalReason::ALL.map(|reason| (reason.code(), sum(reason))).to_vec();
+    let sum = |denial| days.iter().filter_map(|day| day.denials.get(&denial)).sum::<u64>();
+    let all: Vec<(ErrorCode, u64)> = Denial::ALL.map(|denial| (ErrorCode::from(denial), sum(denial))).to_vec();
     html! {
         @if all.iter().all(|(_, count)| *count == 0) {
             p { "No refusal was counted." }

@@ -8,15 +8,17 @@ use axum::{
 use cookie::{Cookie, SameSite};
 use sha2::{Digest, Sha256};
 use shared::{
-    event::{Origin, SourceAddress},
-    id::OrgId,
-    records::{
+    http::{
+        context,
+        event::{Origin, SourceAddress},
+    },
+    model::{id::OrgId, role::Role, secret::Secret},
+    store::{
         activity::Actor,
-        member::{Member, Role},
+        member::Member,
         organization::{self, Organization},
         session,
     },
-    secret::Secret,
 };
 
 use crate::{Settings, fields::Fields, refusal::Refusal, sign_in::is_ours};
@@ -101,6 +103,7 @@ impl Visitor {
         let now = app.clock.now();
         let Some(session) = session_id(&parts.headers) else { return Ok(None) };
         let Some(member) = session::resume(&app.db, &session, now).await? else { return Ok(None) };
+        context::note_organization(*member.org());
         let organization = organization::get(&app.db, member.org(), now).await?;
         Ok(Some(Self { member, organization, session, origin, address: address(parts) }))
     }

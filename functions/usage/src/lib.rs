@@ -2,13 +2,9 @@
 
 use axum::extract::State;
 use shared::{
-    app::App,
-    auth::Holder,
-    envelope::Data,
-    error::ApiError,
-    operation::Doc,
-    records::usage::{self, Usage},
-    route::Routes,
+    contract::operation::Doc,
+    http::{app::App, caller::Holder, envelope::Data, error::ApiError, route::Routes},
+    store::usage::{self, Usage},
 };
 
 /// What this function serves.
@@ -23,5 +19,6 @@ pub fn router() -> Routes {
 
 /// `GET /api/v1/usage`: the usage of the key that asks.
 async fn get(holder: Holder, State(app): State<App>) -> Result<Data<Usage>, ApiError> {
-    Ok(Data(usage::read(&app.db, holder, app.clock.now()).await?))
+    let Holder { key, organization, burst, month } = holder;
+    Ok(Data(usage::read(&app.db, key, organization, burst, month, app.clock.now()).await?))
 }

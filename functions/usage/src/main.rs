@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    shared::serve::run(usage::router()).await
+    shared::http::serve::run(usage::router()).await
 }

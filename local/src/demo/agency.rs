@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use fastrand::Rng;
 use serde_json::{Value, json};
-use shared::id::CandidateId;
+use shared::model::id::CandidateId;
 
 /// Title, department, yearly salary from and to in thousands, what it is about.
 const ROLES: &[(&str, &str, u32, u32, &str)] = &[

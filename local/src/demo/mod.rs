@@ -11,23 +11,28 @@ use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use serde::Serialize;
 use serde_json::Value;
 use shared::{
-    body::{self, FromFields},
-    clock::{Clock, Timestamp},
-    db::Db,
-    error::ApiError,
-    extract::IfMatch,
-    id::{ApplicationId, CandidateId, JobId, OrgId, StageId, Stamp},
-    key::{ApiKey, KeyId},
-    plan::Plan,
-    records::{
+    model::{
+        body,
+        clock::{Clock, Stamp, Timestamp},
+        field::FromFields,
+        id::{ApplicationId, CandidateId, JobId, OrgId, StageId},
+        if_match::IfMatch,
+        key::{ApiKey, KeyId},
+        plan::Plan,
+        role::Role,
+        scope::Scope,
+        value::{Email, ShortText},
+    },
+    store::{
         activity::Actor,
         api_key::{self, CreateKeyError, NewKey, Rotated, Rotation},
-        application, candidate, job,
-        member::{self, AddMemberError, Role},
+        application, candidate,
+        db::Db,
+        error::StoreError,
+        job,
+        member::{self, AddMemberError},
         organization,
     },
-    scope::Scope,
-    value::Email,
 };
 
 use crate::{StartError, issuer::Person};
@@ -184,7 +189,7 @@ impl Demo {
         let mut stamps = [self.origin()].into_iter().chain((0..).map(|n| self.stage_stamp(n)));
         let next = || stamps.next().unwrap_or_else(|| self.origin());
         let plan = if self.plan == Plan::Free { Plan::Starter } else { self.plan };
-        Ok(organization::create(db, self.name, plan, next).await?)
+        Ok(organization::create(db, &name(self.name)?, plan, next).await?)
     }
 
     async fn write(&self, db: &Db, found: Option<OrgId>, keys: &[(DemoKey, ApiKey)]) -> Result<OrgId, StartError> {
@@ -208,14 +213,14 @@ impl Demo {
         .await?;
         each(candidates, |(stamp, body)| async move {
             match candidate::create(db, &org, stamp, parsed(&body)?).await {
-                Ok(_) | Err(ApiError::EmailTaken { .. }) => Ok(()),
+                Ok(_) | Err(StoreError::EmailTaken { .. }) => Ok(()),
                 Err(error) => Err(error.into()),
             }
         })
         .await?;
         each(applications, |new| async move { new.write(db, &org).await }).await?;
         for (demo, key) in keys {
-            let new = NewKey { name: demo.label.clone(), scopes: demo.scopes.clone(), expires_at: None };
+            let new = NewKey { name: name(&demo.label)?, scopes: demo.scopes.clone(), expires_at: None };
             match api_key::create(db, &org, at(BEGIN), key, new, &Actor::operator()).await {
                 Ok(()) | Err(CreateKeyError::IdTaken | CreateKeyError::PlanLimit(_)) => {}
                 Err(error) => return Err(StartError::Demo(error.to_string())),
@@ -286,7 +291,7 @@ struct NewApplication {
 impl NewApplication {
     async fn write(self, db: &Db, org: &OrgId) -> Result<(), StartError> {
         match application::create(db, org, self.job, self.stamp, parsed(&self.body)?).await {
-            Ok(_) | Err(ApiError::AlreadyApplied { .. }) => {}
+            Ok(_) | Err(StoreError::AlreadyApplied { .. }) => {}
             Err(error) => return Err(error.into()),
         }
         let id = ApplicationId::from(self.stamp);
@@ -321,6 +326,10 @@ fn spread(n: u64, all: u64) -> i64 {
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
+}
+
+fn name(text: &str) -> Result<ShortText, StartError> {
+    ShortText::new(text, "The name").map_err(StartError::Demo)
 }
 
 fn parsed<T: FromFields>(body: &Value) -> Result<T, StartError> {

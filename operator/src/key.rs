@@ -1,0 +1,180 @@
+//! The commands for an organization's keys.
+
+use clap::Subcommand;
+use serde::Serialize;
+use shared::{
+    model::{
+        clock::{Clock, DAY, Timestamp},
+        key::{ApiKey, KeyId},
+        plan::{Allowance, Plan},
+        scope::Scope,
+    },
+    store::{
+        api_key::{self, CreateKeyError, KeySummary, NewKey},
+        organization::Organization,
+    },
+};
+
+use crate::{
+    desk::{Desk, checked_name, each, find},
+    error::CommandError,
+    output::{Output, Row},
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key, and print it: this is the one time.
+    Create {
+        /// The organization's id.
+        organization: String,
+        /// What people call the key.
+        #[arg(long)]
+        name: String,
+        /// What it may do, such as jobs:read; several with commas or by repeating. `all` stands for every scope that destroys nothing.
+        #[arg(long = "scope", value_delimiter = ',', required = true)]
+        scopes: Vec<String>,
+        /// From how many days on it is refused; without it, never.
+        #[arg(long, value_name = "N")]
+        expires_in_days: Option<u16>,
+    },
+    /// List an organization's keys, oldest first.
+    List {
+        /// The organization's id.
+        organization: String,
+    },
+    /// Refuse a key from the next request on, for good.
+    Revoke {
+        /// The organization's id.
+        organization: String,
+        /// The key's id: the ten characters after `hh_live_`.
+        key: String,
+    },
+}
+
+impl KeyCommand {
+    pub(crate) async fn run(self, desk: &Desk, output: &mut Output) -> Result<(), CommandError> {
+        let Desk { db, clock, caller } = desk;
+        match self {
+            Self::Create { organization, name, scopes, expires_in_days } => {
+                let (name, scopes) = (checked_name(&name)?, parsed_scopes(&scopes)?);
+                let expires_at = expires_in_days.map(|days| expiry(clock, days)).transpose()?;
+                let organization = find(db, clock, &organization).await?;
+                let new = NewKey { name, scopes, expires_at };
+                create_key(desk, &organization, new, output).await
+            }
+            Self::List { organization } => {
+                let organization = find(db, clock, &organization).await?;
+                let read = async |last: Option<&KeySummary>| api_key::list(db, &organization.id, last).await;
+                each(read, |key| output.row(&ListedKey { state: key.state(clock.now()).as_str(), key: key.clone() }))
+                    .await
+            }
+            Self::Revoke { organization, key } => {
+                let organization = find(db, clock, &organization).await?;
+                let id = KeyId::parse(&key).ok_or_else(|| CommandError::UnknownKey(key.clone()))?;
+                if !api_key::revoke(db, &organization.id, &id, clock.now(), &caller.actor().await?).await? {
+                    return Err(CommandError::UnknownKey(key));
+                }
+                if output.is_json() {
+                    return Ok(output.json(&serde_json::json!({ "id": key, "revoked": true }))?);
+                }
+                Ok(output.text(&format!("The key {key} is refused from the next request on."))?)
+            }
+        }
+    }
+}
+
+async fn create_key(
+    Desk { db, clock, caller }: &Desk,
+    organization: &Organization,
+    new: NewKey,
+    output: &Output,
+) -> Result<(), CommandError> {
+    let actor = caller.actor().await?;
+    let key = ApiKey::generate()?;
+    let told = CreatedKey {
+        id: key.id().to_string(),
+        key: key.reveal(),
+        organization: organization.id.to_string(),
+        name: new.name.as_str().to_owned(),
+        scopes: new.scopes.clone(),
+        expires_at: new.expires_at,
+    };
+    match api_key::create(db, &organization.id, clock.now(), &key, new, &actor).await {
+        Ok(()) => {}
+        Err(CreateKeyError::PlanLimit(plan)) => return Err(CommandError::PlanLimit(plan, allowed_keys(plan))),
+        Err(CreateKeyError::Db(error)) => return Err(error.into()),
+        Err(error) => return Err(CommandError::Key(error)),
+    }
+    if output.is_json() {
+        return Ok(output.json(&told)?);
+    }
+    output.text(&format!("{}\n", key.reveal()))?;
+    Ok(output.text("Keep it now: it is not shown again.")?)
+}
+
+fn allowed_keys(plan: Plan) -> String {
+    match plan.keys() {
+        Allowance::Limited(0) => "no key".to_owned(),
+        Allowance::Limited(1) => "one key, and the organization has it: revoke it first".to_owned(),
+        Allowance::Limited(keys) => format!("{keys} keys, and the organization has them: revoke one first"),
+        Allowance::Unlimited => "any number of keys".to_owned(),
+    }
+}
+
+fn parsed_scopes(scopes: &[String]) -> Result<Vec<Scope>, CommandError> {
+    let mut parsed: Vec<Scope> = Vec::new();
+    for scope in scopes {
+        if scope == "all" {
+            parsed.extend(Scope::granted_by_all());
+        } else {
+            parsed.push(scope.parse().map_err(|_| CommandError::UnknownScope(scope.clone()))?);
+        }
+    }
+    parsed.sort_unstable();
+    parsed.dedup();
+    Ok(parsed)
+}
+
+fn expiry(clock: &Clock, days: u16) -> Result<Timestamp, CommandError> {
+    if days == 0 {
+        return Err(CommandError::Expiry);
+    }
+    Ok(clock.now().plus(DAY * u32::from(days)))
+}
+
+/// The one answer that has a key in it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CreatedKey<'a> {
+    id: String,
+    key: &'a str,
+    organization: String,
+    name: String,
+    scopes: Vec<Scope>,
+    expires_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct ListedKey {
+    state: &'static str,
+    #[serde(flatten)]
+    key: KeySummary,
+}
+
+impl Row for ListedKey {
+    const COLUMNS: &'static [(&'static str, usize)] =
+        &[("Id", 10), ("Last 4", 6), ("Name", 24), ("State", 8), ("Created", 24), ("Expires", 24), ("Scopes", 0)];
+
+    fn cells(&self) -> Vec<String> {
+        let scopes: Vec<&str> = self.key.scopes.iter().map(|scope| scope.as_str()).collect();
+        vec![
+            self.key.id.to_string(),
+            format!("…{}", self.key.last_four),
+            self.key.name.clone(),
+            self.state.to_owned(),
+            self.key.created_at.to_string(),
+            self.key.expires_at.map_or("never".to_owned(), |at| at.to_string()),
+            scopes.join(" "),
+        ]
+    }
+}

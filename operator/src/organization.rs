@@ -1,0 +1,93 @@
+//! The commands for organizations and their plans.
+
+use clap::Subcommand;
+use shared::{
+    model::plan::{Allowance, Plan, UnknownPlan},
+    store::organization::{self, Organization},
+};
+
+use crate::{
+    desk::{Desk, checked_name, each, find},
+    error::CommandError,
+    output::{Output, Row},
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrganizationCommand {
+    /// Create an organization with its six stages.
+    Create {
+        /// What people call it.
+        name: String,
+        /// free, starter, professional or enterprise.
+        #[arg(long)]
+        plan: String,
+    },
+    /// List all organizations, oldest first.
+    List,
+    /// Show an organization.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Put an organization on another plan, from its next request on.
+    SetPlan {
+        /// Its id.
+        id: String,
+        /// free, starter, professional or enterprise.
+        plan: String,
+    },
+}
+
+impl OrganizationCommand {
+    pub(crate) async fn run(self, desk: &Desk, output: &mut Output) -> Result<(), CommandError> {
+        let Desk { db, clock, caller } = desk;
+        match self {
+            Self::Create { name, plan } => {
+                let (name, plan) = (checked_name(&name)?, parsed_plan(&plan)?);
+                let org = organization::create(db, &name, plan, || clock.stamp()).await?;
+                let created = find(db, clock, &org.to_string()).await?;
+                Ok(output.row(&created)?)
+            }
+            Self::List => {
+                let read = async |last: Option<&Organization>| {
+                    organization::list(db, last.map(|last| &last.id), clock.now()).await
+                };
+                each(read, |organization| output.row(organization)).await
+            }
+            Self::Show { id } => Ok(output.row(&find(db, clock, &id).await?)?),
+            Self::SetPlan { id, plan } => {
+                let plan = parsed_plan(&plan)?;
+                let organization = find(db, clock, &id).await?;
+                let actor = caller.actor().await?;
+                if !organization::set_plan(db, &organization.id, clock.now(), plan, &actor).await? {
+                    return Err(CommandError::UnknownOrganization(id));
+                }
+                Ok(output.row(&Organization { plan, ..organization })?)
+            }
+        }
+    }
+}
+
+fn parsed_plan(plan: &str) -> Result<Plan, CommandError> {
+    plan.parse().map_err(|UnknownPlan| CommandError::UnknownPlan(plan.to_owned()))
+}
+
+impl Row for Organization {
+    const COLUMNS: &'static [(&'static str, usize)] =
+        &[("Id", 36), ("Name", 32), ("Plan", 12), ("Keys", 9), ("This month", 14), ("Created", 24)];
+
+    fn cells(&self) -> Vec<String> {
+        let of = |used: u64, allowed: Allowance| match allowed {
+            Allowance::Limited(limit) => format!("{used}/{limit}"),
+            Allowance::Unlimited => used.to_string(),
+        };
+        vec![
+            self.id.to_string(),
+            self.name.clone(),
+            self.plan.to_string(),
+            of(self.keys, self.plan.keys()),
+            of(self.requests_this_month, self.plan.monthly_requests()),
+            self.created_at.to_string(),
+        ]
+    }
+}

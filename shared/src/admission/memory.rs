@@ -1,0 +1,135 @@
+//! What this instance remembers of the keys that it has served. It saves calls, and decides nothing: that is for [`admit`](super::admit).
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use crate::{
+    model::{
+        clock::Timestamp,
+        denial::Denial,
+        key::{Grant, KeyHash},
+        window::{Day, Limits, Minute, Standing},
+    },
+    store::api_key::Backlog,
+};
+
+/// A month's refusal is believed for so long: an instance that has seen it takes notice of another plan within it.
+const MONTH_REFUSAL_MILLIS: i64 = 5_000;
+/// So many keys are remembered; then memory starts anew. It saves calls, and holds nothing that is needed.
+const MAX_REMEMBERED_KEYS: usize = 10_000;
+
+/// What this instance knows of keys it has served: which windows are used up, which old counters are to be removed, and which
+/// denials are to be counted.
+///
+/// A burst's refusal is exact: a count never falls inside its window. A month's may be out of date for
+/// [`MONTH_REFUSAL_MILLIS`], since the plan can change. A key revoked meanwhile is still refused, but hears of its limit
+/// until the minute is over. Everything is found by the hash of the whole key: only who holds it is answered from here.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Mutex<HashMap<KeyHash, Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    backlog: Backlog,
+    burst: Option<(Minute, Grant)>,
+    month: Option<MonthRefusal>,
+    last_month: Option<Standing>,
+}
+
+#[derive(Debug)]
+struct MonthRefusal {
+    grant: Grant,
+    month: Standing,
+    /// The burst when the month was found used up.
+    burst: Standing,
+    seen_at: Timestamp,
+}
+
+impl Memory {
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<KeyHash, Known>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change(&self, key: KeyHash, work: impl FnOnce(&mut Known)) {
+        self.with(|known| {
+            if known.len() >= MAX_REMEMBERED_KEYS && !known.contains_key(&key) {
+                known.clear();
+            }
+            work(known.entry(key).or_default());
+        });
+    }
+
+    /// The grant of a key whose burst is known to be used up in the minute of `now`.
+    pub(crate) fn burst_refusal(&self, key: &KeyHash, now: Timestamp) -> Option<Grant> {
+        self.with(|known| {
+            let (minute, grant) = known.get(key)?.burst.as_ref()?;
+            (*minute == Minute::of(now) && !grant.has_expired(now)).then(|| grant.clone())
+        })
+    }
+
+    /// The grant and limits of a key whose organization's month was found used up a moment ago.
+    pub(crate) fn month_refusal(&self, key: &KeyHash, now: Timestamp) -> Option<(Grant, Limits)> {
+        self.with(|known| {
+            let refusal = known.get(key)?.month.as_ref()?;
+            let age = now.as_millis() - refusal.seen_at.as_millis();
+            let fresh = (0..MONTH_REFUSAL_MILLIS).contains(&age)
+                && now < refusal.month.resets_at
+                && !refusal.grant.has_expired(now);
+            // In a new minute nothing of the burst is used: a request refused from here is not counted.
+            let burst = if now < refusal.burst.resets_at { refusal.burst } else { Standing::of_burst(0, now) };
+            fresh.then(|| (refusal.grant.clone(), Limits { now, burst, month: Some(refusal.month) }))
+        })
+    }
+
+    /// What was last seen of the month that it still is.
+    pub(crate) fn last_month(&self, key: &KeyHash, now: Timestamp) -> Option<Standing> {
+        self.with(|known| known.get(key)?.last_month.filter(|month| now < month.resets_at))
+    }
+
+    /// What rides along with the key's next update.
+    pub(crate) fn take_backlog(&self, key: &KeyHash) -> Backlog {
+        self.with(|known| known.get_mut(key).map(|known| std::mem::take(&mut known.backlog)).unwrap_or_default())
+    }
+
+    /// Keeps for the next update the denials that this one did not write.
+    pub(crate) fn give_back(&self, key: KeyHash, backlog: Backlog) {
+        if !backlog.denials.is_empty() {
+            self.change(key, |known| {
+                for (denial, count) in backlog.denials {
+                    *known.backlog.denials.entry(denial).or_default() += count;
+                }
+            });
+        }
+    }
+
+    /// Remembers that a request of the key was refused.
+    pub(crate) fn note_denial(&self, key: KeyHash, now: Timestamp, denial: Denial) {
+        self.change(key, |known| *known.backlog.denials.entry((Day::of(now), denial)).or_default() += 1);
+    }
+
+    /// Remembers what the key's update showed.
+    pub(crate) fn note_burst(&self, key: KeyHash, grant: &Grant, limits: &Limits, stale: Vec<Minute>) {
+        if !stale.is_empty() || limits.burst.is_exhausted() {
+            self.change(key, |known| {
+                known.backlog.stale = stale;
+                if limits.burst.is_exhausted() {
+                    known.burst = Some((Minute::of(limits.now), grant.clone()));
+                }
+            });
+        }
+    }
+
+    /// Remembers how much of the month is used, and that it is used up, if it is.
+    pub(crate) fn note_month(&self, key: KeyHash, grant: &Grant, limits: &Limits) {
+        self.change(key, |known| {
+            known.last_month = limits.month;
+            known.month = limits.month.filter(|month| month.is_exhausted()).map(|month| MonthRefusal {
+                grant: grant.clone(),
+                month,
+                burst: limits.burst,
+                seen_at: limits.now,
+            });
+        });
+    }
+}

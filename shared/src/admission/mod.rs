@@ -1,0 +1,131 @@
+//! From a presented key to one [`Decision`]: the key, its burst, its scope, the plan and the month, in this order.
+//!
+//! It knows no header, no status and no route: [`http::caller`](crate::http::caller) reads the key and shows the decision.
+
+pub(crate) mod memory;
+
+use crate::{
+    model::{
+        clock::Timestamp,
+        denial::Denial,
+        key::{ApiKey, Grant, KeyHash},
+        scope::Scope,
+        window::{BURST_LIMIT, Limits, Standing},
+    },
+    store::{
+        api_key::{self, KeyUse},
+        db::Db,
+        error::DbError,
+        organization::{self, MonthUse},
+    },
+};
+use memory::Memory;
+
+/// Whether a request is served.
+pub(crate) type Decision = Result<Admitted, Box<Rejected>>;
+
+/// A request that is served.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    /// Whose key it is, and what it may do.
+    pub(crate) grant: Grant,
+    /// How the key and its organization stand, with this request.
+    pub(crate) limits: Limits,
+}
+
+/// A request that is not served.
+#[derive(Debug)]
+pub(crate) struct Rejected {
+    /// Whose key it is, and how it stands; `None`: it is not valid, or that could not be found out.
+    pub(crate) standing: Option<(Grant, Limits)>,
+    /// Why.
+    pub(crate) reason: Rejection,
+}
+
+/// Why a request is not served.
+#[derive(Debug)]
+pub(crate) enum Rejection {
+    /// Unknown, revoked and expired: they read the same.
+    InvalidKey,
+    /// The key lacks the scope.
+    Scope(Scope),
+    /// The organization's plan has no API access.
+    Plan,
+    /// The key's minute is used up.
+    Burst,
+    /// The organization's month is used up.
+    Month,
+    /// It could not be found out.
+    Failed(DbError),
+}
+
+fn reject(grant: Grant, limits: Limits, reason: Rejection) -> Box<Rejected> {
+    Box::new(Rejected { standing: Some((grant, limits)), reason })
+}
+
+fn reject_unknown(reason: Rejection) -> Box<Rejected> {
+    Box::new(Rejected { standing: None, reason })
+}
+
+/// Decides on a request that needs `scope`. What is rejected before the month costs no monthly quota.
+pub(crate) async fn admit(db: &Db, memory: &Memory, key: &ApiKey, scope: Scope, now: Timestamp) -> Decision {
+    let hash = key.hash();
+    if let Some((grant, limits)) = memory.month_refusal(&hash, now)
+        && memory.burst_refusal(&hash, now).is_none()
+        && grant.scopes.contains(&scope)
+    {
+        memory.note_denial(hash, now, Denial::Month);
+        return Err(reject(grant, limits, Rejection::Month));
+    }
+    if let Some(grant) = memory.burst_refusal(&hash, now) {
+        let month = memory.last_month(&hash, now);
+        let limits = Limits { now, burst: Standing::of_burst(BURST_LIMIT, now), month };
+        memory.note_denial(hash, now, Denial::Burst);
+        return Err(reject(grant, limits, Rejection::Burst));
+    }
+    let (KeyUse { grant, .. }, mut limits) = count_burst(db, memory, key, hash, now).await?;
+    if !grant.scopes.contains(&scope) {
+        memory.note_denial(hash, now, Denial::Scope);
+        return Err(reject(grant, limits, Rejection::Scope(scope)));
+    }
+    let MonthUse { month, admitted } = match organization::count_request(db, &grant.org, now).await {
+        Ok(Some(used)) => used,
+        Ok(None) => {
+            memory.note_denial(hash, now, Denial::Plan);
+            return Err(reject(grant, limits, Rejection::Plan));
+        }
+        Err(error) => return Err(reject(grant, limits, Rejection::Failed(error))),
+    };
+    limits.month = month;
+    memory.note_month(hash, &grant, &limits);
+    if !admitted {
+        memory.note_denial(hash, now, Denial::Month);
+        return Err(reject(grant, limits, Rejection::Month));
+    }
+    Ok(Admitted { grant, limits })
+}
+
+/// Finds the key and counts the request in its minute, or decides against it.
+pub(crate) async fn count_burst(
+    db: &Db,
+    memory: &Memory,
+    key: &ApiKey,
+    hash: KeyHash,
+    now: Timestamp,
+) -> Result<(KeyUse, Limits), Box<Rejected>> {
+    let backlog = memory.take_backlog(&hash);
+    let mut used = match api_key::count_request(db, key, hash, now, &backlog).await {
+        Ok(Some(used)) => used,
+        Ok(None) => return Err(reject_unknown(Rejection::InvalidKey)),
+        Err(error) => return Err(reject_unknown(Rejection::Failed(error))),
+    };
+    let limits = Limits { now, burst: used.burst, month: memory.last_month(&hash, now) };
+    memory.note_burst(hash, &used.grant, &limits, std::mem::take(&mut used.stale));
+    if !used.admitted {
+        // Nothing was written: the backlog waits for the next update.
+        memory.give_back(hash, backlog);
+        memory.note_denial(hash, now, Denial::Burst);
+        return Err(reject(used.grant, limits, Rejection::Burst));
+    }
+    Ok((used, limits))
+}

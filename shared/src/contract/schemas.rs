@@ -1,0 +1,115 @@
+//! The schemas that operations refer to, and a body's schema from the fields that it is read by. It knows no operation.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{Ref, RefOr, Schema},
+};
+
+use crate::model::field::{Describer, Field, Fields, FromFields, Problem};
+
+/// The schemas of types, each by its name.
+#[derive(Debug, Default)]
+pub struct Schemas(pub BTreeMap<String, Value>);
+
+impl Describer for Schemas {
+    fn refer<T: ToSchema>(&mut self) -> RefOr<Schema> {
+        let mut all = vec![(T::name().into_owned(), T::schema())];
+        T::schemas(&mut all);
+        self.0.extend(all.into_iter().map(|(name, schema)| (name, to_json(&schema))));
+        Ref::from_schema_name(T::name()).into()
+    }
+
+    fn refer_fields<T: FromFields>(&mut self, name: &'static str) -> RefOr<Schema> {
+        let words = to_json(&<T::Object as PartialSchema>::schema());
+        let about = words.get("description").cloned();
+        let mut described = Described { words, properties: Map::new(), required: Vec::new(), schemas: self };
+        let _ = T::from_fields(&mut described);
+        let Described { properties, required, .. } = described;
+        let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+        if !required.is_empty() {
+            schema["required"] = json!(required);
+        }
+        if let Some(about) = about {
+            schema["description"] = about;
+        }
+        self.0.insert(name.to_owned(), schema);
+        Ref::from_schema_name(name).into()
+    }
+}
+
+pub(crate) fn to_json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+/// A body's fields, as they are described instead of read.
+struct Described<'a> {
+    /// The schema of the object whose fields these are.
+    words: Value,
+    properties: Map<String, Value>,
+    required: Vec<&'static str>,
+    schemas: &'a mut Schemas,
+}
+
+impl Described<'_> {
+    fn add<T: Field>(&mut self, name: &'static str, nullable: bool) -> &mut Value {
+        let mut schema = to_json(&T::describe(self.schemas));
+        if nullable {
+            schema = json!({ "oneOf": [schema, { "type": "null" }] });
+        }
+        let word = &self.words["properties"][name];
+        // The words for what can be `null` stand at what it is otherwise.
+        if let Some(about) = word.get("description").or_else(|| word["oneOf"][0].get("description")) {
+            schema["description"] = about.clone();
+        }
+        self.properties.entry(name).or_insert(schema)
+    }
+}
+
+impl Fields for Described<'_> {
+    fn required<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        self.add::<T>(name, false);
+        self.required.push(name);
+        None
+    }
+
+    fn optional<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        self.add::<T>(name, true);
+        None
+    }
+
+    /// The default is told in words: from a schema's `default`, generators of clients make a field that must be given.
+    fn optional_or<T: Field + Serialize>(&mut self, name: &'static str, default: T) -> T {
+        let told = to_json(&default).to_string().replace('"', "");
+        let schema = self.add::<T>(name, true).clone();
+        // In place of the kind's own words, which begin it, and then list the values.
+        let own = schema["description"].as_str();
+        let kind = schema["oneOf"][0]["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+        let kind = self.schemas.0.get(kind).and_then(|kind| kind["description"].as_str()).unwrap_or_default();
+        let about = own.or_else(|| kind.split("\n\n").next()).unwrap_or_default();
+        let told = format!("{about} Without it, `{told}`.");
+        if let Some(schema) = self.properties.get_mut(name) {
+            schema["description"] = told.trim_start().into();
+        }
+        default
+    }
+
+    fn keep_or_set<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        self.add::<T>(name, false);
+        None
+    }
+
+    fn change<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
+        self.add::<T>(name, true);
+        None
+    }
+
+    fn mentions(&self, _: &str) -> bool {
+        true
+    }
+
+    fn note(&mut self, _: &str, _: Problem, _: &str) {}
+}

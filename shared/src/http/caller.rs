@@ -1,0 +1,176 @@
+//! From the `X-API-Key` header to a [`Caller`].
+//!
+//! A handler that takes a `Caller<JobsRead>` is served only for a key that has `jobs:read` and whose limits have room. A function of
+//! the API has no other way to an organization's id, so a handler that forgets the key does not compile. (The settings have their own:
+//! the [session](crate::store::session).)
+
+use std::marker::PhantomData;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
+
+use crate::{
+    admission::{self, Admitted, Rejected, Rejection},
+    contract::{
+        error_code::ErrorCode,
+        operation::{Operation, Part},
+    },
+    http::{
+        app::App,
+        context,
+        error::{ApiError, MissingKey},
+    },
+    model::{
+        id::OrgId,
+        key::{ApiKey, Grant},
+        scope::RequiredScope,
+        window::{Limits, Standing},
+    },
+    store::{
+        api_key::KeySummary,
+        organization::{self, Organization},
+    },
+};
+
+/// The header that carries the key.
+pub const API_KEY_HEADER: &str = "x-api-key";
+
+/// Who makes a request: an organization, through a key that has the scope `S`.
+#[derive(Debug)]
+pub struct Caller<S> {
+    org: OrgId,
+    may_read: bool,
+    scope: PhantomData<S>,
+}
+
+impl<S> Caller<S> {
+    /// The organization that the key belongs to.
+    #[must_use]
+    pub fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    /// Whether the key may also read what its scope `S` changes. Write does not imply read.
+    pub(crate) fn may_read(&self) -> bool {
+        self.may_read
+    }
+}
+
+impl<S: RequiredScope> FromRequestParts<App> for Caller<S> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let key = presented_key(&parts.headers)?;
+        let now = app.clock.now();
+        let decision = admission::admit(&app.db, &app.memory, &key, S::SCOPE, now).await;
+        let Admitted { grant, limits } = decision.map_err(|not| rejected(*not))?;
+        note(&grant, &limits);
+        let Grant { org, scopes, .. } = grant;
+        let may_read = S::SCOPE.read().is_some_and(|read| scopes.contains(&read));
+        Ok(Self { org, may_read, scope: PhantomData })
+    }
+}
+
+fn presented_key(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
+    let mut presented = headers.get_all(API_KEY_HEADER).iter();
+    let key = match presented.next() {
+        // An unset variable in somebody's script.
+        Some(empty) if empty.as_bytes().trim_ascii().is_empty() => {
+            return Err(ApiError::MissingApiKey(MissingKey::Empty));
+        }
+        Some(key) => key,
+        None if headers.contains_key(header::AUTHORIZATION) => {
+            return Err(ApiError::MissingApiKey(MissingKey::Elsewhere));
+        }
+        None => return Err(ApiError::MissingApiKey(MissingKey::Absent)),
+    };
+    if presented.next().is_some() {
+        return Err(ApiError::InvalidApiKey);
+    }
+    let key = key.to_str().ok().and_then(ApiKey::parse).ok_or(ApiError::InvalidApiKey)?;
+    // Whether or not it is valid: whose revoked key is still in use somewhere is found by its id, which is no secret.
+    context::note_key(key.id());
+    Ok(key)
+}
+
+impl<S: RequiredScope> Part for Caller<S> {
+    fn describe(operation: &mut Operation) {
+        operation.scope = Some(S::SCOPE);
+        operation.errors.extend([
+            ErrorCode::MissingApiKey,
+            ErrorCode::InvalidApiKey,
+            ErrorCode::InsufficientScope,
+            ErrorCode::PlanNoApiAccess,
+            ErrorCode::RateLimitExceeded,
+            ErrorCode::MonthlyQuotaExceeded,
+        ]);
+    }
+}
+
+/// Whoever has a valid key, whatever its scopes and its plan: to be told about the key itself. It counts for the burst, and
+/// costs nothing of the month. Whether the key is valid is asked each time: nothing of it is told from memory.
+#[derive(Debug)]
+pub struct Holder {
+    /// The key.
+    pub key: KeySummary,
+    /// Its organization.
+    pub organization: Organization,
+    /// How much of the key's minute is used.
+    pub burst: Standing,
+    /// How much of the organization's month is used; `None`: the plan is unlimited.
+    pub month: Option<Standing>,
+}
+
+impl FromRequestParts<App> for Holder {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let key = presented_key(&parts.headers)?;
+        let now = app.clock.now();
+        let counted = admission::count_burst(&app.db, &app.memory, &key, key.hash(), now).await;
+        let (used, mut limits) = counted.map_err(|not| rejected(*not))?;
+        note(&used.grant, &limits);
+        let organization = organization::get(&app.db, &used.grant.org, now).await?;
+        limits.month = Standing::of_plan(organization.plan, organization.requests_this_month, now);
+        context::note_limits(&limits);
+        let (burst, month) = (limits.burst, limits.month);
+        let mut key = used.summary()?;
+        // Which may be a secret that ends before its key does.
+        key.expires_at = used.grant.expires_at;
+        Ok(Self { key, organization, burst, month })
+    }
+}
+
+impl Part for Holder {
+    fn describe(operation: &mut Operation) {
+        operation.errors.extend([ErrorCode::MissingApiKey, ErrorCode::InvalidApiKey, ErrorCode::RateLimitExceeded]);
+    }
+}
+
+/// The error of a request that was not admitted. Its response shows how the key stands, where that is known.
+fn rejected(rejected: Rejected) -> ApiError {
+    let Rejected { standing, reason } = rejected;
+    if let Some((grant, limits)) = &standing {
+        note(grant, limits);
+    }
+    let limits = standing.map(|(_, limits)| limits);
+    let burst_ends = limits.map_or(1, |limits| limits.burst.seconds_left(limits.now));
+    let month_ends = limits.and_then(|limits| Some(limits.month?.seconds_left(limits.now)));
+    match reason {
+        Rejection::InvalidKey => ApiError::InvalidApiKey,
+        Rejection::Scope(scope) => ApiError::InsufficientScope(scope),
+        Rejection::Plan => ApiError::PlanNoApiAccess,
+        Rejection::Burst => ApiError::RateLimitExceeded { retry_after: burst_ends },
+        Rejection::Month => ApiError::MonthlyQuotaExceeded { retry_after: month_ends.unwrap_or(1) },
+        Rejection::Failed(error) => error.into(),
+    }
+}
+
+/// Leaves for the response and the log who asks, and how they stand.
+fn note(grant: &Grant, limits: &Limits) {
+    context::note_organization(grant.org);
+    context::note_expiry(grant.expires_at, limits.now);
+    context::note_limits(limits);
+}

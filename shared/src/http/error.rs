@@ -1,0 +1,372 @@
+//! Every way a request can fail: its words and its body, decided here alone; its code and status are an [`ErrorCode`].
+//!
+//! Handlers and records return an [`ApiError`]; the layers in [`serve`](crate::http::serve) write it as the envelope, with the
+//! request's id, and log its inner cause, which never reaches the client.
+
+use std::{borrow::Cow, sync::Arc};
+
+use axum::{
+    http::Method,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{
+    contract::{
+        error_code::ErrorCode,
+        operation::{Answer, Operation, WriteAnswer},
+    },
+    http::media_type::UnsupportedMedia,
+    model::{
+        body::{InvalidBody, MAX_BODY_BYTES},
+        field::Detail,
+        id::{ApplicationId, CandidateId, StageId},
+        page::InvalidCursor,
+        scope::Scope,
+        text::shown,
+    },
+    store::error::{DbError, StoreError},
+};
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub enum ApiError {
+    /// The event is no request that this API can mean: a strange path, header or encoding.
+    BadRequest(Cow<'static, str>),
+    /// A query parameter is unknown, given twice, or has a value outside its range.
+    InvalidParameter(Vec<Detail>),
+    /// The cursor is damaged, or belongs to another list or filter.
+    InvalidCursor(InvalidCursor),
+    /// The body is not JSON (RFC 8259), or an object in it has a name twice.
+    MalformedJson(String),
+    /// No `X-API-Key` header, or none with something in it.
+    MissingApiKey(MissingKey),
+    /// Unknown, malformed, revoked and expired: they read the same.
+    InvalidApiKey,
+    /// The key lacks the scope.
+    InsufficientScope(Scope),
+    /// The organization's plan has no API access.
+    PlanNoApiAccess,
+    /// Missing, or another organization's: they read the same.
+    NotFound,
+    /// What stands in the path for an id has not the form of one: in a sentence.
+    NotAnId(String),
+    /// No such path.
+    UnknownPath(String),
+    /// The path does not take this method.
+    MethodNotAllowed(Method),
+    /// Another candidate of the organization has this e-mail.
+    EmailTaken {
+        /// Who has it.
+        existing_id: CandidateId,
+    },
+    /// The candidate has applied to this job before.
+    AlreadyApplied {
+        /// The application there is.
+        existing_id: ApplicationId,
+    },
+    /// The job is not open.
+    JobNotOpen,
+    /// The candidate is not at the stage that the move named as `fromStageId`.
+    StageConflict {
+        /// Where the candidate is; `None` for a key that may not read the pipeline.
+        current_stage_id: Option<StageId>,
+    },
+    /// The object is at another version than `If-Match` names, or kept changing under the update.
+    VersionConflict {
+        /// The version it is at. `None`: it kept changing.
+        current: Option<u64>,
+    },
+    /// The body is larger than [`MAX_BODY_BYTES`].
+    PayloadTooLarge {
+        /// How large it is; `None`: larger than what was read of it.
+        bytes: Option<usize>,
+    },
+    /// The body is not declared as JSON, or is compressed.
+    UnsupportedMediaType(UnsupportedMedia),
+    /// The body's fields are wrong: every one of them is listed.
+    ValidationError(Vec<Detail>),
+    /// The key's requests of this minute are used up.
+    RateLimitExceeded {
+        /// Seconds until the next minute.
+        retry_after: u64,
+    },
+    /// The organization's requests of this month are used up.
+    MonthlyQuotaExceeded {
+        /// Seconds until the next month.
+        retry_after: u64,
+    },
+    /// A fault of ours.
+    Internal(Cause),
+    /// DynamoDB did not answer in time. Trying again may help.
+    Unavailable(Cause),
+}
+
+/// In which way a request has no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MissingKey {
+    /// There is no such header.
+    #[error("The request has no X-API-Key header. Send your API key in it.")]
+    Absent,
+    /// There is one of an integrator's other APIs.
+    #[error("The request has an Authorization header, but no X-API-Key header. Send your API key in that.")]
+    Elsewhere,
+    /// There is one with nothing in it.
+    #[error("The X-API-Key header is empty. Send your API key in it; the variable that should hold it may not be set.")]
+    Empty,
+}
+
+/// The inner reason of a fault: for the log only.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl ApiError {
+    /// The stable code that clients match on.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::BadRequest(_) => ErrorCode::BadRequest,
+            Self::InvalidParameter(_) => ErrorCode::InvalidParameter,
+            Self::InvalidCursor(_) => ErrorCode::InvalidCursor,
+            Self::MalformedJson(_) => ErrorCode::MalformedJson,
+            Self::MissingApiKey(_) => ErrorCode::MissingApiKey,
+            Self::InvalidApiKey => ErrorCode::InvalidApiKey,
+            Self::InsufficientScope(_) => ErrorCode::InsufficientScope,
+            Self::PlanNoApiAccess => ErrorCode::PlanNoApiAccess,
+            Self::NotFound | Self::NotAnId(_) | Self::UnknownPath(_) => ErrorCode::NotFound,
+            Self::MethodNotAllowed(_) => ErrorCode::MethodNotAllowed,
+            Self::EmailTaken { .. } => ErrorCode::EmailTaken,
+            Self::AlreadyApplied { .. } => ErrorCode::AlreadyApplied,
+            Self::JobNotOpen => ErrorCode::JobNotOpen,
+            Self::StageConflict { .. } => ErrorCode::StageConflict,
+            Self::VersionConflict { .. } => ErrorCode::VersionConflict,
+            Self::PayloadTooLarge { .. } => ErrorCode::PayloadTooLarge,
+            Self::UnsupportedMediaType(_) => ErrorCode::UnsupportedMediaType,
+            Self::ValidationError(_) => ErrorCode::ValidationError,
+            Self::RateLimitExceeded { .. } => ErrorCode::RateLimitExceeded,
+            Self::MonthlyQuotaExceeded { .. } => ErrorCode::MonthlyQuotaExceeded,
+            Self::Internal(_) => ErrorCode::InternalError,
+            Self::Unavailable(_) => ErrorCode::ServiceUnavailable,
+        }
+    }
+
+    /// The words for people.
+    fn message(&self) -> Cow<'static, str> {
+        match self {
+            Self::BadRequest(message) => message.clone(),
+            Self::InvalidParameter(details) => {
+                details.iter().map(|detail| detail.message.as_str()).collect::<Vec<_>>().join(" ").into()
+            }
+            Self::InvalidCursor(wrong) => wrong.to_string().into(),
+            Self::MalformedJson(message) => format!("The body can't be read as JSON: {message}.").into(),
+            Self::MissingApiKey(missing) => missing.to_string().into(),
+            Self::InvalidApiKey => "This API key is not valid.".into(),
+            Self::InsufficientScope(scope) => format!("This API key lacks the scope {scope}.").into(),
+            Self::PlanNoApiAccess => "Your organization's plan has no API access.".into(),
+            Self::NotFound => "There is no such object in your organization.".into(),
+            Self::NotAnId(wrong) => wrong.clone().into(),
+            Self::UnknownPath(path) => unknown_path(path).into(),
+            Self::MethodNotAllowed(method) => {
+                format!("This path does not take {method}. The Allow header lists the methods it takes.").into()
+            }
+            Self::EmailTaken { .. } => "Another candidate has this e-mail; existingId is theirs.".into(),
+            Self::AlreadyApplied { .. } => {
+                "This candidate has applied to this job already; existingId is that application.".into()
+            }
+            Self::JobNotOpen => "The job is not open, so it takes no applications.".into(),
+            Self::StageConflict { current_stage_id: Some(_) } => {
+                "The candidate is not at fromStageId but at currentStageId; nothing was moved.".into()
+            }
+            Self::StageConflict { current_stage_id: None } => {
+                "The candidate is not at fromStageId; nothing was moved. currentStageId is shown to keys with the scope pipeline:read.".into()
+            }
+            Self::VersionConflict { current: Some(version) } => format!(
+                "The object is at version {version} by now, which If-Match does not name. Read it again, then retry with its ETag."
+            )
+            .into(),
+            Self::VersionConflict { current: None } => {
+                "The object kept changing while it was updated, and nothing was written. Send the update again.".into()
+            }
+            Self::PayloadTooLarge { bytes } => {
+                let size = bytes.map(|bytes| format!(" (got {bytes} bytes)")).unwrap_or_default();
+                format!("The body is larger than {} KiB{size}.", MAX_BODY_BYTES / 1024).into()
+            }
+            Self::UnsupportedMediaType(wrong) => wrong.to_string().into(),
+            Self::ValidationError(details) => wrong_fields(details).into(),
+            Self::RateLimitExceeded { retry_after } => {
+                format!("This key's requests of this minute are used up. Try again in {retry_after} seconds.").into()
+            }
+            Self::MonthlyQuotaExceeded { .. } => {
+                "Your organization's requests of this month are used up; they start anew on the first (UTC).".into()
+            }
+            Self::Internal(_) => "Something went wrong on our side. It has been logged under this requestId.".into(),
+            Self::Unavailable(_) => "The service is not available at the moment. Try again shortly.".into(),
+        }
+    }
+
+    /// The same error, without what it shows of an object's content: for a key that may not read that. `existingId` stays, because
+    /// nobody could recover without it.
+    pub(crate) fn for_writer_only(self) -> Self {
+        match self {
+            Self::StageConflict { .. } => Self::StageConflict { current_stage_id: None },
+            other => other,
+        }
+    }
+
+    /// Seconds to wait before trying again, where waiting helps.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::RateLimitExceeded { retry_after } | Self::MonthlyQuotaExceeded { retry_after } => Some(*retry_after),
+            Self::Unavailable(_) => Some(1),
+            _ => None,
+        }
+    }
+
+    /// What went wrong inside, for the log.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Internal(cause) | Self::Unavailable(cause) => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// The envelope, as JSON. `origin` is the API's own, such as `https://api.example.com`, where the developer pages are; it
+    /// may be empty.
+    #[must_use]
+    pub fn body(&self, request_id: &str, origin: &str) -> Vec<u8> {
+        let mut error = ErrorBody {
+            code: self.code().as_str(),
+            message: self.message(),
+            request_id,
+            docs_url: format!("{origin}{ERRORS_PAGE}#{}", self.code().as_str()),
+            details: None,
+            existing_id: None,
+            current_stage_id: None,
+        };
+        match self {
+            Self::ValidationError(details) | Self::InvalidParameter(details) => error.details = Some(details),
+            Self::EmailTaken { existing_id } => error.existing_id = Some(existing_id.to_string()),
+            Self::AlreadyApplied { existing_id } => error.existing_id = Some(existing_id.to_string()),
+            Self::StageConflict { current_stage_id } => error.current_stage_id = Some(*current_stage_id),
+            _ => {}
+        }
+        serde_json::to_vec(&Envelope { success: false, error }).unwrap_or_default()
+    }
+}
+
+fn unknown_path(path: &str) -> String {
+    let shown = shown(path);
+    if path.len() > 1 && path.ends_with('/') {
+        format!("There is no path {shown}: no path has a slash at its end.")
+    } else if !path.starts_with("/api/v1/") {
+        format!("There is no path {shown}: the paths of the API begin with /api/v1/.")
+    } else {
+        format!("There is no path {shown} in the API.")
+    }
+}
+
+/// The first thing that is wrong, and how many more there are: many a client shows nothing but the message.
+fn wrong_fields(details: &[Detail]) -> String {
+    match details {
+        [] => "The body has wrong fields.".to_owned(),
+        [one] => one.message.clone(),
+        [first, others @ ..] => {
+            let problems = if others.len() == 1 { "problem" } else { "problems" };
+            format!("{} See details for {} more {problems}.", first.message, others.len())
+        }
+    }
+}
+
+/// The page that explains every code, each under a heading of its own.
+pub const ERRORS_PAGE: &str = "/docs/errors";
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    success: bool,
+    error: ErrorBody<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorBody<'a> {
+    code: &'static str,
+    message: Cow<'static, str>,
+    request_id: &'a str,
+    docs_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a [Detail]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    existing_id: Option<String>,
+    /// `Some(None)` is written as `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_stage_id: Option<Option<StageId>>,
+}
+
+/// Leaves the error in the response's extensions: only the outermost layer knows the request's id.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.code().status().into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+impl From<InvalidCursor> for ApiError {
+    fn from(wrong: InvalidCursor) -> Self {
+        Self::InvalidCursor(wrong)
+    }
+}
+
+impl From<InvalidBody> for ApiError {
+    fn from(wrong: InvalidBody) -> Self {
+        match wrong {
+            InvalidBody::Malformed(words) => Self::MalformedJson(words),
+            InvalidBody::Fields(details) => Self::ValidationError(details),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Db(error) => error.into(),
+            StoreError::InvalidCursor(wrong) => Self::InvalidCursor(wrong),
+            StoreError::InvalidField(detail) => Self::ValidationError(vec![detail]),
+            StoreError::EmailTaken { existing_id } => Self::EmailTaken { existing_id },
+            StoreError::AlreadyApplied { existing_id } => Self::AlreadyApplied { existing_id },
+            StoreError::JobNotOpen => Self::JobNotOpen,
+            StoreError::StageConflict { current_stage_id } => {
+                Self::StageConflict { current_stage_id: Some(current_stage_id) }
+            }
+            StoreError::VersionConflict { current } => Self::VersionConflict { current },
+        }
+    }
+}
+
+impl From<DbError> for ApiError {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Unavailable(_) => Self::Unavailable(Box::new(error)),
+            DbError::Rejected(_) | DbError::Unreadable(_) => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl<T: Answer> Answer for Result<T, ApiError> {
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+        operation.errors.extend([ErrorCode::BadRequest, ErrorCode::InternalError, ErrorCode::ServiceUnavailable]);
+    }
+}
+
+impl<T: WriteAnswer> WriteAnswer for Result<T, ApiError> {}
+
+/// An extension of a response that refuses in its own words, such as a page: the envelope is not written over them.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnBody {
+    /// What the log calls the refusal.
+    pub code: &'static str,
+    /// Which of several ways to it this was, for the log.
+    pub reason: Option<&'static str>,
+}

@@ -1,0 +1,264 @@
+//! Between API Gateway's events (HTTP API, payload format 2.0) and HTTP requests and responses.
+//!
+//! `lambda_http`'s own conversion panics on several strange events and resolves dot segments before routing, so that a
+//! path could reach another route than the one the gateway saw. Here the path is taken as it is or not at all: whatever
+//! is strange is a 400, and nothing panics. A stage is not taken off the path: the API is served on `$default`.
+
+use std::{borrow::Cow, fmt};
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Request, Response, StatusCode, Uri, header, uri::PathAndQuery},
+};
+use data_encoding::BASE64;
+use http_body_util::BodyExt;
+use lambda_http::{
+    aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
+    http::HeaderMap,
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::value::RawValue;
+
+use crate::{
+    http::error::ApiError,
+    model::{
+        body::MAX_BODY_BYTES,
+        text::{Found, shown},
+    },
+};
+
+/// What may stand in a path as it is; anything else is percent-encoded again, because the gateway hands the path over
+/// decoded (RFC 3986, section 3.3).
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b',')
+    .remove(b'=')
+    .remove(b'+')
+    .remove(b'$');
+
+/// Reads an event. Anything that is not an HTTP API's is a `BadRequest`.
+pub(crate) fn read(event: &RawValue) -> Result<ApiGatewayV2httpRequest, ApiError> {
+    let event: ApiGatewayV2httpRequest =
+        serde_json::from_str(event.get()).map_err(|_| bad("The event is not one of an HTTP API."))?;
+    match event.version.as_deref() {
+        Some("2.0") => Ok(event),
+        _ => Err(bad("The event does not have the payload format 2.0.")),
+    }
+}
+
+/// The request's id that the gateway gave, if it has the form of one: it goes into a header and into the log.
+pub(crate) fn request_id(event: &ApiGatewayV2httpRequest) -> Option<&str> {
+    let id = event.request_context.request_id.as_deref()?;
+    let fine = (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    fine.then_some(id)
+}
+
+/// Where clients reach the API, from the stage's `publicOrigin` or else the gateway's own name: for links, and for the settings, whose
+/// forms must come from there and whose sign-in comes back to there. An extension of the request. Put together only where it is shown.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    host: Option<String>,
+    plain: bool,
+}
+
+/// The stage variable that names the public origin: `https://` and a domain or a CDN in front, or `gateway` for the gateway's own name. A
+/// stage variable and not an environment variable, because it comes with the event and so takes effect without a new version of the
+/// function.
+const PUBLIC_ORIGIN: &str = "publicOrigin";
+
+impl Origin {
+    pub(crate) fn of(event: &ApiGatewayV2httpRequest) -> Self {
+        if let Some(host) = event.stage_variables.get(PUBLIC_ORIGIN).and_then(|origin| origin.strip_prefix("https://"))
+        {
+            return Self { host: Some(host.to_owned()), plain: false };
+        }
+        let header = |name: &str| event.headers.get(name).and_then(|value| value.to_str().ok());
+        // `sam local` calls itself so, without its port: there the client knows better.
+        let domain = event.request_context.domain_name.as_deref();
+        let host = if domain == Some("localhost") { header("host") } else { domain };
+        Self {
+            host: host.map(str::to_owned),
+            plain: header("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("http")),
+        }
+    }
+}
+
+/// `https://api.example.com`; empty where the event does not tell.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.as_deref().filter(|host| !host.is_empty() && is_host(host)) {
+            Some(host) => write!(f, "{}://{host}", if self.plain { "http" } else { "https" }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The network address that the gateway saw the request come from: an extension of the request.
+#[derive(Clone, Debug)]
+pub struct SourceAddress(pub String);
+
+/// The request that the event stands for.
+pub(crate) fn into_request(event: ApiGatewayV2httpRequest) -> Result<Request<Body>, ApiError> {
+    check_proxy_headers(&event.headers)?;
+    let path = checked_path(event.raw_path.as_deref().unwrap_or_default())?;
+    let query = event.raw_query_string.as_deref().unwrap_or_default();
+    let target = if query.is_empty() { path.to_string() } else { format!("{path}?{query}") };
+    let target: PathAndQuery = target.parse().map_err(|_| bad_query(query))?;
+    let body = body(event.body.unwrap_or_default(), event.is_base64_encoded)?;
+    if body.len() > MAX_BODY_BYTES {
+        return Err(ApiError::PayloadTooLarge { bytes: Some(body.len()) });
+    }
+
+    let mut request = Request::new(Body::from(body));
+    *request.method_mut() = event.request_context.http.method;
+    *request.uri_mut() = Uri::from(target);
+    *request.headers_mut() = event.headers;
+    if let Some(address) = event.request_context.http.source_ip {
+        request.extensions_mut().insert(SourceAddress(address));
+    }
+    // Payload format 2.0 has cookies apart.
+    if let Some(cookies) = event.cookies.filter(|cookies| !cookies.is_empty()) {
+        let cookies =
+            HeaderValue::from_bytes(cookies.join("; ").as_bytes()).map_err(|_| bad("A cookie is not one."))?;
+        request.headers_mut().insert(header::COOKIE, cookies);
+    }
+    Ok(request)
+}
+
+/// A path that could mean another one to somebody on the way: refused rather than resolved.
+fn checked_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
+    let strange = Found::first(path, |c| c.is_control() || matches!(c, '\\' | '?' | '#' | '%'));
+    if let Some(found) = strange {
+        Err(ApiError::BadRequest(format!("The path has {found}, which no path of this API has.").into()))
+    } else if !path.starts_with('/') {
+        Err(bad("The path does not begin with a slash."))
+    } else if path.contains("//") {
+        Err(bad("The path has two slashes in a row. An empty variable in a script may be the reason."))
+    } else if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        Err(bad("The path has a segment of dots. Send the path that it leads to."))
+    } else {
+        Ok(utf8_percent_encode(path, PATH).into())
+    }
+}
+
+fn is_host(host: &str) -> bool {
+    // The parser would take these for something beside the host, or leave them out.
+    let beside = |c: char| c.is_whitespace() || matches!(c, '/' | '\\' | '@' | '?' | '#');
+    !host.contains(beside) && url::Url::parse(&format!("https://{host}/")).is_ok()
+}
+
+/// API Gateway sets both. Where they are broken, something is between that should not be.
+fn check_proxy_headers(headers: &HeaderMap) -> Result<(), ApiError> {
+    let parses =
+        |name: &str, check: fn(&str) -> bool| headers.get(name).is_none_or(|value| value.to_str().is_ok_and(check));
+    if !parses("host", is_host) {
+        return Err(bad_header("Host", "a host", headers));
+    }
+    if !parses("x-forwarded-proto", |proto| matches!(proto.to_ascii_lowercase().as_str(), "https" | "http")) {
+        return Err(bad_header("X-Forwarded-Proto", "http or https", headers));
+    }
+    Ok(())
+}
+
+fn bad_header(name: &'static str, wanted: &str, headers: &HeaderMap) -> ApiError {
+    let given = headers.get(name).map(|value| shown(&String::from_utf8_lossy(value.as_bytes()))).unwrap_or_default();
+    ApiError::BadRequest(format!("The {name} header must be {wanted} (got \"{given}\").").into())
+}
+
+fn body(body: String, base64: bool) -> Result<Vec<u8>, ApiError> {
+    if base64 {
+        BASE64.decode(body.as_bytes()).map_err(|_| bad("The body is not the base64 that the event says it is."))
+    } else {
+        Ok(body.into_bytes())
+    }
+}
+
+fn bad_query(query: &str) -> ApiError {
+    let found = Found::first(query, |c| {
+        !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+    });
+    let found = found.map(|found| format!(": it has {found}")).unwrap_or_default();
+    ApiError::BadRequest(format!("The query is not URL-encoded{found}.").into())
+}
+
+fn bad(message: &'static str) -> ApiError {
+    ApiError::BadRequest(message.into())
+}
+
+/// The event's answer. Text goes as it is; a body that is compressed or not UTF-8 goes as base64.
+pub(crate) async fn from_response(response: Response<Body>) -> Result<ApiGatewayV2httpResponse, axum::Error> {
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await?.to_bytes();
+    let mut headers = parts.headers;
+    if !bytes.is_empty() || parts.status == StatusCode::NOT_MODIFIED {
+        // API Gateway counts for itself. An answer to HEAD keeps the length that GET would have.
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    let compressed = headers.contains_key(header::CONTENT_ENCODING);
+    let text = if compressed { None } else { String::from_utf8(bytes.to_vec()).ok() };
+
+    let mut answer = ApiGatewayV2httpResponse::default();
+    answer.status_code = parts.status.as_u16().into();
+    answer.is_base64_encoded = text.is_none();
+    answer.body = Some(lambda_http::Body::Text(text.unwrap_or_else(|| BASE64.encode(&bytes))));
+    answer.headers = plain_headers(headers, &mut answer.cookies);
+    Ok(answer)
+}
+
+/// Payload format 2.0 has cookies apart, because it joins repeated headers with a comma.
+fn plain_headers(mut headers: HeaderMap, cookies: &mut Vec<String>) -> HeaderMap {
+    let set = headers.get_all(header::SET_COOKIE).iter();
+    cookies.extend(set.filter_map(|cookie| cookie.to_str().ok().map(str::to_owned)));
+    headers.remove(header::SET_COOKIE);
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_taken_as_it_is_or_not_at_all() {
+        for fine in ["/", "/api/v1/jobs", "/api/v1/jobs/", "/api/v1/jobs/a b", "/a.b/..c", "/$default", "/jobs/é"] {
+            let path = checked_path(fine).unwrap();
+            assert_eq!(percent_encoding::percent_decode_str(&path).decode_utf8().unwrap(), fine);
+        }
+        let strange = ["", "api", "//", "/a//b", "/a/../b", "/..", "/a/.", "/a\\b", "/a\nb", "/a\0", "http://host/a"];
+        for strange in strange.into_iter().chain(["/jobs?status=open", "/jobs#x", "/jobs%2F1", "/%2e%2e/jobs"]) {
+            assert!(checked_path(strange).is_err(), "{strange:?}");
+        }
+        let told = |path: &str| match checked_path(path) {
+            Err(ApiError::BadRequest(message)) => message.into_owned(),
+            taken => panic!("{taken:?}"),
+        };
+        assert_eq!(
+            told("/api/v1/\0"),
+            "The path has a control character (U+0000) at character 9, which no path of this API has."
+        );
+        assert_eq!(told("/jobs#x"), "The path has \"#\" (U+0023) at character 6, which no path of this API has.");
+        assert!(told("/a//b").starts_with("The path has two slashes in a row."));
+        assert!(told("/a/../b").starts_with("The path has a segment of dots."));
+    }
+
+    #[test]
+    fn a_compressed_body_goes_as_base64_and_cookies_go_apart() {
+        let response = Response::builder()
+            .header(header::CONTENT_ENCODING, "gzip")
+            .header(header::SET_COOKIE, "a=1")
+            .header(header::SET_COOKIE, "b=2")
+            .body(Body::from("text"))
+            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let answer = runtime.block_on(from_response(response)).unwrap();
+        assert!(answer.is_base64_encoded);
+        assert_eq!(answer.body, Some(lambda_http::Body::Text("dGV4dA==".to_owned())));
+        assert_eq!(answer.cookies, ["a=1", "b=2"]);
+        assert!(!answer.headers.contains_key(header::SET_COOKIE));
+    }
+}

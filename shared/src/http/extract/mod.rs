@@ -1,0 +1,11 @@
+//! What a handler takes from a request besides its caller: path, query, precondition and body, each failing in our envelope.
+
+mod if_match;
+mod json;
+mod path;
+mod query;
+
+pub use crate::model::if_match::IfMatch;
+pub use json::Json;
+pub use path::Path;
+pub use query::Query;

@@ -1,0 +1,137 @@
+//! The query of a list.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{Uri, request::Parts},
+};
+
+use crate::{
+    contract::{
+        error_code::ErrorCode,
+        operation::{Operation, Part},
+    },
+    http::{app::App, error::ApiError},
+    model::{
+        field::{Problem, Problems},
+        page::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, PageRequest},
+        param::{FromParams, Params},
+        text::shown,
+        value::{Choice, Email, not_one_of},
+    },
+};
+
+/// The query of a list.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: FromParams> FromRequestParts<App> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let mut params = Given::read(&parts.uri);
+        let limit = params.limit();
+        let cursor = params.value("cursor").map(str::parse::<Cursor>);
+        // A cursor that is none is told after the parameters that are wrong: those are the client's own words.
+        let (cursor, damaged) = match cursor.transpose() {
+            Ok(cursor) => (cursor, None),
+            Err(error) => (None, Some(error)),
+        };
+        let query = T::from_params(&mut params, PageRequest::new(limit, cursor));
+        params.note_unknown();
+        match (params.problems.into_details(), damaged) {
+            (details, _) if !details.is_empty() => Err(ApiError::InvalidParameter(details)),
+            (_, Some(damaged)) => Err(damaged.into()),
+            (_, None) => Ok(Self(query)),
+        }
+    }
+}
+
+/// The parameters that a query gives, which of them were asked for, and what is wrong with them.
+#[derive(Debug)]
+struct Given {
+    all: Vec<(String, String)>,
+    known: Vec<&'static str>,
+    problems: Problems,
+}
+
+impl Given {
+    fn read(uri: &Uri) -> Self {
+        let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        let mut params = Self { all: Vec::new(), known: Vec::new(), problems: Problems::default() };
+        for (name, value) in query.into_owned() {
+            if params.all.iter().any(|(given, _)| *given == name) {
+                params.note(&name, Problem::Duplicate, "is given more than once");
+            } else {
+                params.all.push((name, value));
+            }
+        }
+        params
+    }
+
+    fn note(&mut self, name: &str, code: Problem, message: impl Into<String>) {
+        self.problems.note::<()>(if name.is_empty() { "(empty)" } else { name }, code, message);
+    }
+
+    /// Notes the parameters that nobody has asked for.
+    fn note_unknown(&mut self) {
+        let unknown: Vec<String> = self
+            .all
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|name| !self.known.contains(&name.as_str()))
+            .cloned()
+            .collect();
+        for name in unknown {
+            let message = format!("is not a parameter here; the parameters are {}", self.known.join(", "));
+            self.note(&name, Problem::Unknown, message);
+        }
+    }
+
+    fn value(&mut self, name: &'static str) -> Option<&str> {
+        self.known.push(name);
+        self.all.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    fn limit(&mut self) -> u8 {
+        let Some(text) = self.value("limit") else { return DEFAULT_LIMIT };
+        // `parse` alone would also take `+5`, which a client has meant to encode otherwise.
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse() {
+            Ok(limit @ 1..=MAX_LIMIT) if digits => limit,
+            _ => {
+                let message = format!("must be a whole number from 1 to {MAX_LIMIT} (got \"{}\")", shown(text));
+                self.note("limit", Problem::OutOfRange, message);
+                DEFAULT_LIMIT
+            }
+        }
+    }
+}
+
+impl Params for Given {
+    fn choice<T: Choice>(&mut self, name: &'static str) -> Option<T> {
+        let text = self.value(name)?;
+        let (choice, message) = (T::find(text), not_one_of::<T>(text));
+        if choice.is_none() {
+            self.note(name, Problem::InvalidValue, message);
+        }
+        choice
+    }
+
+    /// A space, which no address has, is a plus sign that was not encoded as `%2B`.
+    fn email(&mut self, name: &'static str) -> Option<Email> {
+        match Email::new(&self.value(name)?.replace(' ', "+")) {
+            Ok(email) => Some(email),
+            Err(wrong) => {
+                self.note(name, Problem::InvalidFormat, wrong.to_string());
+                None
+            }
+        }
+    }
+}
+
+impl<T: FromParams> Part for Query<T> {
+    fn describe(operation: &mut Operation) {
+        let _ = T::from_params(operation, PageRequest::new(DEFAULT_LIMIT, None));
+        operation.errors.extend([ErrorCode::InvalidParameter, ErrorCode::InvalidCursor]);
+    }
+}

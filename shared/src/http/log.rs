@@ -1,0 +1,87 @@
+//! The log: one JSON line per request, and one more where something of ours went wrong.
+//!
+//! It holds ids, never a key, a body, a name or an e-mail.
+
+use std::{io, panic, time::Duration};
+
+use axum::http::{Method, StatusCode};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt::{self, MakeWriter},
+    layer::{Layer, SubscriberExt},
+};
+
+use crate::http::{
+    context::Notes,
+    error::{ApiError, OwnBody},
+};
+
+/// What the line of a request says.
+pub(crate) struct Request<'a> {
+    pub(crate) id: &'a str,
+    /// Lambda's own id of the invocation, which its report has.
+    pub(crate) lambda_id: &'a str,
+    /// The function's version, by which a deployment's alarm finds its failures.
+    pub(crate) version: &'a str,
+    /// Whether it is the first that this instance serves.
+    pub(crate) cold_start: bool,
+    pub(crate) method: &'a Method,
+    pub(crate) status: StatusCode,
+    pub(crate) error: Option<&'a ApiError>,
+    pub(crate) own: Option<OwnBody>,
+    pub(crate) notes: &'a Notes,
+    pub(crate) db_calls: u32,
+    pub(crate) duration: Duration,
+}
+
+/// Writes the line of a request.
+pub(crate) fn request(request: &Request<'_>) {
+    let Request { id, lambda_id, version, cold_start, method, status, error, own, notes, db_calls, duration } = request;
+    if let Some(cause) = error.and_then(ApiError::cause) {
+        tracing::error!(requestId = id, cause = %cause, "a request failed");
+    }
+    tracing::info!(
+        requestId = id,
+        %method,
+        route = notes.route.as_deref().unwrap_or("none"),
+        status = status.as_u16(),
+        code = own.map(|own| own.code).or(error.map(|error| error.code().as_str())),
+        reason = own.and_then(|own| own.reason),
+        event = notes.event,
+        organization = notes.organization.map(tracing::field::display),
+        keyId = notes.key.as_ref().map(tracing::field::display),
+        dbCalls = db_calls,
+        durationMs = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        version,
+        coldStart = cold_start,
+        lambdaRequestId = lambda_id,
+        "request"
+    );
+}
+
+/// What writes the log to `writer`: JSON, of this crate from `info` on and of others from `error` on.
+pub fn subscriber<W>(writer: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_target(false)
+        .with_writer(writer);
+    let wanted = Targets::new().with_default(LevelFilter::ERROR).with_target("shared", LevelFilter::INFO);
+    tracing_subscriber::registry().with(lines.with_filter(wanted))
+}
+
+/// Starts the log of a process, on its standard output. A panic is logged with its place alone: its message may hold
+/// what the log must not.
+pub fn start() {
+    // A second start changes nothing.
+    let _ = tracing::subscriber::set_global_default(subscriber(io::stdout));
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panic");
+    }));
+}

@@ -1,0 +1,92 @@
+//! The routes of a function, as a router and as a list: axum can't name the routes of a router, and a test must be able
+//! to tell that none is missing from its table.
+
+use axum::{
+    Router,
+    handler::Handler,
+    http::Method,
+    routing::{MethodRouter, get, post, put},
+};
+
+use crate::{
+    contract::operation::{Describe, Doc, WriteAnswer},
+    http::app::App,
+};
+
+/// One method of one path.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path's pattern: `/api/v1/jobs/{id}`.
+    pub path: &'static str,
+    /// What it is called, and what it does.
+    pub doc: Doc,
+    /// Tells what it takes and answers.
+    #[cfg(feature = "openapi")]
+    pub describe: fn(&mut crate::contract::operation::Operation),
+}
+
+/// What a function serves.
+#[derive(Debug, Default)]
+pub struct Routes {
+    pub(crate) router: Router<App>,
+    list: Vec<Route>,
+}
+
+impl Routes {
+    /// No routes yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Serves `GET`, and with it `HEAD`.
+    #[must_use]
+    pub fn get<T: 'static, H: Handler<T, App> + Describe<T>>(self, path: &'static str, handler: H, doc: Doc) -> Self {
+        self.with::<T, H>(Method::GET, path, doc, get(handler))
+    }
+
+    /// Serves `POST`.
+    #[must_use]
+    pub fn post<T, H>(self, path: &'static str, handler: H, doc: Doc) -> Self
+    where
+        T: 'static,
+        H: Handler<T, App> + Describe<T, Answer: WriteAnswer>,
+    {
+        self.with::<T, H>(Method::POST, path, doc, post(handler))
+    }
+
+    /// Serves `PUT`.
+    #[must_use]
+    pub fn put<T, H>(self, path: &'static str, handler: H, doc: Doc) -> Self
+    where
+        T: 'static,
+        H: Handler<T, App> + Describe<T, Answer: WriteAnswer>,
+    {
+        self.with::<T, H>(Method::PUT, path, doc, put(handler))
+    }
+
+    /// Every route there is.
+    #[must_use]
+    pub fn list(&self) -> &[Route] {
+        &self.list
+    }
+
+    fn with<T, H: Describe<T>>(
+        mut self,
+        method: Method,
+        path: &'static str,
+        doc: Doc,
+        served: MethodRouter<App>,
+    ) -> Self {
+        self.list.push(Route {
+            method,
+            path,
+            doc,
+            #[cfg(feature = "openapi")]
+            describe: H::describe,
+        });
+        Self { router: self.router.route(path, served), list: self.list }
+    }
+}

@@ -1,0 +1,53 @@
+//! Reads a whole JSON body into what is made of its fields. It knows no media type and no status.
+
+use serde_json::Value;
+
+use crate::model::{
+    field::{Detail, FromFields, Problem, Problems, Reader},
+    json::{self, InvalidJson, Json},
+};
+
+/// A larger body is rejected before the key is looked at.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// Why a body was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidBody {
+    /// It is not JSON (RFC 8259), or an object in it has a name twice: in words that go on after what can't be read.
+    #[error("{0}")]
+    Malformed(String),
+    /// Its fields are wrong: every one of them is listed.
+    #[error("{} wrong fields", .0.len())]
+    Fields(Vec<Detail>),
+}
+
+/// Reads a body.
+pub(crate) fn read<T: FromFields>(body: &[u8]) -> Result<T, InvalidBody> {
+    let Json { value, numbers } = match json::read(body) {
+        Ok(json) => json,
+        Err(InvalidJson::Malformed(words)) => return Err(InvalidBody::Malformed(words)),
+        Err(InvalidJson::Number { field, message }) => {
+            let message = format!("{field} {message}.");
+            return Err(InvalidBody::Fields(vec![Detail { field, code: Problem::OutOfRange, message }]));
+        }
+    };
+    let mut problems = Problems::default();
+    for (field, message) in &numbers {
+        problems.note::<()>(field, Problem::OutOfRange, message);
+    }
+    parse_noting(&value, problems)
+}
+
+/// Reads a body that is a JSON value already.
+pub fn parse<T: FromFields>(body: &Value) -> Result<T, InvalidBody> {
+    parse_noting(body, Problems::default())
+}
+
+/// As [`parse`], with problems that were noted before.
+fn parse_noting<T: FromFields>(body: &Value, mut problems: Problems) -> Result<T, InvalidBody> {
+    let parsed = Reader::nested(body, "", &mut problems);
+    match parsed {
+        Some(parsed) if problems.is_empty() => Ok(parsed),
+        _ => Err(InvalidBody::Fields(problems.into_details())),
+    }
+}

@@ -1,0 +1,175 @@
+//! Identifiers: UUIDs of version 7 (RFC 9562), lower case and hyphenated, each kind a type of its own.
+//!
+//! A version 7 UUID begins with its time in milliseconds, so ids sort by when they were made. An [`OrgId`] can't be
+//! made outside this crate: a handler can only have the one that its caller's key, or session, proved.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use uuid::Uuid;
+
+use utoipa::openapi::{SchemaFormat, schema::Type};
+
+use crate::model::{
+    clock::Stamp,
+    schema::{schemas, simple},
+    text::Found,
+};
+
+/// An object's id, as it stands in a path.
+pub trait PathId: utoipa::ToSchema {}
+
+/// The text is not a hyphenated UUID: words that go on after what is not one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a UUID with hyphens{0}")]
+pub struct InvalidId(Wrong);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Wrong {
+    #[error(", which has 36 characters (got {0})")]
+    Length(usize),
+    #[error(": it must not have {0}")]
+    Character(Found),
+}
+
+impl InvalidId {
+    fn of(text: &str) -> Self {
+        let chars = text.chars().count();
+        let is_right =
+            |(i, c): (usize, char)| if matches!(i, 8 | 13 | 18 | 23) { c == '-' } else { c.is_ascii_hexdigit() };
+        let strange = text.chars().enumerate().find(|place| !is_right(*place));
+        match strange {
+            Some((i, c)) if chars == 36 => Self(Wrong::Character(Found { c, at: i + 1 })),
+            _ => Self(Wrong::Length(chars)),
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Uuid, InvalidId> {
+    let id = Uuid::try_parse(text).map_err(|_| InvalidId::of(text))?;
+    // `try_parse` also takes braces, URNs and bare hex. Upper case is taken, as RFC 9562 demands, and answered in lower.
+    let form = id.hyphenated();
+    let is_one = text.eq_ignore_ascii_case(form.encode_lower(&mut Uuid::encode_buffer()));
+    if is_one { Ok(id) } else { Err(InvalidId::of(text)) }
+}
+
+/// What keeps a text from being an id. `None`: it is one.
+pub(crate) fn invalid(text: &str) -> Option<InvalidId> {
+    parse(text).err()
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl From<Stamp> for $name {
+            fn from(stamp: Stamp) -> Self {
+                Self(stamp.id())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                parse(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+
+        schemas! {
+            $name: simple(Type::String).format(Some(SchemaFormat::Custom("uuid".to_owned())));
+        }
+
+        impl PathId for $name {}
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A job's id.
+    JobId
+    /// A candidate's id.
+    CandidateId
+    /// A pipeline stage's id.
+    StageId
+    /// An application's id.
+    ApplicationId
+    /// A move's id, by which a move that is made twice is known.
+    MoveId
+}
+
+/// An organization's id. Only this crate makes one: from the item of a key or a member, or for an organization that is created or found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrgId(Uuid);
+
+impl OrgId {
+    pub(crate) fn new(stamp: Stamp) -> Self {
+        Self(stamp.id())
+    }
+
+    /// Reads the id that an item of the Access table holds.
+    pub(crate) fn stored(text: &str) -> Result<Self, InvalidId> {
+        parse(text).map(Self)
+    }
+}
+
+impl Serialize for OrgId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for OrgId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::clock::{Clock, Timestamp};
+
+    #[test]
+    fn ids_of_one_process_sort_in_the_order_they_were_made() {
+        let clock = Clock::new(|| Timestamp::from_millis(1_795_478_400_000));
+        let ids: Vec<String> = (0..1_000).map(|_| JobId::from(clock.stamp()).to_string()).collect();
+        assert!(ids.is_sorted());
+        assert!(ids.iter().all(|id| id.starts_with("01a20ada-2c00-7")), "{}", ids[0]);
+    }
+
+    #[test]
+    fn an_id_has_one_form() {
+        let id = JobId::from(Clock::system().stamp()).to_string();
+        assert_eq!(id.parse::<JobId>().unwrap().to_string(), id);
+        assert_eq!(id.to_uppercase().parse::<JobId>().unwrap().to_string(), id);
+        for other in [id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}"), String::new()] {
+            assert!(other.parse::<JobId>().is_err(), "{other}");
+        }
+        let told = |text: &str| text.parse::<JobId>().unwrap_err().to_string();
+        assert_eq!(told("123"), "must be a UUID with hyphens, which has 36 characters (got 3)");
+        let strange = id.replacen(&id[..1], "ü", 1);
+        assert_eq!(told(&strange), "must be a UUID with hyphens: it must not have \"ü\" (U+00FC) at character 1");
+        let shifted = format!("{}-{}", &id[..7], &id[7..].replacen('-', "", 1));
+        assert!(told(&shifted).ends_with("it must not have \"-\" (U+002D) at character 8"), "{shifted}");
+    }
+}

@@ -1,0 +1,24 @@
+//! Values without I/O: ids, the clock and the calendar, keys, scopes, plans, windows, the types of fields, and the reading of a body's
+//! fields. It knows nothing of HTTP, of DynamoDB, or of what an operation is.
+
+pub mod body;
+pub mod clock;
+pub(crate) mod closed_set;
+pub mod denial;
+pub(crate) mod digits;
+pub mod field;
+pub mod id;
+pub mod if_match;
+mod json;
+pub mod key;
+pub mod object;
+pub mod page;
+pub mod param;
+pub mod plan;
+pub mod role;
+pub(crate) mod schema;
+pub mod scope;
+pub mod secret;
+pub(crate) mod text;
+pub mod value;
+pub mod window;

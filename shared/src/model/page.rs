@@ -1,0 +1,118 @@
+//! Which page of a list is wanted, and what comes of it. A cursor is opaque here: what is in it is known to the store alone.
+
+use std::{fmt, str::FromStr};
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::Serialize;
+
+use crate::model::text::Found;
+
+/// Rows of a page when the request does not say.
+pub const DEFAULT_LIMIT: u8 = 20;
+/// Rows of a page at the most.
+pub const MAX_LIMIT: u8 = 100;
+/// A longer text is no cursor.
+pub const MAX_CURSOR_BYTES: usize = 512;
+
+/// Why a text is not a cursor of a list: in sentences.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCursor {
+    /// It is empty.
+    #[error("The cursor is empty. Leave the parameter out for the first page.")]
+    Empty,
+    /// It is longer than any.
+    #[error("The cursor has {0} bytes, and none has more than {MAX_CURSOR_BYTES}. {PASS_ON}")]
+    TooLong(usize),
+    /// It has a character that none has.
+    #[error("The cursor has {0}, which no cursor has. {PASS_ON}")]
+    Character(String),
+    /// It ends before its end.
+    #[error("The cursor is incomplete. {PASS_ON}")]
+    Incomplete,
+    /// It is another list's, or was changed.
+    #[error("The cursor was changed, or belongs to another list or to other filters. {PASS_ON}")]
+    Foreign,
+    /// The list has one page.
+    #[error("This filter returns a single page, so it takes no cursor. Leave the parameter out.")]
+    OnePage,
+}
+
+const PASS_ON: &str = "Pass nextCursor of the last answer as it stands, or start without a cursor.";
+
+/// Where a walk goes on: opaque to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(Vec<u8>);
+
+impl Cursor {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64URL_NOPAD.encode(&self.0))
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = InvalidCursor;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
+        if text.is_empty() {
+            return Err(InvalidCursor::Empty);
+        }
+        if text.len() > MAX_CURSOR_BYTES {
+            return Err(InvalidCursor::TooLong(text.len()));
+        }
+        if let Some(found) = Found::first(text, |c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
+            return Err(InvalidCursor::Character(found.to_string()));
+        }
+        BASE64URL_NOPAD.decode(text.as_bytes()).map(Self).map_err(|_| InvalidCursor::Incomplete)
+    }
+}
+
+/// Which page of a list a request wants.
+#[derive(Clone, Debug)]
+pub struct PageRequest {
+    limit: u8,
+    cursor: Option<Cursor>,
+}
+
+impl PageRequest {
+    /// Up to `limit` rows, 1 to [`MAX_LIMIT`], after the cursor or from the beginning.
+    pub(crate) fn new(limit: u8, cursor: Option<Cursor>) -> Self {
+        Self { limit, cursor }
+    }
+
+    /// Maximum number of rows, 1 to [`MAX_LIMIT`].
+    #[must_use]
+    pub fn limit(&self) -> u8 {
+        self.limit
+    }
+
+    pub(crate) fn cursor(&self) -> Option<&Cursor> {
+        self.cursor.as_ref()
+    }
+}
+
+/// A page of a list: its rows, and the cursor of the next page, if there is one.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The rows, in the order of the list.
+    pub rows: Vec<T>,
+    /// Where the next page begins; `None`: this is the last.
+    pub next: Option<Cursor>,
+    /// The limit that was asked for.
+    pub limit: u8,
+}

@@ -1,0 +1,495 @@
+//! An e-mail address: what one is, and when two are one mailbox.
+//!
+//! A local part may have dots in a row, or one before the `@`: Japanese carriers gave such addresses out, and they are in use. It may
+//! not be quoted: `"ada"@` is `ada@`. A domain is a name of the public DNS, in its own script or in ASCII.
+
+use std::{borrow::Cow, fmt, net::Ipv4Addr};
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+use serde_json::Value;
+use utoipa::openapi::{RefOr, Schema};
+
+use super::string::{MAX_SHORT_TEXT, text_schema, texts};
+use crate::model::{
+    field::{Describer, Field, Problem, Problems},
+    schema::schemas,
+    text::{self, Found, shown},
+};
+
+texts! {
+    /// An [e-mail address](Email::new) of up to [`MAX_SHORT_TEXT`] characters, in NFC.
+    Email
+}
+
+schemas! {
+    Email: text_schema(1, MAX_SHORT_TEXT).description(Some("An e-mail address."));
+}
+
+/// RFC 5321, section 4.5.3.1.1, in UTF-8.
+const MAX_LOCAL_BYTES: usize = 64;
+/// RFC 1035, section 2.3.4.
+const MAX_LABEL_BYTES: usize = 63;
+/// RFC 1035, section 2.3.4, less the lengths' own bytes.
+const MAX_DOMAIN_BYTES: usize = 253;
+const PLAIN: &str = "!#$%&'*+-/=?^_`{|}~.";
+
+/// Which part of a text keeps it from being an e-mail address: words that go on after what is wrong, `email` or the like.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidEmail {
+    /// Nothing, or only what surrounds a text.
+    #[error("must not be empty")]
+    Empty,
+    /// Longer than [`MAX_SHORT_TEXT`].
+    #[error("must be at most {MAX_SHORT_TEXT} characters (got {0})")]
+    TooLong(usize),
+    /// `Ada <ada@example.com>`.
+    #[error("must be the address alone, without a name or angle brackets")]
+    Named,
+    /// `"ada"@example.com`.
+    #[error("must not have quotation marks around the part before the @: leave them out")]
+    Quoted,
+    /// No `@`.
+    #[error("must have an @ between the name and the domain, but has none")]
+    NoAt,
+    /// Several of them.
+    #[error("must be one address with one @ (got {0})")]
+    ManyAts(usize),
+    /// An `＠` in the width of ideographs, as input methods write it.
+    #[error("must have a plain @ (U+0040), not {0}")]
+    WideAt(Place),
+    /// Nothing before the `@`.
+    #[error("must have something before the @")]
+    NoLocal,
+    /// Longer than a mailbox's name can be.
+    #[error("must have at most {MAX_LOCAL_BYTES} bytes before the @ (got {0})")]
+    LocalTooLong(usize),
+    /// `.ada@example.com`, which nobody gives out.
+    #[error("must not begin with a dot")]
+    LeadingDot,
+    /// A character that no mailbox has.
+    #[error("must not contain {0}, before the @")]
+    Local(Place),
+    /// A character that normalizes to another, in an address that opens something.
+    #[error("must not contain {0}: it reads as another letter")]
+    Lookalike(Place),
+    /// Nothing behind the `@`.
+    #[error("must have a domain after the @")]
+    NoDomain,
+    /// `ada@[192.0.2.1]`, `ada@192.0.2.1`.
+    #[error("must have a domain name after the @, not the IP address {0}")]
+    IpAddress(String),
+    /// `ada@example.123`.
+    #[error("must have a domain after the @ that does not end in a number (got {0})")]
+    NumericEnd(String),
+    /// `ada@localhost`.
+    #[error("must have a public domain after the @: {0} has no dot")]
+    NoDot(String),
+    /// `ada@example.com.`
+    #[error("must not end with a dot")]
+    TrailingDot,
+    /// `ada@example..com`, `ada@.example.com`.
+    #[error("must not have an empty part in its domain: there is a dot too many in {0}")]
+    EmptyLabel(String),
+    /// A character that no domain has.
+    #[error("must not contain {0}, in the domain")]
+    Domain(Place),
+    /// `-example`, `example-`.
+    #[error("must not have a hyphen at the beginning or end of a part of its domain, as in {0}")]
+    Hyphen(String),
+    /// More than DNS allows, in ASCII.
+    #[error(
+        "must have at most {MAX_LABEL_BYTES} characters in each part of its domain, encoded as ASCII; {0} has more"
+    )]
+    LabelTooLong(String),
+    /// More than DNS allows, in ASCII.
+    #[error("must have at most {MAX_DOMAIN_BYTES} characters in its domain, encoded as ASCII")]
+    DomainTooLong,
+    /// `xn--` and what is no Punycode, or no name's.
+    #[error("must have a valid domain: {0} is not the Punycode of a name")]
+    Punycode(String),
+    /// What UTS 46 allows in no label.
+    #[error("must have a valid domain: {0} is not valid as an internationalized name (UTS 46)")]
+    Label(String),
+}
+
+/// A character at its place in the text as it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(Found);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
+
+impl Email {
+    /// Takes a text that is an e-mail address, as it was sent but in NFC and without what [surrounds](text::trim) it.
+    pub fn new(sent: &str) -> Result<Self, InvalidEmail> {
+        let (text, cut) = text::trim(sent);
+        let address = NFC.normalize(text);
+        let chars = address.chars().count();
+        if text.is_empty() {
+            return Err(InvalidEmail::Empty);
+        }
+        if chars > MAX_SHORT_TEXT {
+            return Err(InvalidEmail::TooLong(chars));
+        }
+        if text.contains(['<', '>']) {
+            return Err(InvalidEmail::Named);
+        }
+        if text.starts_with('"') {
+            return Err(InvalidEmail::Quoted);
+        }
+        if let Some(found) = Found::first(text, |c| matches!(c, '\u{ff20}' | '\u{fe6b}')) {
+            return Err(InvalidEmail::WideAt(Place(found.after(cut))));
+        }
+        let (local, domain) = match text.matches('@').count() {
+            1 => text.split_once('@').unwrap_or_default(),
+            0 => return Err(InvalidEmail::NoAt),
+            ats => return Err(InvalidEmail::ManyAts(ats)),
+        };
+        check_local(local, cut)?;
+        check_domain(domain, cut + local.chars().count() + 1)?;
+        Ok(Self(address.into_owned()))
+    }
+
+    /// Takes the address of somebody who signs in by it. A character that normalizes to an ASCII one, such as a Kelvin sign to a
+    /// k, must not open what belongs to the address with that.
+    pub fn of_member(sent: &str) -> Result<Self, InvalidEmail> {
+        let email = Self::new(sent)?;
+        let local = sent.split('@').next().unwrap_or_default();
+        match Found::first(local, |c| !c.is_ascii() && NFC.normalize(c.encode_utf8(&mut [0; 4])).is_ascii()) {
+            Some(found) => Err(InvalidEmail::Lookalike(Place(found))),
+            None => Ok(email),
+        }
+    }
+
+    /// The address that an item holds, whatever rules it was stored under.
+    pub(crate) fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// What all ways to write one mailbox share: the key of uniqueness, and what a filter compares.
+    ///
+    /// That is the local part in NFC and lower case, and the domain as IDNA has it in ASCII (UTS 46).
+    #[must_use]
+    pub fn normalized(&self) -> String {
+        let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
+        // What was stored under rules of another day may have no ASCII form.
+        let domain = to_ascii(domain).unwrap_or_else(|| domain.to_lowercase());
+        format!("{}@{domain}", normalized_local(local))
+    }
+}
+
+/// NFC once more, because lower case can undo it.
+fn normalized_local(local: &str) -> String {
+    NFC.normalize(&NFC.normalize(local).to_lowercase()).into_owned()
+}
+
+fn check_local(local: &str, cut: usize) -> Result<(), InvalidEmail> {
+    if local.is_empty() {
+        return Err(InvalidEmail::NoLocal);
+    }
+    if local.starts_with('.') {
+        return Err(InvalidEmail::LeadingDot);
+    }
+    let chars: Vec<char> = local.chars().collect();
+    for (i, c) in chars.iter().copied().enumerate() {
+        // Scripts need joiners between two of their letters; elsewhere they make another mailbox that looks the same.
+        let is_inside = |i: usize| chars.get(i).is_some_and(|c| !c.is_ascii() && !text::is_ignorable(*c));
+        let joins = text::is_joiner(c) && i > 0 && is_inside(i - 1) && is_inside(i + 1);
+        let strange = |c: char| {
+            if c.is_ascii() {
+                !c.is_ascii_alphanumeric() && !PLAIN.contains(c)
+            } else {
+                c.is_control() || c.is_whitespace() || text::is_direction_control(c) || text::is_ignorable(c)
+            }
+        };
+        if !joins && NFC.normalize(c.encode_utf8(&mut [0; 4])).chars().any(strange) {
+            return Err(InvalidEmail::Local(Place(Found { c, at: cut + i + 1 })));
+        }
+    }
+    // A few letters are longer in lower case, and the mailbox's key must be an address too.
+    match NFC.normalize(local).len().max(normalized_local(local).len()) {
+        bytes if bytes > MAX_LOCAL_BYTES => Err(InvalidEmail::LocalTooLong(bytes)),
+        _ => Ok(()),
+    }
+}
+
+/// The domain in ASCII and lower case, if it is one. Hyphens in the third and fourth place are in use.
+fn to_ascii(domain: &str) -> Option<String> {
+    let ascii =
+        Uts46::new().to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify);
+    ascii.ok().map(Cow::into_owned)
+}
+
+/// Checks the domain, before which there are so many characters.
+fn check_domain(domain: &str, before: usize) -> Result<(), InvalidEmail> {
+    if domain.is_empty() {
+        return Err(InvalidEmail::NoDomain);
+    }
+    if domain.starts_with('[') {
+        return Err(InvalidEmail::IpAddress(shown(domain)));
+    }
+    // UTS 46 would pass over them, but what is stored is shown as it was sent.
+    let hidden = |c: char| text::is_ignorable(c) && !text::is_joiner(c);
+    if let Some(found) = Found::first(domain, hidden) {
+        return Err(InvalidEmail::Domain(Place(found.after(before))));
+    }
+    let ascii = to_ascii(domain).ok_or_else(|| wrong_part(domain, before))?;
+    match ascii.rsplit_once('.') {
+        None => Err(InvalidEmail::NoDot(shown(domain))),
+        Some((_, last)) if last.bytes().all(|byte| byte.is_ascii_digit()) => Err(match ascii.parse::<Ipv4Addr>() {
+            Ok(_) => InvalidEmail::IpAddress(shown(domain)),
+            Err(_) => InvalidEmail::NumericEnd(shown(domain)),
+        }),
+        Some(_) => Ok(()),
+    }
+}
+
+/// What keeps the text from being a domain: the crate that decides it does not say.
+fn wrong_part(domain: &str, before: usize) -> InvalidEmail {
+    // The last three are dots to UTS 46 too.
+    const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
+    let alone = |text: &str| {
+        let ascii = Uts46::new().to_ascii(text.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Ignore);
+        ascii.ok().map(Cow::into_owned)
+    };
+    if domain.ends_with(DOTS) {
+        return InvalidEmail::TrailingDot;
+    }
+    let mut at = before;
+    for label in domain.split(DOTS) {
+        if label.is_empty() {
+            return InvalidEmail::EmptyLabel(shown(domain));
+        }
+        let Some(ascii) = alone(label) else {
+            if label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")) {
+                return InvalidEmail::Punycode(shown(label));
+            }
+            // A letter of a script from right to left is fine alone, a mark behind a letter.
+            let strange = |c: char| alone(&c.to_string()).is_none() && alone(&format!("a{c}")).is_none();
+            return match Found::first(label, strange) {
+                Some(found) => InvalidEmail::Domain(Place(found.after(at))),
+                None => InvalidEmail::Label(shown(label)),
+            };
+        };
+        if ascii.starts_with('-') || ascii.ends_with('-') {
+            return InvalidEmail::Hyphen(shown(label));
+        }
+        if ascii.len() > MAX_LABEL_BYTES {
+            return InvalidEmail::LabelTooLong(shown(label));
+        }
+        at += label.chars().count() + 1;
+    }
+    match alone(domain) {
+        Some(ascii) if ascii.len() > MAX_DOMAIN_BYTES => InvalidEmail::DomainTooLong,
+        _ => InvalidEmail::Label(shown(domain)),
+    }
+}
+
+impl Field for Email {
+    fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self> {
+        let Value::String(text) = value else {
+            return problems.wrong_type(at, "a string", value);
+        };
+        let wrong = match Self::new(text) {
+            Ok(email) => return Some(email),
+            Err(wrong) => wrong,
+        };
+        let code = match wrong {
+            InvalidEmail::Empty => Problem::TooShort,
+            InvalidEmail::TooLong(_) => Problem::TooLong,
+            _ => Problem::InvalidFormat,
+        };
+        problems.note(at, code, wrong.to_string())
+    }
+
+    fn describe(schemas: &mut impl Describer) -> RefOr<Schema> {
+        schemas.refer::<Self>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn normalized(text: &str) -> String {
+        Email::new(text).unwrap().normalized()
+    }
+
+    #[test]
+    fn all_ways_to_write_a_mailbox_are_one() {
+        for ways in [
+            vec![
+                "Ada@Example.com",
+                "ada@EXAMPLE.COM",
+                "ada@ｅｘａｍｐｌｅ．com",
+                "ada@example。com",
+                "\u{200f}ada@example.com\u{200e}",
+            ],
+            vec!["d@bücher.example", "D@xn--bcher-kva.example", "d@BU\u{308}CHER.example", "d@XN--BCHER-KVA.example"],
+            vec!["jos\u{e9}@example.com", "jose\u{301}@example.com", "JOSE\u{301}@example.com", "JOSÉ@example.com"],
+            vec!["a@faß.example", "a@xn--fa-hia.example"],
+            vec!["ǰ@example.com", "j\u{30c}@example.com", "J\u{30c}@example.com"],
+            vec!["\u{212a}ate@example.com", "kate@example.com"],
+            vec!["квіточка@пошта.укр", "КВІТОЧКА@xn--80a1acn3a.xn--j1amh"],
+            vec!["אדה@דוגמה.co.il", "אדה@xn--6dbbec0c.co.il"],
+        ] {
+            let forms: Vec<String> = ways.iter().map(|way| normalized(way)).collect();
+            assert!(forms.iter().all(|form| *form == forms[0]), "{forms:?}");
+        }
+        assert_ne!(normalized("a@fass.example"), normalized("a@faß.example"));
+        assert_ne!(
+            normalized("ａda@example.com"),
+            normalized("ada@example.com"),
+            "full width is another mailbox's name"
+        );
+        assert_ne!(normalized("ada@example.com"), normalized("a.da@example.com"));
+    }
+
+    #[test]
+    fn an_address_is_kept_as_it_was_sent_in_nfc() {
+        for (sent, kept) in [
+            ("Ada@Bücher.example", "Ada@Bücher.example"),
+            ("jose\u{301}@example.com", "jos\u{e9}@example.com"),
+            ("d@xn--bcher-kva.example", "d@xn--bcher-kva.example"),
+            ("\u{202a}ada@example.com\u{202c}", "ada@example.com"),
+        ] {
+            assert_eq!(Email::new(sent).unwrap().as_str(), kept);
+        }
+    }
+
+    #[test]
+    fn an_address_in_use_is_taken() {
+        for email in [
+            "a..b@docomo.ne.jp",
+            "abc.@docomo.ne.jp",
+            "a...@ezweb.ne.jp",
+            "ada+jobs@example.co.uk",
+            "o'brien@example.com",
+            "!#$%&'*+-/=?^_`{|}~@example.com",
+            "1@1.example",
+            "a@ab--cd.example",
+            "अजय@डाटा.भारत",
+            "用户@例子.广告",
+            "म\u{94d}\u{200d}य@example.com",
+            "a@xn--mgba3gch31f060k.example",
+            &format!("{}@{}.example", "a".repeat(64), "b".repeat(63)),
+        ] {
+            assert!(Email::new(email).is_ok(), "{email}: {:?}", Email::new(email));
+        }
+    }
+
+    #[test]
+    fn a_wrong_address_is_told_which_part_of_it_is_wrong() {
+        let long = "b".repeat(64);
+        for (email, words) in [
+            ("", "must not be empty"),
+            ("\u{200f}", "must not be empty"),
+            ("ada", "must have an @ between the name and the domain, but has none"),
+            ("a@b@example.com", "must be one address with one @ (got 2)"),
+            ("a@example.com, b@example.com", "must be one address with one @ (got 2)"),
+            ("ada＠example.com", "must have a plain @ (U+0040), not \"＠\" (U+FF20) at character 4"),
+            ("a＠b@example.com", "must have a plain @ (U+0040), not \"＠\" (U+FF20) at character 2"),
+            ("@example.com", "must have something before the @"),
+            (".ada@example.com", "must not begin with a dot"),
+            ("Ada <ada@example.com>", "must be the address alone, without a name or angle brackets"),
+            ("\"ada\"@example.com", "must not have quotation marks around the part before the @: leave them out"),
+            ("ada(work)@example.com", "must not contain \"(\" (U+0028) at character 4, before the @"),
+            (" ada@example.com", "must not contain a space (U+0020) at character 1, before the @"),
+            ("\u{200f} ada@example.com", "must not contain a space (U+0020) at character 2, before the @"),
+            ("a\u{a0}b@example.com", "must not contain a space (U+00A0) at character 2, before the @"),
+            ("a\u{200b}b@example.com", "must not contain an invisible character (U+200B) at character 2, before the @"),
+            ("a\u{200d}b@example.com", "must not contain an invisible character (U+200D) at character 2, before the @"),
+            ("a\u{37e}b@example.com", "must not contain \"\u{37e}\" (U+037E) at character 2, before the @"),
+            ("mailto:ada@example.com", "must not contain \":\" (U+003A) at character 7, before the @"),
+            ("ada@", "must have a domain after the @"),
+            ("ada@[192.0.2.1]", "must have a domain name after the @, not the IP address [192.0.2.1]"),
+            ("ada@[IPv6:2001:db8::1]", "must have a domain name after the @, not the IP address [IPv6:2001:db8::1]"),
+            ("ada@192.0.2.1", "must have a domain name after the @, not the IP address 192.0.2.1"),
+            ("ada@example.123", "must have a domain after the @ that does not end in a number (got example.123)"),
+            ("ada@localhost", "must have a public domain after the @: localhost has no dot"),
+            ("ada@example.com.", "must not end with a dot"),
+            ("ada@example。com。", "must not end with a dot"),
+            ("ada@example..com", "must not have an empty part in its domain: there is a dot too many in example..com"),
+            ("ada@.example.com", "must not have an empty part in its domain: there is a dot too many in .example.com"),
+            ("ada@exam_ple.com", "must not contain \"_\" (U+005F) at character 9, in the domain"),
+            ("ada@example.com ", "must not contain a space (U+0020) at character 16, in the domain"),
+            ("ada@example.com(work)", "must not contain \"(\" (U+0028) at character 16, in the domain"),
+            ("ada@example.c\u{7}om", "must not contain a control character (U+0007) at character 14, in the domain"),
+            ("ada@exa\u{ad}mple.com", "must not contain an invisible character (U+00AD) at character 8, in the domain"),
+            ("ada@ex\u{2488}ample.com", "must not contain \"\u{2488}\" (U+2488) at character 7, in the domain"),
+            (
+                "ada@-example.com",
+                "must not have a hyphen at the beginning or end of a part of its domain, as in -example",
+            ),
+            (
+                "ada@example-.com",
+                "must not have a hyphen at the beginning or end of a part of its domain, as in example-",
+            ),
+            ("ada@xn--a.example", "must have a valid domain: xn--a is not the Punycode of a name"),
+            ("ada@xn--example-.com", "must have a valid domain: xn--example- is not the Punycode of a name"),
+        ] {
+            assert_eq!(Email::new(email).unwrap_err().to_string(), words, "{email:?}");
+        }
+        let wrong = |email: String| Email::new(&email).unwrap_err().to_string();
+        // Two bytes each, and three in lower case.
+        let grows = "\u{23a}".repeat(22);
+        assert_eq!(
+            wrong(format!("{grows}@example.com")),
+            InvalidEmail::LocalTooLong(66).to_string(),
+            "the key would be no address"
+        );
+        assert!(Email::new(&format!("{}@example.com", "\u{23a}".repeat(21))).is_ok());
+        assert_eq!(wrong(format!("{long}a@example.com")), "must have at most 64 bytes before the @ (got 65)");
+        assert!(
+            wrong(format!("a@{long}.example"))
+                .starts_with("must have at most 63 characters in each part of its domain")
+        );
+        assert_eq!(
+            wrong(format!("a@{}", "ü.".repeat(60) + "example")),
+            "must have at most 253 characters in its domain, encoded as ASCII"
+        );
+        assert_eq!(wrong(format!("a@{}example", "b.".repeat(200))), "must be at most 200 characters (got 409)");
+    }
+
+    #[test]
+    fn who_signs_in_has_an_address_that_is_no_other_ones_in_disguise() {
+        let kelvin = Email::of_member("\u{212a}ate@example.com").unwrap_err();
+        assert_eq!(
+            kelvin.to_string(),
+            "must not contain \"\u{212a}\" (U+212A) at character 1: it reads as another letter"
+        );
+        for fine in ["Kate@example.com", "jose\u{301}@example.com", "ada@bücher.example", "ada@\u{212a}ate.example"] {
+            assert!(Email::of_member(fine).is_ok(), "{fine}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_address_that_is_taken_is_its_own_and_its_keys_mailbox(local in "\\PC{1,30}", domain in "[\\PC&&[^@]]{1,20}") {
+            for text in [format!("{local}@{domain}.example"), format!("{local}@example.com"), format!("a@{domain}.com")] {
+                let Ok(email) = Email::new(&text) else { continue };
+                let key = email.normalized();
+                prop_assert!(key.len() <= 600);
+                prop_assert!(!key.is_ascii() || key.bytes().all(|byte| byte.is_ascii_graphic()));
+                let same = Email::new(email.as_str());
+                prop_assert_eq!(same.as_ref(), Ok(&email));
+                prop_assert_eq!(Email::new(&key).map(|email| email.normalized()), Ok(key));
+            }
+        }
+
+        #[test]
+        fn whatever_is_sent_is_taken_or_told_in_a_sentence(text in any::<String>()) {
+            if let Err(wrong) = Email::new(&text) {
+                prop_assert!(wrong.to_string().starts_with("must "));
+            }
+        }
+    }
+}

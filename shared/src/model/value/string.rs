@@ -1,0 +1,74 @@
+//! What the values that are text have in common: a type around a string, how long it may be, and its schema.
+
+use serde_json::Value;
+use utoipa::openapi::{ObjectBuilder, schema::Type};
+
+use crate::model::{
+    field::{Problem, Problems},
+    schema::simple,
+    text,
+};
+
+/// A short text has 1 to this many characters (Unicode scalar values).
+pub const MAX_SHORT_TEXT: usize = 200;
+/// A long text has up to this many characters.
+pub const MAX_LONG_TEXT: usize = 20_000;
+/// A URL has up to this many characters: signed links to files are long.
+pub const MAX_URL: usize = 2_048;
+
+/// Makes types around a string that only their own module can make.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        /// Hides the text: names and e-mails don't belong in a log.
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    )*};
+}
+pub(crate) use texts;
+
+/// The text, without what [surrounds](text::trim) it, if it has between `min` and `max` characters; and how many were cut off in front.
+pub(super) fn text<'a>(
+    value: &'a Value,
+    min: usize,
+    max: usize,
+    at: &str,
+    problems: &mut Problems,
+) -> Option<(&'a str, usize)> {
+    let Value::String(sent) = value else {
+        return problems.wrong_type(at, "a string", value);
+    };
+    let (text, cut) = text::trim(sent);
+    let chars = text.chars().count();
+    if chars < min {
+        return problems.note(at, Problem::TooShort, if sent.is_empty() { EMPTY } else { BLANK });
+    }
+    if chars > max {
+        return problems.note(at, Problem::TooLong, format!("must be at most {max} characters (got {chars})"));
+    }
+    Some((text, cut))
+}
+
+pub(super) const EMPTY: &str = "must not be empty";
+pub(super) const BLANK: &str = "must not be blank: nothing in it can be seen";
+
+// No patterns, and no `format` of e-mails: generators and validators each read them in a way of their own, and reject what is
+// fine (tests/api/openapi.rs).
+pub(super) fn text_schema(min: usize, max: usize) -> ObjectBuilder {
+    simple(Type::String).min_length(Some(min)).max_length(Some(max))
+}

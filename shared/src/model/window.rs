@@ -1,0 +1,220 @@
+//! The windows that requests are counted in, and how much of a limit is used in one: the minute of a key's burst, the month of an
+//! organization's quota, the day of a key's history. It knows nothing of what counts.
+//!
+//! Both limits are exact because each is one counter attribute, named after its window, that only a conditional update raises. A window
+//! that begins needs no reset: its attribute is not there yet.
+
+use std::{fmt, str::FromStr};
+
+use serde::Serialize;
+use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
+
+use crate::model::{
+    clock::Timestamp,
+    plan::{Allowance, Plan},
+    schema::{schemas, simple},
+};
+
+/// Requests a key may make in one minute of the clock.
+pub const BURST_LIMIT: u64 = 60;
+/// The length of the burst's window.
+pub const BURST_WINDOW_SECS: i64 = 60;
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
+
+/// A minute of the clock, counted since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Minute(i64);
+
+impl Minute {
+    const PREFIX: &str = "m";
+
+    pub(crate) fn of(now: Timestamp) -> Self {
+        Self(now.as_secs() / BURST_WINDOW_SECS)
+    }
+
+    /// The attribute that counts this minute.
+    pub(crate) fn attribute(self) -> String {
+        format!("{}{}", Self::PREFIX, self.0)
+    }
+
+    /// The minute that an attribute counts, if it counts one.
+    pub(crate) fn counted_by(attribute: &str) -> Option<Self> {
+        attribute.strip_prefix(Self::PREFIX)?.parse().ok().map(Self)
+    }
+
+    /// Over for at least a minute, so that an instance whose clock is late by less than that is not counting it still.
+    pub(crate) fn is_stale(self, now: Timestamp) -> bool {
+        self.0 + 1 < Self::of(now).0
+    }
+
+    fn ends(self) -> Timestamp {
+        Timestamp::from_millis((self.0 + 1) * BURST_WINDOW_SECS * 1_000)
+    }
+}
+
+/// A calendar month in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Month {
+    year: i32,
+    month: u8,
+}
+
+impl Month {
+    pub(crate) fn of(now: Timestamp) -> Self {
+        let (year, month) = now.year_month();
+        Self { year, month }
+    }
+
+    /// The attribute that counts this month. Past months stay, twelve small numbers a year.
+    pub(crate) fn attribute(self) -> String {
+        format!("requests{self}")
+    }
+
+    pub(crate) fn ends(self) -> Timestamp {
+        let next = if self.month == 12 {
+            Self { year: self.year + 1, month: 1 }
+        } else {
+            Self { year: self.year, month: self.month + 1 }
+        };
+        format!("{next}-01T00:00:00.000Z").parse().unwrap_or(Timestamp::from_millis(i64::MAX))
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
+/// How much of one limit is used in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub(crate) limit: u64,
+    pub(crate) used: u64,
+    pub(crate) resets_at: Timestamp,
+}
+
+impl Standing {
+    pub(crate) fn of_burst(used: u64, now: Timestamp) -> Self {
+        Self { limit: BURST_LIMIT, used, resets_at: Minute::of(now).ends() }
+    }
+
+    pub(crate) fn of_month(limit: u64, used: u64, now: Timestamp) -> Self {
+        Self { limit, used, resets_at: Month::of(now).ends() }
+    }
+
+    /// `None`: the plan is unlimited.
+    pub(crate) fn of_plan(plan: Plan, used: u64, now: Timestamp) -> Option<Self> {
+        match plan.monthly_requests() {
+            Allowance::Limited(limit) => Some(Self::of_month(limit, used, now)),
+            Allowance::Unlimited => None,
+        }
+    }
+
+    pub(crate) fn remaining(self) -> u64 {
+        self.limit.saturating_sub(self.used)
+    }
+
+    pub(crate) fn is_exhausted(self) -> bool {
+        self.remaining() == 0
+    }
+
+    /// Whole seconds until the window is over, rounded up: never 0 while it lasts.
+    pub(crate) fn seconds_left(self, now: Timestamp) -> u64 {
+        let millis = (self.resets_at.as_millis() - now.as_millis()).max(1);
+        millis.unsigned_abs().div_ceil(1_000)
+    }
+}
+
+/// Where a caller stands. The month is missing where it is unlimited. Where the request was refused before the month, it is
+/// what this instance last saw of it, if anything.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) now: Timestamp,
+    pub(crate) burst: Standing,
+    pub(crate) month: Option<Standing>,
+}
+
+/// A calendar day in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(i64);
+
+impl Day {
+    const PREFIX: &str = "d";
+
+    pub(crate) fn of(now: Timestamp) -> Self {
+        Self(now.as_millis() / DAY_MILLIS)
+    }
+
+    /// The attribute of a key's item that counts this day.
+    pub(crate) fn attribute(self) -> String {
+        format!("{}{self}", Self::PREFIX)
+    }
+
+    /// The day that an attribute counts, if it counts one.
+    pub(crate) fn counted_by(attribute: &str) -> Option<Self> {
+        attribute.strip_prefix(Self::PREFIX)?.parse().ok()
+    }
+
+    /// The day so many days before.
+    pub(crate) fn back(self, days: usize) -> Self {
+        Self(self.0 - i64::try_from(days).unwrap_or(i64::MAX))
+    }
+
+    /// The start of the day so many days later, in Unix seconds.
+    pub(crate) fn secs_after(self, days: i64) -> i64 {
+        (self.0 + days) * DAY_MILLIS / 1_000
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&Timestamp::from_millis(self.0 * DAY_MILLIS).to_string()[..10])
+    }
+}
+
+impl FromStr for Day {
+    type Err = time::error::Parse;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        format!("{text}T00:00:00.000Z").parse().map(Self::of)
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+schemas! {
+    Day: simple(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_month_ends_with_its_last_millisecond_also_in_december() {
+        let now = at("2026-12-31T23:59:59.999Z");
+        assert_eq!(Month::of(now).attribute(), "requests2026-12");
+        assert_eq!(Month::of(now).ends(), at("2027-01-01T00:00:00.000Z"));
+        assert_eq!(Standing::of_month(10, 0, now).seconds_left(now), 1);
+    }
+
+    #[test]
+    fn only_minutes_over_for_a_minute_are_stale() {
+        let now = at("2026-11-24T10:02:00.000Z");
+        assert!(Minute::of(at("2026-11-24T10:00:59.999Z")).is_stale(now));
+        assert!(!Minute::of(at("2026-11-24T10:01:00.000Z")).is_stale(now));
+        assert!(!Minute::of(at("2026-11-24T10:03:00.000Z")).is_stale(now));
+        let minute = Minute::of(now);
+        assert_eq!(Minute::counted_by(&minute.attribute()), Some(minute));
+        assert_eq!(Minute::counted_by("createdAt"), None);
+    }
+}

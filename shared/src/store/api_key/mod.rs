@@ -1,0 +1,15 @@
+//! A key's item: whose it is, what it may do, when it was last used, and how often in this minute and today. The key itself is
+//! not in it.
+
+mod count;
+mod create;
+mod item;
+mod revoke;
+mod rotation;
+mod summary;
+
+pub(crate) use count::{Backlog, KeyUse, count_request};
+pub use create::{CreateKeyError, NewKey, create};
+pub use revoke::revoke;
+pub use rotation::{Rotated, Rotation, rotate};
+pub use summary::{KeyState, KeySummary, PreviousSecret, find, is_present, list, page};

@@ -1,0 +1,218 @@
+//! A candidate's application to a job, and the marker that makes it the only one.
+
+use serde::{Deserialize, Serialize};
+use shared_derive::Bodies;
+use utoipa::ToSchema;
+
+use crate::{
+    model::{
+        clock::{Stamp, Timestamp},
+        id::{ApplicationId, CandidateId, JobId, OrgId},
+        if_match::IfMatch,
+        object::Object,
+        page::{Page, PageRequest},
+        param::{FromParams, Params},
+        value::{LongText, ShortText, choices},
+    },
+    store::{
+        db::Db,
+        error::{DbError, StoreError},
+        expression::Expression,
+        item::{self, Item, string, write},
+        job::{self, JobStatus},
+        list::List,
+        page,
+        record::{Record, revise},
+        table::{self, Table},
+        transaction::Transaction,
+    },
+};
+
+choices! {
+    /// What became of an application.
+    ApplicationStatus {
+        /// Nobody has looked at it.
+        New = "new",
+        /// Somebody is looking at it.
+        InReview = "in-review",
+        /// It is among the best.
+        Shortlisted = "shortlisted",
+        /// The candidate was hired.
+        Hired = "hired",
+        /// It was turned down.
+        Rejected = "rejected",
+        /// The candidate took it back.
+        Withdrawn = "withdrawn",
+    }
+}
+
+/// An application, as it is answered and as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, Bodies)]
+#[bodies(new = NewApplication, patch = ApplicationPatch, rest = ApplicationRest)]
+#[schema(description = "A candidate's application to a job.")]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "019fb8a5-79a5-73b8-8f7b-346032894602",
+    "jobId": "01a1abbe-a37a-7adc-8e2e-5bdf99fc6a1b",
+    "candidateId": "01a1d455-e078-7c1f-bac9-a1e8fece8006",
+    "status": "new",
+    "source": "website",
+    "coverLetter": "I have worked nights for six years.",
+    "appliedAt": "2026-11-14T07:10:00.000Z",
+    "updatedAt": "2026-11-14T07:10:00.000Z",
+    "version": 1,
+}))]
+pub struct Application {
+    /// The application's id.
+    id: ApplicationId,
+    /// The job that was applied to.
+    job_id: JobId,
+    /// Who has applied: a candidate of your organization.
+    #[body(new)]
+    candidate_id: CandidateId,
+    #[body(patch)]
+    status: ApplicationStatus,
+    /// Where the application came from.
+    #[body(new)]
+    source: Option<ShortText>,
+    /// What the candidate wrote, in several lines.
+    #[body(new)]
+    cover_letter: Option<LongText>,
+    /// When the candidate applied.
+    applied_at: Timestamp,
+    /// When the status was last changed.
+    updated_at: Timestamp,
+    /// Raised by every change; the `ETag` is made of it.
+    version: u64,
+}
+
+impl Application {
+    /// The application's id.
+    #[must_use]
+    pub fn id(&self) -> ApplicationId {
+        self.id
+    }
+}
+
+impl Record for Application {
+    fn item(&self, org: &OrgId) -> Result<Item, DbError> {
+        let mut item = write(self)?;
+        let (name, partition) = table::application_status(org, self.job_id, self.status.as_str());
+        item.insert(name, string(partition));
+        Ok(table::application(org, self.job_id, self.id).with(item))
+    }
+}
+
+impl Object for Application {
+    fn version(&self) -> Option<u64> {
+        Some(self.version)
+    }
+}
+
+impl NewApplication {
+    const EXAMPLE: &str = r#"{ "candidateId": "01a1d455-e078-7c1f-bac9-a1e8fece8006", "source": "website" }"#;
+}
+
+impl ApplicationPatch {
+    const EXAMPLE: &str = r#"{ "status": "shortlisted" }"#;
+}
+
+/// The query of `GET /jobs/{jobId}/applications`.
+#[derive(Debug)]
+pub struct ListApplications {
+    page: PageRequest,
+    status: Option<ApplicationStatus>,
+}
+
+impl FromParams for ListApplications {
+    fn from_params(params: &mut impl Params, page: PageRequest) -> Self {
+        Self { page, status: params.choice("status") }
+    }
+}
+
+/// Which application a candidate made to a job.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ApplicationMarker {
+    application_id: ApplicationId,
+}
+
+/// The job's applications, newest first. `None`: the organization has no such job.
+pub async fn list(
+    db: &Db,
+    org: &OrgId,
+    job: JobId,
+    query: ListApplications,
+) -> Result<Option<Page<Application>>, StoreError> {
+    let status = query.status.map(ApplicationStatus::as_str);
+    let page = page::read(db, &List::applications(org, job, status), &query.page).await?;
+    // A job with applications is there. Only an empty list costs another read.
+    if page.rows.is_empty() && job::get(db, org, job).await?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(page))
+}
+
+/// Applies a candidate to an open job, once: the job's being open, the candidate's being there, the marker and the
+/// application are one transaction. `None`: the organization has no such job.
+pub async fn create(
+    db: &Db,
+    org: &OrgId,
+    job: JobId,
+    stamp: Stamp,
+    new: NewApplication,
+) -> Result<Option<Application>, StoreError> {
+    let (id, now) = (stamp.into(), stamp.now());
+    let status = ApplicationStatus::New;
+    let rest = ApplicationRest { id, job_id: job, status, applied_at: now, updated_at: now, version: 1 };
+    let application = new.with(rest);
+    let candidate = application.candidate_id;
+    let is_open = Expression::condition("#status = :open")
+        .names([("#status", "status")])
+        .values([(":open", string(JobStatus::Open.as_str()))]);
+    let marker = write(&ApplicationMarker { application_id: id })?;
+
+    let mut transaction = Transaction::new(db);
+    let open_job = transaction.check(Table::Records, table::job(org, job), is_open)?;
+    let is_there = Expression::condition(table::PRESENT);
+    let known_candidate = transaction.check(Table::Records, table::candidate(org, candidate), is_there)?;
+    let first = transaction.put_new(Table::Records, table::application_marker(org, candidate, job).with(marker))?;
+    transaction.put(Table::Records, application.item(org)?)?;
+    let Err(cancelled) = transaction.commit().await? else { return Ok(Some(application)) };
+
+    // Of several reasons, the first that a client can do nothing about: a job that is not theirs, then a candidate, then that it is
+    // done already.
+    if cancelled.failed(open_job) == Some(None) {
+        return Ok(None);
+    }
+    if cancelled.failed(known_candidate).is_some() {
+        let message = format!("candidateId names no candidate of your organization (got {candidate}).");
+        return Err(StoreError::no_such("candidateId", message));
+    }
+    match cancelled.failed(first) {
+        Some(marker) => {
+            let marker: ApplicationMarker = item::read(marker.cloned().unwrap_or_default())?;
+            Err(StoreError::AlreadyApplied { existing_id: marker.application_id })
+        }
+        None => Err(StoreError::JobNotOpen),
+    }
+}
+
+/// Changes an application's status. `None`: the organization's job, if there is one, has no such application.
+pub async fn update(
+    db: &Db,
+    org: &OrgId,
+    job: JobId,
+    id: ApplicationId,
+    now: Timestamp,
+    if_match: &IfMatch,
+    patch: &ApplicationPatch,
+) -> Result<Option<Application>, StoreError> {
+    let change = |old: &Application| match patch.status {
+        Some(status) if status != old.status => {
+            Application { status, updated_at: now, version: old.version + 1, ..old.clone() }
+        }
+        _ => old.clone(),
+    };
+    revise(db, org, table::application(org, job, id), if_match, change).await
+}

@@ -1,0 +1,52 @@
+//! The update that makes one state of an item another.
+
+use crate::store::{expression::Expression, item::Item};
+
+/// The attribute that every change of a record raises.
+const VERSION: &str = "version";
+
+/// The update that makes `new` of `old`, which was read and has the same key, unless somebody has changed the item since. What neither
+/// names, such as an attribute of a later version of this code, stays as it is.
+pub(crate) fn between(old: &Item, new: &Item) -> Expression {
+    let (mut set, mut remove) = (Vec::new(), Vec::new());
+    let (mut names, mut values) = (vec![("#version".to_owned(), VERSION.to_owned())], Vec::new());
+    for (i, (name, value)) in new.iter().filter(|(name, value)| old.get(*name) != Some(value)).enumerate() {
+        names.push((format!("#s{i}"), name.clone()));
+        values.push((format!(":s{i}"), value.clone()));
+        set.push(format!("#s{i} = :s{i}"));
+    }
+    for (i, name) in old.keys().filter(|name| !new.contains_key(*name)).enumerate() {
+        names.push((format!("#r{i}"), name.clone()));
+        remove.push(format!("#r{i}"));
+    }
+    if let Some(version) = old.get(VERSION) {
+        values.push((":version".to_owned(), version.clone()));
+    }
+    let removal = if remove.is_empty() { String::new() } else { format!(" REMOVE {}", remove.join(", ")) };
+    Expression::update(format!("SET {}{removal}", set.join(", ")))
+        .only_if("#version = :version")
+        .names(names)
+        .values(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::item::string;
+
+    #[test]
+    fn a_change_names_only_what_differs_and_leaves_what_neither_state_has() {
+        let item =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), string(value))).collect();
+        let old: Item = item(&[("pk", "p"), ("version", "1"), ("a", "1"), ("b", "1"), ("c", "1")]);
+        let new: Item = item(&[("pk", "p"), ("version", "2"), ("a", "1"), ("b", "2")]);
+        let mut change = between(&old, &new);
+        let update = change.update.clone().unwrap();
+        let (all, values) = (change.take_names().unwrap(), change.take_values().unwrap());
+        let mut names: Vec<_> = all.values().cloned().collect();
+        names.sort();
+        assert_eq!(names, ["b", "c", "version", "version"], "{update}");
+        assert!(update.starts_with("SET ") && update.ends_with(" REMOVE #r0"));
+        assert_eq!((&all["#r0"], &values[":version"]), (&"c".to_owned(), &string("1")));
+    }
+}

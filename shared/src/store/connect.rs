@@ -1,0 +1,35 @@
+//! The client of DynamoDB that functions use: the roots it trusts, the credentials it takes. It reads no environment of its own.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider};
+use aws_sdk_dynamodb::config::SharedCredentialsProvider;
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+
+use crate::store::db::{Db, Tables};
+
+/// The roots that Amazon's services are signed by: Amazon Root CA 1 to 4. (A fifth, Starfield's, has signed the first of them
+/// for clients that know only it.) Reading the system's hundreds would cost more than all the rest of a start.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
+
+/// The HTTP client can't be built.
+#[derive(Debug, thiserror::Error)]
+#[error("no TLS client: {0}")]
+pub struct NoTls(String);
+
+/// Reaches the tables in `region`, or at `endpoint`, with the credentials of the AWS variables.
+pub(crate) fn connect(tables: Tables, region: String, endpoint: Option<String>) -> Result<Db, NoTls> {
+    let context = TlsContext::builder()
+        .with_trust_store(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS))
+        .build()
+        .map_err(|error| NoTls(error.to_string()))?;
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .http_client(http);
+    config.set_endpoint_url(endpoint);
+    Ok(Db::new(&config.build(), tables))
+}

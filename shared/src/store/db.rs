@@ -1,0 +1,234 @@
+//! The way to DynamoDB: the client with its time-outs, and the few calls that records are made of.
+//!
+//! It knows no record: what a key looks like is [`table`](crate::store::table)'s.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::{
+    Client,
+    config::{BehaviorVersion, Builder, retry::RetryConfig},
+    error::SdkError,
+    operation::{
+        put_item::PutItemError,
+        transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput},
+        update_item::UpdateItemError,
+    },
+    types::{KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+};
+use serde::de::DeserializeOwned;
+
+use crate::store::{
+    backoff::Backoff,
+    calls::CountCalls,
+    error::{DbError, built, failure},
+    expression::Expression,
+    item::{self, Item, bytes_in_answer, string},
+    list::List,
+    table::{self, Key, Table},
+};
+
+/// The SDK's own defaults have no limit for an attempt or an operation. A write takes milliseconds; an attempt that
+/// takes a second is lost.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long the SDK waits before it sends a call again, at the most, at first and at last. Its own default begins with up
+/// to a second, which is a third of all the time there is.
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LAST_BACKOFF: Duration = Duration::from_millis(400);
+
+/// A page ends early rather than make an answer that Lambda can't send: 6,291,556 bytes, of which this leaves the rest
+/// for names and numbers.
+const MAX_PAGE_BYTES: usize = 5_000_000;
+
+/// What came of a conditional update: the attributes that were asked for, or the item that failed the condition (`None`:
+/// there was none).
+pub(crate) type Conditional = Result<Item, Option<Item>>;
+
+/// The tables, and the client that reaches them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    client: Client,
+    tables: Arc<Tables>,
+}
+
+/// What the two tables are called.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// Keys and organizations.
+    pub access: String,
+    /// Jobs, candidates, stages, applications.
+    pub records: String,
+}
+
+impl Db {
+    /// Reaches `tables` with the credentials, region, endpoint and HTTP client of `config`.
+    #[must_use]
+    pub fn new(config: &SdkConfig, tables: Tables) -> Self {
+        Self::with(Builder::from(config), tables)
+    }
+
+    /// As [`new`](Self::new), from a client configuration that may have interceptors of its own.
+    #[must_use]
+    pub fn with(config: Builder, tables: Tables) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        let retries = RetryConfig::standard().with_initial_backoff(FIRST_BACKOFF).with_max_backoff(LAST_BACKOFF);
+        let config = config
+            .behavior_version(BehaviorVersion::latest())
+            .timeout_config(timeouts)
+            .retry_config(retries)
+            .interceptor(CountCalls)
+            .build();
+        Self { client: Client::from_conf(config), tables: Arc::new(tables) }
+    }
+
+    /// Opens the connection, by asking for an item that is not there (half a read unit). Whatever comes of it is no
+    /// matter: the first request would find out.
+    pub(crate) async fn open_connection(&self) {
+        let nothing =
+            self.client.get_item().table_name(&self.tables.records).set_key(Some(table::nothing().into_item()));
+        let _ = tokio::time::timeout(ATTEMPT_TIMEOUT, nothing.send()).await;
+    }
+
+    /// What a table is called.
+    pub(crate) fn name(&self, table: Table) -> &str {
+        match table {
+            Table::Access => &self.tables.access,
+            Table::Records => &self.tables.records,
+        }
+    }
+
+    /// Writes a new item. That it is there already is no failure: its id is fresh, so it was this put that wrote it, sent
+    /// again after a lost answer.
+    pub(crate) async fn create(&self, item: Item) -> Result<(), DbError> {
+        let request = self.client.put_item().table_name(&self.tables.records).set_item(Some(item));
+        match request.condition_expression(table::ABSENT).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(failure(&error)),
+            },
+        }
+    }
+
+    /// Reads a record, strongly consistent: what was just written is found.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, key: Key) -> Result<Option<T>, DbError> {
+        let request = self.client.get_item().table_name(&self.tables.records).set_key(Some(key.into_item()));
+        let answer = request.consistent_read(true).send().await.map_err(|error| failure(&error))?;
+        answer.item.map(item::read).transpose()
+    }
+
+    /// Reads an item of the Access table, strongly consistent.
+    pub(crate) async fn get_access(&self, key: Key) -> Result<Option<Item>, DbError> {
+        let request = self.client.get_item().table_name(&self.tables.access).set_key(Some(key.into_item()));
+        Ok(request.consistent_read(true).send().await.map_err(|error| failure(&error))?.item)
+    }
+
+    /// Reads items of the Access table, at most 100, in whatever order.
+    pub(crate) async fn get_all_access(&self, keys: Vec<Key>) -> Result<Vec<Item>, DbError> {
+        let mut items = Vec::new();
+        let mut backoff = Backoff::new();
+        let mut wanted: Vec<Item> = keys.into_iter().map(Key::into_item).collect();
+        while !wanted.is_empty() {
+            let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
+            let request = self.client.batch_get_item().request_items(&self.tables.access, built(keys)?);
+            let answer = request.send().await.map_err(|error| failure(&error))?;
+            items.extend(answer.responses.into_iter().flatten().flat_map(|(_, items)| items));
+            // DynamoDB answers as much as it can (16 MB, or what it has room for), and names the rest.
+            wanted = answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, rest)| rest.keys).collect();
+            if !wanted.is_empty() {
+                backoff.pause().await?;
+            }
+        }
+        Ok(items)
+    }
+
+    /// Reads up to `limit` rows of a list from `start` on, and whether there are more. One Query of `limit + 1` rows,
+    /// because `LastEvaluatedKey` is also set on a page that ends exactly at the end; more than one only where 1 MB, which
+    /// is what a Query reads at most, holds fewer rows. Fewer rows than `limit`, with more to come, only where they would
+    /// not fit into an answer.
+    pub(crate) async fn query(
+        &self,
+        list: &List,
+        mut start: Option<Item>,
+        limit: usize,
+    ) -> Result<(Vec<Item>, bool), DbError> {
+        let mut rows = Vec::new();
+        let mut bytes = 0;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(self.name(list.table()))
+                .set_index_name(list.index().map(str::to_owned))
+                .key_condition_expression("#partition = :partition")
+                .expression_attribute_names("#partition", list.partition_name())
+                .expression_attribute_values(":partition", string(list.partition()))
+                .scan_index_forward(list.ascending())
+                .consistent_read(list.is_read_consistently())
+                .limit(i32::try_from(limit + 1 - rows.len()).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start.take())
+                .send()
+                .await
+                .map_err(|error| failure(&error))?;
+            for row in answer.items.unwrap_or_default() {
+                bytes += bytes_in_answer(&row);
+                if rows.len() == limit || (bytes > MAX_PAGE_BYTES && !rows.is_empty()) {
+                    return Ok((rows, true));
+                }
+                rows.push(row);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok((rows, false));
+            }
+        }
+    }
+
+    /// Updates an item, and returns the attributes that `values` names.
+    pub(crate) async fn update(
+        &self,
+        table: Table,
+        key: Key,
+        mut expression: Expression,
+        values: ReturnValue,
+    ) -> Result<Conditional, DbError> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(self.name(table))
+            .set_key(Some(key.into_item()))
+            .set_update_expression(expression.update.take())
+            .set_condition_expression(expression.condition.take())
+            .set_expression_attribute_names(expression.take_names())
+            .set_expression_attribute_values(expression.take_values())
+            .return_values(values)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut backoff = Backoff::new();
+        loop {
+            let error = match request.clone().send().await {
+                Ok(answer) => return Ok(Ok(answer.attributes.unwrap_or_default())),
+                Err(error) => error,
+            };
+            match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => return Ok(Err(failed.item.clone())),
+                Some(UpdateItemError::TransactionConflictException(_)) => backoff.pause().await?,
+                _ => return Err(failure(&error)),
+            }
+        }
+    }
+
+    /// Sends a transaction once.
+    pub(crate) async fn send(
+        &self,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<TransactWriteItemsOutput, SdkError<TransactWriteItemsError>> {
+        self.client.transact_write_items().set_transact_items(Some(writes)).send().await
+    }
+}

@@ -1,0 +1,118 @@
+//! How a call to the store can fail. It knows no status: [`http::error`](crate::http::error) maps it.
+
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
+
+use crate::model::{
+    field::{Detail, Problem},
+    id::{ApplicationId, CandidateId, StageId},
+    page::InvalidCursor,
+};
+
+/// Why a call failed, other than by its own condition.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// No answer in time, no connection, throttling, or a fault of DynamoDB's. Trying again may help.
+    #[error("DynamoDB is not available: {0}")]
+    Unavailable(String),
+    /// DynamoDB found the request wrong, or did not grant it: a fault of ours.
+    #[error("DynamoDB rejected the request: {0}")]
+    Rejected(String),
+    /// An item does not have the form its record should have. Says where, not what: the item is a tenant's.
+    #[error("an item can't be read or written: {0}")]
+    Unreadable(&'static str),
+}
+
+/// Why a record was not read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// DynamoDB failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The cursor is not one of the list.
+    #[error(transparent)]
+    InvalidCursor(#[from] InvalidCursor),
+    /// A field refers to an object that is not there.
+    #[error("{}", .0.message)]
+    InvalidField(Detail),
+    /// Another candidate of the organization has this e-mail.
+    #[error("another candidate has this e-mail")]
+    EmailTaken {
+        /// Who has it.
+        existing_id: CandidateId,
+    },
+    /// The candidate has applied to this job before.
+    #[error("the candidate has applied to this job before")]
+    AlreadyApplied {
+        /// The application there is.
+        existing_id: ApplicationId,
+    },
+    /// The job is not open.
+    #[error("the job is not open")]
+    JobNotOpen,
+    /// The candidate is not at the stage that the move named as `fromStageId`.
+    #[error("the candidate is at another stage")]
+    StageConflict {
+        /// Where the candidate is.
+        current_stage_id: StageId,
+    },
+    /// The object is at another version than `If-Match` names, or kept changing under the update.
+    #[error("the object is at another version")]
+    VersionConflict {
+        /// The version it is at. `None`: it kept changing.
+        current: Option<u64>,
+    },
+}
+
+impl StoreError {
+    /// A field that refers to an object that is not there. `message` is a whole sentence.
+    pub(crate) fn no_such(field: &str, message: String) -> Self {
+        Self::InvalidField(Detail { field: field.to_owned(), code: Problem::NotFound, message })
+    }
+}
+
+/// A part of a request that the SDK would build only with all that it must have.
+pub(crate) fn built<T>(part: Result<T, BuildError>) -> Result<T, DbError> {
+    part.map_err(|error| DbError::Rejected(error.to_string()))
+}
+
+/// Sorts the SDK's errors into ours. DynamoDB's own messages speak of expressions and tables, not of a tenant's values.
+pub(crate) fn failure<E: ProvideErrorMetadata>(error: &SdkError<E>) -> DbError {
+    match error {
+        SdkError::TimeoutError(_) => DbError::Unavailable("no answer in time".to_owned()),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            DbError::Unavailable("no connection in time".to_owned())
+        }
+        SdkError::DispatchFailure(failure) => {
+            let reason = failure.as_connector_error().map(|error| chain(error)).unwrap_or_default();
+            DbError::Unavailable(format!("no connection: {reason}"))
+        }
+        SdkError::ResponseError(_) => DbError::Unavailable("no readable answer".to_owned()),
+        SdkError::ServiceError(service) => {
+            let code = service.err().code().unwrap_or("no code");
+            let told = format!("{code}: {}", service.err().message().unwrap_or("no message"));
+            let passing = matches!(
+                code,
+                "ThrottlingException"
+                    | "ProvisionedThroughputExceededException"
+                    | "RequestLimitExceeded"
+                    | "InternalServerError"
+                    | "TransactionConflictException"
+                    | "TransactionInProgressException"
+            );
+            if passing || service.raw().status().is_server_error() {
+                DbError::Unavailable(told)
+            } else {
+                DbError::Rejected(told)
+            }
+        }
+        _ => DbError::Rejected("the request could not be built".to_owned()),
+    }
+}
+
+/// An error and what it came of, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut told: Vec<String> = causes.map(ToString::to_string).collect();
+    told.dedup();
+    told.join(": ").replace('\n', " ")
+}

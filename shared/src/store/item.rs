@@ -1,0 +1,79 @@
+//! Items as DynamoDB has them: attributes to and from values. It knows no record and no call.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::store::error::DbError;
+
+/// An item as DynamoDB has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The record that an item holds.
+pub(crate) fn read<T: DeserializeOwned>(item: Item) -> Result<T, DbError> {
+    // The reason is dropped: serde quotes the value it did not expect, and that is a tenant's.
+    serde_dynamo::from_item(item).map_err(|_| DbError::Unreadable(std::any::type_name::<T>()))
+}
+
+/// The attributes of a record. What is `None` is left out: an attribute that isn't there costs nothing.
+pub(crate) fn write<T: Serialize>(record: &T) -> Result<Item, DbError> {
+    let mut item: Item = serde_dynamo::to_item(record).map_err(|_| DbError::Unreadable(std::any::type_name::<T>()))?;
+    item.retain(|_, value| !value.is_null());
+    Ok(item)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a reference is displayed as what it refers to")]
+pub(crate) fn string(text: impl ToString) -> AttributeValue {
+    AttributeValue::S(text.to_string())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a reference is displayed as what it refers to")]
+pub(crate) fn number(number: impl ToString) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+/// A text attribute, as it is stored.
+pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+/// A whole-number attribute.
+pub(crate) fn integer<T: std::str::FromStr>(item: &Item, name: &str) -> Option<T> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+/// The most that an item's texts come to in Lambda's answer, where they are JSON within JSON: a quote or a backslash takes
+/// four bytes there, a line break three.
+pub(crate) fn bytes_in_answer(item: &Item) -> usize {
+    item.values().map(bytes_of_value).sum()
+}
+
+fn bytes_of_value(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text
+            .bytes()
+            .map(|byte| match byte {
+                b'"' | b'\\' => 4,
+                0..0x20 => 3,
+                _ => 1,
+            })
+            .sum(),
+        AttributeValue::L(values) => values.iter().map(bytes_of_value).sum(),
+        AttributeValue::M(values) => bytes_in_answer(values),
+        _ => 32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_measured_as_json_within_json() {
+        let text = "a\"\\\n\u{e9}\u{1f319}";
+        let answer = serde_json::to_string(&serde_json::to_string(text).unwrap()).unwrap();
+        // The outer quotes, and the inner ones with their backslashes.
+        assert_eq!(bytes_of_value(&string(text)), answer.len() - 2 - 4);
+    }
+}

@@ -1,0 +1,230 @@
+//! A job.
+
+use serde::{Deserialize, Serialize};
+use shared_derive::Bodies;
+use utoipa::ToSchema;
+
+use crate::{
+    model::{
+        clock::{Stamp, Timestamp},
+        id::{JobId, OrgId},
+        if_match::IfMatch,
+        object::Object,
+        page::{Page, PageRequest},
+        param::{FromParams, Params},
+        value::{Count, LongText, Salary, ShortText, choices},
+    },
+    store::{
+        db::Db,
+        error::{DbError, StoreError},
+        item::{Item, string, write},
+        list::List,
+        page,
+        record::{Record, revise},
+        table,
+    },
+};
+
+choices! {
+    /// How a job employs.
+    EmploymentType {
+        /// Full-time.
+        FullTime = "full-time",
+        /// Part-time.
+        PartTime = "part-time",
+        /// On contract.
+        Contract = "contract",
+        /// Temporary.
+        Temporary = "temporary",
+        /// An internship.
+        Internship = "internship",
+    }
+
+    /// Where a job is done.
+    WorkplaceType {
+        /// On site.
+        OnSite = "on-site",
+        /// Partly on site.
+        Hybrid = "hybrid",
+        /// Anywhere.
+        Remote = "remote",
+    }
+
+    /// What state a job is in. Only an open one takes applications.
+    JobStatus {
+        /// Not public yet.
+        Draft = "draft",
+        /// Public.
+        Open = "open",
+        /// Paused.
+        OnHold = "on-hold",
+        /// Over.
+        Closed = "closed",
+        /// Over, and out of sight.
+        Archived = "archived",
+    }
+}
+
+/// A job, as it is answered and as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, Bodies)]
+#[bodies(new = NewJob, patch = JobPatch, rest = JobRest)]
+#[schema(description = "A job.")]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "01a1abbe-a37a-7adc-8e2e-5bdf99fc6a1b",
+    "title": "Night shift nurse",
+    "description": "Care for 24 patients, with two colleagues.",
+    "location": "Hamburg, Germany",
+    "department": "Intensive care",
+    "employmentType": "full-time",
+    "workplaceType": "on-site",
+    "status": "open",
+    "salary": { "min": 52000, "max": 61000, "currency": "EUR", "period": "year" },
+    "openings": 2,
+    "externalId": "REQ-2041",
+    "openedAt": "2026-11-02T08:15:00.000Z",
+    "closedAt": null,
+    "createdAt": "2026-11-02T08:15:00.000Z",
+    "updatedAt": "2026-11-02T08:15:00.000Z",
+    "version": 1,
+}))]
+pub struct Job {
+    /// The job's id.
+    id: JobId,
+    /// What it is called.
+    #[body]
+    title: ShortText,
+    /// What it is about, in several lines.
+    #[body]
+    description: Option<LongText>,
+    /// Where it is done.
+    #[body]
+    location: Option<ShortText>,
+    /// The part of the company that it belongs to.
+    #[body]
+    department: Option<ShortText>,
+    #[body(default = EmploymentType::FullTime)]
+    employment_type: EmploymentType,
+    #[body]
+    workplace_type: Option<WorkplaceType>,
+    #[body(default = JobStatus::Draft)]
+    status: JobStatus,
+    #[body]
+    salary: Option<Salary>,
+    /// How many people are wanted.
+    #[body]
+    openings: Option<Count>,
+    /// Its id in your own system. Not unique.
+    #[body]
+    external_id: Option<ShortText>,
+    /// When it last became open; `null` if it never was.
+    opened_at: Option<Timestamp>,
+    /// Since when it has been closed or archived; `null` while it is neither.
+    closed_at: Option<Timestamp>,
+    /// When it was created.
+    created_at: Timestamp,
+    /// When it was last changed.
+    updated_at: Timestamp,
+    /// Raised by every change; the `ETag` is made of it.
+    version: u64,
+}
+
+impl Job {
+    /// The job's id.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// Keeps `openedAt` and `closedAt` with the status, which was `before`.
+    fn follow_status(&mut self, before: Option<JobStatus>, now: Timestamp) {
+        if before == Some(self.status) {
+            return;
+        }
+        if self.status == JobStatus::Open {
+            self.opened_at = Some(now);
+        }
+        self.closed_at = match self.status {
+            JobStatus::Closed | JobStatus::Archived => self.closed_at.or(Some(now)),
+            JobStatus::Draft | JobStatus::Open | JobStatus::OnHold => None,
+        };
+    }
+}
+
+impl Record for Job {
+    fn item(&self, org: &OrgId) -> Result<Item, DbError> {
+        let mut item = write(self)?;
+        let (name, partition) = table::job_status(org, self.status.as_str());
+        item.insert(name, string(partition));
+        Ok(table::job(org, self.id).with(item))
+    }
+}
+
+impl Object for Job {
+    fn version(&self) -> Option<u64> {
+        Some(self.version)
+    }
+}
+
+impl NewJob {
+    const EXAMPLE: &str = r#"{ "title": "Night shift nurse", "status": "open", "location": "Hamburg, Germany" }"#;
+}
+
+impl JobPatch {
+    const EXAMPLE: &str = r#"{ "status": "open", "openings": 3, "department": null }"#;
+}
+
+/// The query of `GET /jobs`.
+#[derive(Debug)]
+pub struct ListJobs {
+    page: PageRequest,
+    status: Option<JobStatus>,
+}
+
+impl FromParams for ListJobs {
+    fn from_params(params: &mut impl Params, page: PageRequest) -> Self {
+        Self { page, status: params.choice("status") }
+    }
+}
+
+/// The organization's jobs, newest first.
+pub async fn list(db: &Db, org: &OrgId, query: ListJobs) -> Result<Page<Job>, StoreError> {
+    page::read(db, &List::jobs(org, query.status.map(JobStatus::as_str)), &query.page).await
+}
+
+/// The job, if the organization has it.
+pub async fn get(db: &Db, org: &OrgId, id: JobId) -> Result<Option<Job>, StoreError> {
+    Ok(db.get(table::job(org, id)).await?)
+}
+
+/// Creates a job.
+pub async fn create(db: &Db, org: &OrgId, stamp: Stamp, new: NewJob) -> Result<Job, StoreError> {
+    let now = stamp.now();
+    let rest =
+        JobRest { id: stamp.into(), opened_at: None, closed_at: None, created_at: now, updated_at: now, version: 1 };
+    let mut job = new.with(rest);
+    job.follow_status(None, now);
+    db.create(job.item(org)?).await?;
+    Ok(job)
+}
+
+/// Changes a job. `None`: the organization has no such job.
+pub async fn update(
+    db: &Db,
+    org: &OrgId,
+    id: JobId,
+    now: Timestamp,
+    if_match: &IfMatch,
+    patch: &JobPatch,
+) -> Result<Option<Job>, StoreError> {
+    let change = |old: &Job| {
+        let mut new = patch.applied_to(old);
+        if new != *old {
+            new.follow_status(Some(old.status), now);
+            new.updated_at = now;
+            new.version += 1;
+        }
+        new
+    };
+    revise(db, org, table::job(org, id), if_match, change).await
+}

@@ -1,0 +1,292 @@
+//! The lists that are read in order, each a partition of a table or of an index, and where a row is in one.
+
+use crate::{
+    model::{
+        clock::Timestamp,
+        id::{JobId, OrgId, StageId},
+        key::KeyId,
+        value::Email,
+        window::Day,
+    },
+    store::{
+        error::DbError,
+        item::{Item, string, text},
+        table::{
+            ACTIVITY_SUFFIX_LEN, BY_STAGE, BY_STATUS, Key, PK, SK, STAGE_PK, STAGE_SK, STATUS_PK, Table,
+            activity_partition, api_key_day_partition, application_partition, application_status, candidate_partition,
+            job_partition, job_status, member_partition, organization_partition, organizations_partition,
+            stage_candidate_partition, stage_partition,
+        },
+    },
+};
+
+/// A partition, of the table or of an index, that is read in order.
+#[derive(Clone, Debug)]
+pub(crate) struct List {
+    kind: ListKind,
+    /// Of the table or the index.
+    partition: String,
+    /// Of the table, where its rows lie.
+    table_partition: String,
+    /// Whether a text has the form that its rows' sort keys have.
+    is_position: fn(&str) -> bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ListKind {
+    /// Of the Access table, by creation.
+    Markers,
+    /// Of the Access table, latest first.
+    Latest,
+    NewestFirst,
+    OldestFirst,
+    ByStatus,
+    ByStage,
+}
+
+/// A moment as it is stored. The parser alone takes no other form.
+fn is_moment(text: &str) -> bool {
+    text.parse::<Timestamp>().is_ok_and(|at| at.to_string() == text)
+}
+
+/// Whatever the record, its id has the form of one.
+fn is_id(text: &str) -> bool {
+    text.parse::<JobId>().is_ok_and(|id| id.to_string() == text)
+}
+
+/// Two parts on both sides of the first `#`.
+fn are_parts(text: &str, is_first: fn(&str) -> bool, is_second: fn(&str) -> bool) -> bool {
+    text.split_once('#').is_some_and(|(first, second)| is_first(first) && is_second(second))
+}
+
+/// Of a key's marker.
+fn is_key_marker(text: &str) -> bool {
+    text.strip_prefix("KEY#").is_some_and(|rest| are_parts(rest, is_moment, |id| KeyId::parse(id).is_some()))
+}
+
+/// Of a member's marker.
+fn is_member_marker(text: &str) -> bool {
+    Email::new(text).is_ok_and(|email| email.normalized() == text)
+}
+
+/// Of an activity.
+fn is_activity(text: &str) -> bool {
+    let is_unique =
+        |text: &str| text.len() == ACTIVITY_SUFFIX_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    are_parts(text, is_moment, is_unique)
+}
+
+impl List {
+    fn of_table(kind: ListKind, partition: String, is_position: fn(&str) -> bool) -> Self {
+        Self { kind, partition: partition.clone(), table_partition: partition, is_position }
+    }
+
+    /// The markers of all organizations.
+    pub(crate) fn organizations() -> Self {
+        Self::of_table(ListKind::Markers, organizations_partition(), is_id)
+    }
+
+    /// The organization's item, and before it the markers of its keys.
+    pub(crate) fn api_keys(org: &OrgId) -> Self {
+        Self::of_table(ListKind::Markers, organization_partition(org), is_key_marker)
+    }
+
+    /// The markers of the organization's keys, latest first, and before them the organization's item.
+    pub(crate) fn latest_api_keys(org: &OrgId) -> Self {
+        Self::of_table(ListKind::Latest, organization_partition(org), is_key_marker)
+    }
+
+    pub(crate) fn members(org: &OrgId) -> Self {
+        Self::of_table(ListKind::Markers, member_partition(org), is_member_marker)
+    }
+
+    pub(crate) fn activities(org: &OrgId) -> Self {
+        Self::of_table(ListKind::Latest, activity_partition(org), is_activity)
+    }
+
+    /// The days of a key that are over.
+    pub(crate) fn api_key_days(id: &KeyId) -> Self {
+        let is_day = |text: &str| text.parse::<Day>().is_ok_and(|day| day.to_string() == text);
+        Self::of_table(ListKind::Latest, api_key_day_partition(id), is_day)
+    }
+
+    pub(crate) fn jobs(org: &OrgId, status: Option<&str>) -> Self {
+        let table_partition = job_partition(org);
+        match status {
+            None => Self::of_table(ListKind::NewestFirst, table_partition, is_id),
+            Some(status) => Self {
+                kind: ListKind::ByStatus,
+                partition: job_status(org, status).1,
+                table_partition,
+                is_position: is_id,
+            },
+        }
+    }
+
+    pub(crate) fn candidates(org: &OrgId) -> Self {
+        Self::of_table(ListKind::NewestFirst, candidate_partition(org), is_id)
+    }
+
+    pub(crate) fn stages(org: &OrgId) -> Self {
+        Self::of_table(ListKind::OldestFirst, stage_partition(org), is_id)
+    }
+
+    pub(crate) fn candidates_at(org: &OrgId, stage: StageId) -> Self {
+        Self {
+            kind: ListKind::ByStage,
+            partition: stage_candidate_partition(org, stage),
+            table_partition: candidate_partition(org),
+            is_position: |text| are_parts(text, is_moment, is_id),
+        }
+    }
+
+    pub(crate) fn applications(org: &OrgId, job: JobId, status: Option<&str>) -> Self {
+        let table_partition = application_partition(org, job);
+        match status {
+            None => Self::of_table(ListKind::NewestFirst, table_partition, is_id),
+            Some(status) => Self {
+                kind: ListKind::ByStatus,
+                partition: application_status(org, job, status).1,
+                table_partition,
+                is_position: is_id,
+            },
+        }
+    }
+
+    /// The table that it lies in.
+    pub(crate) fn table(&self) -> Table {
+        match self.kind {
+            ListKind::Markers | ListKind::Latest => Table::Access,
+            ListKind::NewestFirst | ListKind::OldestFirst | ListKind::ByStatus | ListKind::ByStage => Table::Records,
+        }
+    }
+
+    pub(crate) fn index(&self) -> Option<&'static str> {
+        match self.kind {
+            ListKind::Markers | ListKind::Latest | ListKind::NewestFirst | ListKind::OldestFirst => None,
+            ListKind::ByStatus => Some(BY_STATUS),
+            ListKind::ByStage => Some(BY_STAGE),
+        }
+    }
+
+    pub(crate) fn partition_name(&self) -> &'static str {
+        match self.kind {
+            ListKind::Markers | ListKind::Latest | ListKind::NewestFirst | ListKind::OldestFirst => PK,
+            ListKind::ByStatus => STATUS_PK,
+            ListKind::ByStage => STAGE_PK,
+        }
+    }
+
+    pub(crate) fn partition(&self) -> &str {
+        &self.partition
+    }
+
+    pub(crate) fn ascending(&self) -> bool {
+        matches!(self.kind, ListKind::OldestFirst | ListKind::Markers)
+    }
+
+    /// The stages are few, and a new organization's must all be there at once: a new candidate enters the first of them.
+    /// What an operator has just made is to be listed. A day's count is either here or on the key's item.
+    pub(crate) fn is_read_consistently(&self) -> bool {
+        matches!(self.kind, ListKind::OldestFirst | ListKind::Markers | ListKind::Latest)
+    }
+
+    /// Where a row is in the list's order: its sort key.
+    pub(crate) fn position(&self, row: &Item) -> Result<String, DbError> {
+        let name = if self.kind == ListKind::ByStage { STAGE_SK } else { SK };
+        text(row, name).map(str::to_owned).ok_or(DbError::Unreadable("a row without its sort key"))
+    }
+
+    /// `ExclusiveStartKey` for the rows after `position`: the sort key, the keys of the row in its table, and the
+    /// partitions, which come from the caller and never from the cursor.
+    /// `None`: the position has no form that this list's have. DynamoDB would not take every text: none that is empty, for one.
+    pub(crate) fn start_key(&self, position: &str) -> Option<Item> {
+        if !(self.is_position)(position) {
+            return None;
+        }
+        let sort_key = match self.kind {
+            ListKind::ByStage => position.split_once('#')?.1,
+            _ => position,
+        };
+        let mut key = Key::new(self.table_partition.clone(), sort_key).into_item();
+        key.insert(self.partition_name().to_owned(), string(&self.partition));
+        if self.kind == ListKind::ByStage {
+            key.insert(STAGE_SK.to_owned(), string(position));
+        }
+        Some(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{clock::Clock, id::CandidateId},
+        store::table::{activity, api_key_day, api_key_marker, member_marker, organization_marker, stage_arrival},
+    };
+
+    /// Every list there is, with the sort key of a row of it.
+    fn lists() -> Vec<(List, String)> {
+        let clock = Clock::system();
+        let (org, now) = (OrgId::new(clock.stamp()), clock.now());
+        let (id, key) = (clock.stamp(), KeyId::parse("AbCdEf0123").unwrap());
+        let (job, stage, candidate) = (JobId::from(id), StageId::from(id), CandidateId::from(id));
+        let email = Email::new("Ada@example.com").unwrap().normalized();
+        let sort_key = |key: Key| text(&key.into_item(), SK).unwrap().to_owned();
+        let [_, (_, arrival)] = stage_arrival(&org, stage, now, candidate);
+        vec![
+            (List::organizations(), sort_key(organization_marker(&org))),
+            (List::api_keys(&org), sort_key(api_key_marker(&org, now, &key))),
+            (List::latest_api_keys(&org), sort_key(api_key_marker(&org, now, &key))),
+            (List::members(&org), sort_key(member_marker(&org, &email))),
+            (List::activities(&org), sort_key(activity(&org, now, "0aB1cD2e"))),
+            (List::api_key_days(&key), sort_key(api_key_day(&key, Day::of(now)))),
+            (List::jobs(&org, None), job.to_string()),
+            (List::jobs(&org, Some("open")), job.to_string()),
+            (List::candidates(&org), job.to_string()),
+            (List::stages(&org), stage.to_string()),
+            (List::candidates_at(&org, stage), arrival),
+            (List::applications(&org, job, None), job.to_string()),
+            (List::applications(&org, job, Some("new")), job.to_string()),
+        ]
+    }
+
+    #[test]
+    fn every_list_takes_the_positions_of_its_rows_and_no_other_text() {
+        for (list, position) in lists() {
+            assert!(list.start_key(&position).is_some(), "{list:?} {position}");
+            let long = "x".repeat(500);
+            let cut = &position[..position.len() - 1];
+            let odd = [
+                "",
+                " ",
+                "#",
+                "##",
+                "\0",
+                "x",
+                "ORG",
+                "KEY",
+                "KEY#",
+                "KEY##",
+                "é",
+                &long,
+                cut,
+                &format!(" {position}"),
+                &format!("{position} "),
+                &format!("{position}#"),
+                &format!("#{position}"),
+                &format!("{position}\0"),
+                &format!("{position}{position}"),
+            ]
+            .map(str::to_owned);
+            // What is an e-mail may be a member's.
+            let is_other = |odd: &String| *odd != position && Email::new(odd).is_err();
+            for odd in odd.into_iter().filter(is_other) {
+                assert!(list.start_key(&odd).is_none(), "{list:?} takes {odd:?}");
+            }
+            for (_, other) in lists().iter().filter(|(_, other)| other.len() != position.len()) {
+                assert!(list.start_key(other).is_none(), "{list:?} takes {other}");
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Reads a list page by page, and makes its cursors.
+//!
+//! A cursor is base64url of a version, a digest, and the sort position of the last row returned. The digest covers the
+//! list's partition (so the organization, the list and its filters) and the position, so that a cursor that is damaged,
+//! or of another list, is rejected. It is no secret: whoever computes one can only move inside their own list, because
+//! the partition is rebuilt from the caller.
+
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    model::page::{Cursor, InvalidCursor, Page, PageRequest},
+    store::{
+        db::Db,
+        error::StoreError,
+        item::{self, Item},
+        list::List,
+    },
+};
+
+const VERSION: u8 = 1;
+const DIGEST_BYTES: usize = 8;
+
+/// The cursor for the rows after `position`.
+fn cursor_after(list: &List, position: &str) -> Cursor {
+    let mut bytes = vec![VERSION];
+    bytes.extend(digest(list, position));
+    bytes.extend(position.as_bytes());
+    Cursor::new(bytes)
+}
+
+/// The sort position that a cursor of `list` has.
+fn position<'a>(cursor: &'a Cursor, list: &List) -> Result<&'a str, InvalidCursor> {
+    let (version, rest) = cursor.as_bytes().split_first().ok_or(InvalidCursor::Incomplete)?;
+    let (claimed, position) = rest.split_at_checked(DIGEST_BYTES).ok_or(InvalidCursor::Incomplete)?;
+    let position = std::str::from_utf8(position).map_err(|_| InvalidCursor::Foreign)?;
+    if *version == VERSION && claimed == digest(list, position) { Ok(position) } else { Err(InvalidCursor::Foreign) }
+}
+
+/// The key to go on after. `InvalidCursor` if it is not a cursor of `list`.
+fn start(cursor: &Cursor, list: &List) -> Result<Item, InvalidCursor> {
+    list.start_key(position(cursor, list)?).ok_or(InvalidCursor::Foreign)
+}
+
+fn digest(list: &List, position: &str) -> [u8; DIGEST_BYTES] {
+    let mut hasher = Sha256::new();
+    hasher.update([VERSION, u8::from(list.ascending())]);
+    hasher.update(list.partition());
+    // A NUL is in neither, so that no other pair reads the same.
+    hasher.update([0]);
+    hasher.update(position);
+    let mut digest = [0; DIGEST_BYTES];
+    digest.copy_from_slice(&hasher.finalize()[..DIGEST_BYTES]);
+    digest
+}
+
+/// Reads the page of `list` that `request` wants.
+pub(crate) async fn read<T: DeserializeOwned>(
+    db: &Db,
+    list: &List,
+    request: &PageRequest,
+) -> Result<Page<T>, StoreError> {
+    let limit = request.limit();
+    let (items, next) = items(db, list, request.cursor(), None, limit).await?;
+    Ok(Page { rows: items.into_iter().map(item::read).collect::<Result<_, _>>()?, next, limit })
+}
+
+/// Reads up to `limit` items of `list` after `cursor`, or without one after `first`, and where the next page goes on.
+pub(crate) async fn items(
+    db: &Db,
+    list: &List,
+    cursor: Option<&Cursor>,
+    first: Option<Item>,
+    limit: u8,
+) -> Result<(Vec<Item>, Option<Cursor>), StoreError> {
+    let start = cursor.map(|cursor| start(cursor, list)).transpose()?.or(first);
+    let (items, has_more) = db.query(list, start, limit.into()).await?;
+    let next = match items.last() {
+        Some(row) if has_more => Some(cursor_after(list, &list.position(row)?)),
+        _ => None,
+    };
+    Ok((items, next))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{
+        clock::{Clock, Timestamp},
+        id::{JobId, OrgId},
+    };
+
+    fn org() -> OrgId {
+        OrgId::new(Clock::system().stamp())
+    }
+
+    /// The position that a text leads to as a cursor of the list.
+    fn read(text: &str, list: &List) -> Result<String, InvalidCursor> {
+        let key = start(&text.parse()?, list)?;
+        Ok(list.position(&key).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_gives_back_the_position_it_was_made_of(millis in 0..4_000_000_000_000_i64) {
+            let list = List::jobs(&org(), None);
+            let position = JobId::from(Clock::new(move || Timestamp::from_millis(millis)).stamp()).to_string();
+            let cursor = cursor_after(&list, &position).to_string();
+            prop_assert!(cursor.len() <= crate::model::page::MAX_CURSOR_BYTES);
+            prop_assert_eq!(read(&cursor, &list).unwrap(), position);
+        }
+
+        #[test]
+        fn a_cursor_with_any_byte_changed_is_refused(at in 0..45_usize, flip in 1..=255_u8) {
+            let list = List::jobs(&org(), Some("open"));
+            let cursor = cursor_after(&list, &JobId::from(Clock::system().stamp()).to_string());
+            let mut bytes = cursor.as_bytes().to_vec();
+            prop_assert_eq!(bytes.len(), 45);
+            bytes[at] ^= flip;
+            let cursor = Cursor::new(bytes);
+            prop_assert!(matches!(read(&cursor.to_string(), &list), Err(_)));
+        }
+
+        #[test]
+        fn any_other_text_is_refused_without_a_panic(text in "\\PC{0,600}") {
+            prop_assert!(matches!(read(&text, &List::jobs(&org(), None)), Err(_)));
+        }
+    }
+
+    #[test]
+    fn a_cursor_that_is_none_is_told_why() {
+        let (list, whole) = (List::jobs(&org(), None), "x".repeat(600));
+        for (cursor, words) in [
+            ("", "The cursor is empty. Leave the parameter out for the first page."),
+            (&*whole, "The cursor has 600 bytes, and none has more than 512. "),
+            ("a b", "The cursor has a space (U+0020) at character 2, which no cursor has. "),
+            ("AVvX==", "The cursor has \"=\" (U+003D) at character 5, which no cursor has. "),
+            ("AVvX…", "The cursor has \"…\" (U+2026) at character 5, which no cursor has. "),
+            ("null", "The cursor is incomplete. "),
+            ("AVvXa", "The cursor is incomplete. "),
+            ("AAAAAAAAAAAAAAAA", "The cursor was changed, or belongs to another list or to other filters. "),
+        ] {
+            let Err(wrong) = read(cursor, &list) else { panic!("{cursor} is taken") };
+            assert!(wrong.to_string().starts_with(words), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_filter_or_organization_is_refused() {
+        let (org, other) = (org(), org());
+        let cursor =
+            cursor_after(&List::jobs(&org, None), &JobId::from(Clock::system().stamp()).to_string()).to_string();
+        let refused = [List::jobs(&org, Some("open")), List::candidates(&org), List::jobs(&other, None)];
+        assert!(refused.iter().all(|list| matches!(read(&cursor, list), Err(_))));
+        assert!(read(&cursor, &List::jobs(&org, None)).is_ok());
+    }
+}

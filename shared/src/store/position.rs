@@ -1,0 +1,198 @@
+//! Where a candidate is in the pipeline: what `pipeline:read` may see of a candidate, and the move to another stage.
+
+use aws_sdk_dynamodb::types::ReturnValue;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    model::{
+        clock::{Stamp, Timestamp},
+        field::{Fields, FromFields},
+        id::{CandidateId, MoveId, OrgId, StageId},
+        object::Object,
+        page::{Page, PageRequest},
+        value::ShortText,
+    },
+    store::{
+        db::{Conditional, Db},
+        error::StoreError,
+        expression::Expression,
+        item::{self, number, string},
+        list::List,
+        page, stage,
+        table::{self, Table},
+    },
+};
+
+/// A candidate's position, as it is answered, read from the attributes of the candidate's item.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(description = "Where a candidate is in the pipeline.")]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "candidateId": "01a1d455-e078-7c1f-bac9-a1e8fece8006",
+    "firstName": "Ada",
+    "lastName": "Byron",
+    "stageId": "019b8d62-7a81-7421-b5aa-2482ac8bd336",
+    "stageEnteredAt": "2026-11-12T09:30:00.000Z",
+}))]
+pub struct Position {
+    #[serde(rename(deserialize = "id"))]
+    #[schema(rename = "candidateId")]
+    candidate_id: CandidateId,
+    first_name: ShortText,
+    last_name: ShortText,
+    stage_id: StageId,
+    /// When they came to the stage.
+    stage_entered_at: Timestamp,
+}
+
+/// The positions at a stage, latest arrival first. `None`: the organization has no such stage.
+pub async fn list(
+    db: &Db,
+    org: &OrgId,
+    stage: StageId,
+    page: PageRequest,
+) -> Result<Option<Page<Position>>, StoreError> {
+    let page = page::read(db, &List::candidates_at(org, stage), &page).await?;
+    // A stage with somebody at it is there. Only an empty one costs another read.
+    if page.rows.is_empty() && stage::get(db, org, stage).await?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(page))
+}
+
+/// The body of `PUT /pipeline/candidates/{id}/move`.
+#[derive(Clone, Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct NewMove {
+    /// The stage to move to.
+    stage_id: StageId,
+    /// Where the candidate must be for the move to be made. Without it, or `null`: anywhere.
+    from_stage_id: Option<StageId>,
+}
+
+impl FromFields for NewMove {
+    type Object = Self;
+
+    const READ_ONLY: &'static [&'static str] = &[];
+
+    fn example() -> Value {
+        json!({ "stageId": "019b8d62-7a81-7421-b5aa-2482ac8bd336" })
+    }
+
+    fn from_fields(fields: &mut impl Fields) -> Option<Self> {
+        let stage_id = fields.required("stageId");
+        let from_stage_id = fields.optional("fromStageId");
+        Some(Self { stage_id: stage_id?, from_stage_id })
+    }
+}
+
+/// What came of a move.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are the contract's")]
+#[schema(example = json!({
+    "candidateId": "01a1d455-e078-7c1f-bac9-a1e8fece8006",
+    "stageId": "019b8d62-7a81-7421-b5aa-2482ac8bd336",
+    "previousStageId": "019b8d62-7a80-716f-bdeb-ef12ff751aab",
+    "movedAt": "2026-11-24T12:00:00.000Z",
+    "changed": true,
+}))]
+pub struct Moved {
+    candidate_id: CandidateId,
+    /// Where the candidate is now.
+    stage_id: StageId,
+    /// Where they were before.
+    previous_stage_id: StageId,
+    /// When the candidate came to the stage: now, or before if they were there already.
+    moved_at: Timestamp,
+    /// Whether they were moved: `false` if they were at the stage already.
+    changed: bool,
+}
+
+impl Object for Moved {}
+
+/// The attributes of a candidate that a move turns on, and those it leaves to be known by.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Whereabouts {
+    stage_id: StageId,
+    stage_entered_at: Timestamp,
+    last_move: Option<MoveId>,
+    previous_stage_id: Option<StageId>,
+}
+
+/// Moves a candidate, in one conditional update: of two moves at once, one is first and the other sees it. `None`: the
+/// organization has no such candidate.
+///
+/// `stamp` names the move on the candidate's item. An update that is sent again after its answer was lost finds that it was
+/// itself that moved the candidate, rather than a conflict.
+pub async fn move_to(
+    db: &Db,
+    org: &OrgId,
+    candidate: CandidateId,
+    stamp: Stamp,
+    to: &NewMove,
+) -> Result<Option<Moved>, StoreError> {
+    let NewMove { stage_id, from_stage_id } = *to;
+    stage::named(db, org, stage_id).await?;
+    let moved = |previous_stage_id, moved_at, changed| {
+        Some(Moved { candidate_id: candidate, stage_id, previous_stage_id, moved_at, changed })
+    };
+    let at: Whereabouts = match update(db, org, candidate, stamp, to).await? {
+        Ok(before) => return Ok(moved(item::read::<Whereabouts>(before)?.stage_id, stamp.now(), true)),
+        Err(None) => return Ok(None),
+        Err(Some(item)) => item::read(item)?,
+    };
+    if at.last_move == Some(stamp.into()) {
+        return Ok(moved(at.previous_stage_id.unwrap_or(at.stage_id), at.stage_entered_at, true));
+    }
+    if from_stage_id.is_some_and(|from| from != at.stage_id) {
+        return Err(StoreError::StageConflict { current_stage_id: at.stage_id });
+    }
+    Ok(moved(at.stage_id, at.stage_entered_at, false))
+}
+
+/// Answers the candidate as they were before the move, or as they are if it was not made.
+async fn update(
+    db: &Db,
+    org: &OrgId,
+    candidate: CandidateId,
+    stamp: Stamp,
+    to: &NewMove,
+) -> Result<Conditional, StoreError> {
+    let NewMove { stage_id, from_stage_id } = *to;
+    let mut condition = format!("{} AND #stageId <> :to", table::PRESENT);
+    // DynamoDB takes what stands right of `=` from the item as it was.
+    let mut set =
+        "SET #previous = #stageId, #stageId = :to, #entered = :now, #updated = :now, #move = :move".to_owned();
+    if from_stage_id.is_some() {
+        condition += " AND #stageId = :from";
+    }
+    let index = table::stage_arrival(org, stage_id, stamp.now(), candidate);
+    for i in 0..index.len() {
+        set += &format!(", #index{i} = :index{i}");
+    }
+    let index = || index.iter().enumerate();
+    let expression = Expression::update(format!("{set} ADD #version :one"))
+        .only_if(condition)
+        .names(index().map(|(i, (name, _))| (format!("#index{i}"), name)))
+        .names([
+            ("#stageId", "stageId"),
+            ("#previous", "previousStageId"),
+            ("#entered", "stageEnteredAt"),
+            ("#updated", "updatedAt"),
+            ("#move", "lastMove"),
+            ("#version", "version"),
+        ])
+        .values(index().map(|(i, (_, value))| (format!(":index{i}"), string(value))))
+        .values(from_stage_id.map(|from| (":from", string(from))))
+        .values([
+            (":to", string(stage_id)),
+            (":now", string(stamp.now())),
+            (":move", string(MoveId::from(stamp))),
+            (":one", number(1)),
+        ]);
+    Ok(db.update(Table::Records, table::candidate(org, candidate), expression, ReturnValue::AllOld).await?)
+}

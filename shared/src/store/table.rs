@@ -1,0 +1,270 @@
+//! Every key and every index of both tables. What is not here is not in a key.
+//!
+//! **Access**: items written by every request; no index, so that a count costs one write unit.
+//!
+//! | Item | `pk` | `sk` |
+//! |---|---|---|
+//! | API key: hash, scopes, requests by minute and of today | `KEY#{key id}` | `KEY` |
+//! | A key's day that is over: requests, until `deleteAt` | `KEY#{key id}#DAY` | day |
+//! | Organization: plan, number of keys, requests by month | `ORG#{org}` | `ORG` |
+//! | Key marker: the organization has the key | `ORG#{org}` | `KEY#{created}#{key id}` |
+//! | Organization marker: there is the organization | `ORGS` | org |
+//! | Member: organization, role, who it is for the issuer | `MEMBER#{normalized e-mail}` | `MEMBER` |
+//! | Member marker: the organization has the member | `ORG#{org}#MEMBER` | normalized e-mail |
+//! | Session: whose, until when; once it has ended, a marker until `deleteAt` | `SESSION#{hash of its id}` | `SESSION` |
+//! | Activity: who did what to which key, until `deleteAt` | `ORG#{org}#ACTIVITY` | `{moment}#{random}` |
+//!
+//! **Records**: each partition begins with the organization, each sort key is an id that sorts by time.
+//!
+//! | Item | `pk` | `sk` | `statusPk` | `stagePk`, `stageSk` |
+//! |---|---|---|---|---|
+//! | Job | `ORG#{org}#JOB` | job | `ORG#{org}#JOB#{status}` | |
+//! | Candidate | `ORG#{org}#CANDIDATE` | candidate | | `ORG#{org}#STAGE#{stage}`, `{entered}#{candidate}` |
+//! | E-mail marker: whose it is | `ORG#{org}#EMAIL#{normalized e-mail}` | `EMAIL` | | |
+//! | Stage | `ORG#{org}#STAGE` | stage | | |
+//! | Application | `ORG#{org}#JOB#{job}#APPLICATION` | application | `…#APPLICATION#{status}` | |
+//! | Application marker: which one it is | `ORG#{org}#CANDIDATE#{candidate}#APPLICATION` | job | | |
+//!
+//! | Access pattern | Read by |
+//! |---|---|
+//! | jobs, candidates, a job's applications, newest first | Query of the partition, descending |
+//! | stages in pipeline order | Query of the partition, ascending: stages are made in pipeline order |
+//! | jobs, or a job's applications, with a status, newest first | Query of index `ByStatus` (`statusPk`, `sk`), descending |
+//! | candidates at a stage, latest arrival first | Query of index `ByStage` (`stagePk`, `stageSk`), descending |
+//! | a candidate by e-mail | Get of the marker, Get of the candidate |
+//! | a key's days, latest first | Query of the partition, descending |
+//! | an organization's keys, all organizations, its members, in either order | Query of the markers, `BatchGetItem` of the items |
+//! | an organization's activity, latest first | Query of the partition, descending |
+//! | who is signed in | Update of the session, Get of the member |
+//!
+//! The application markers also list a candidate's applications; nothing reads them that way yet.
+
+use crate::{
+    model::{
+        clock::Timestamp,
+        id::{ApplicationId, CandidateId, JobId, OrgId, StageId},
+        key::KeyId,
+        value::Email,
+        window::Day,
+    },
+    store::item::{Item, string, text},
+};
+
+pub(super) const PK: &str = "pk";
+pub(super) const SK: &str = "sk";
+pub(super) const STATUS_PK: &str = "statusPk";
+pub(super) const STAGE_PK: &str = "stagePk";
+pub(super) const STAGE_SK: &str = "stageSk";
+pub(super) const BY_STATUS: &str = "ByStatus";
+pub(super) const BY_STAGE: &str = "ByStage";
+
+/// When DynamoDB may delete an item of the Access table, in Unix seconds.
+pub(crate) const DELETE_AT: &str = "deleteAt";
+
+/// Random characters that tell the entries of one millisecond apart.
+pub(crate) const ACTIVITY_SUFFIX_LEN: usize = 8;
+
+/// The condition that there is no item with the key.
+pub(crate) const ABSENT: &str = "attribute_not_exists(pk)";
+/// The condition that there is an item with the key.
+pub(crate) const PRESENT: &str = "attribute_exists(pk)";
+
+/// One of the two tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Table {
+    /// Keys and organizations, members, sessions, activity.
+    Access,
+    /// Jobs, candidates, stages, applications.
+    Records,
+}
+
+/// Where an item lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pk: String,
+    sk: String,
+}
+
+impl Key {
+    #[expect(clippy::needless_pass_by_value, reason = "ids and literals alike")]
+    pub(super) fn new(pk: String, sk: impl ToString) -> Self {
+        Self { pk, sk: sk.to_string() }
+    }
+
+    /// The key alone.
+    pub(crate) fn into_item(self) -> Item {
+        Item::from([(PK.to_owned(), string(self.pk)), (SK.to_owned(), string(self.sk))])
+    }
+
+    /// The item with its key.
+    pub(crate) fn with(self, mut item: Item) -> Item {
+        item.extend(self.into_item());
+        item
+    }
+}
+
+/// Where no item is.
+pub(crate) fn nothing() -> Key {
+    Key::new("NOTHING".to_owned(), "NOTHING")
+}
+
+pub(crate) fn api_key(id: &KeyId) -> Key {
+    Key::new(format!("KEY#{id}"), "KEY")
+}
+
+pub(super) fn api_key_day_partition(id: &KeyId) -> String {
+    format!("KEY#{id}#DAY")
+}
+
+pub(crate) fn api_key_day(id: &KeyId, day: Day) -> Key {
+    Key::new(api_key_day_partition(id), day)
+}
+
+/// The day that an item of a key's days is of.
+pub(crate) fn day_of(item: &Item) -> Option<Day> {
+    text(item, SK)?.parse().ok()
+}
+
+pub(super) fn organization_partition(org: &OrgId) -> String {
+    format!("ORG#{org}")
+}
+
+pub(crate) fn organization(org: &OrgId) -> Key {
+    Key::new(organization_partition(org), "ORG")
+}
+
+/// Whose item of the Access table this is.
+pub(crate) fn organization_of(item: &Item) -> Option<OrgId> {
+    OrgId::stored(text(item, PK)?.strip_prefix("ORG#")?).ok()
+}
+
+/// Whose item of the Access table this is.
+pub(crate) fn api_key_of(item: &Item) -> Option<KeyId> {
+    KeyId::parse(text(item, PK)?.strip_prefix("KEY#")?)
+}
+
+/// Lists the organization's keys in the order they were made, without an index that a counter would touch.
+pub(crate) fn api_key_marker(org: &OrgId, created: Timestamp, id: &KeyId) -> Key {
+    Key::new(organization_partition(org), format!("KEY#{created}#{id}"))
+}
+
+/// The key that a marker is of; `None` for the organization's own item.
+pub(crate) fn marked_key(marker: &Item) -> Option<KeyId> {
+    text(marker, SK)?.strip_prefix("KEY#")?.split('#').nth(1).and_then(KeyId::parse)
+}
+
+pub(crate) fn member(email: &str) -> Key {
+    Key::new(format!("MEMBER#{email}"), "MEMBER")
+}
+
+pub(super) fn member_partition(org: &OrgId) -> String {
+    format!("{}#MEMBER", organization_partition(org))
+}
+
+/// Lists the organization's members by e-mail.
+pub(crate) fn member_marker(org: &OrgId, email: &str) -> Key {
+    Key::new(member_partition(org), email)
+}
+
+/// The normalized e-mail of the member that a marker is of.
+pub(crate) fn marked_member(marker: &Item) -> Option<&str> {
+    text(marker, SK)
+}
+
+pub(crate) fn session(hash: &str) -> Key {
+    Key::new(format!("SESSION#{hash}"), "SESSION")
+}
+
+pub(super) fn activity_partition(org: &OrgId) -> String {
+    format!("{}#ACTIVITY", organization_partition(org))
+}
+
+pub(crate) fn activity(org: &OrgId, at: Timestamp, unique: &str) -> Key {
+    Key::new(activity_partition(org), format!("{at}#{unique}"))
+}
+
+/// When what an activity tells of was done.
+pub(crate) fn activity_moment(item: &Item) -> Option<Timestamp> {
+    text(item, SK)?.split_once('#')?.0.parse().ok()
+}
+
+pub(super) fn organizations_partition() -> String {
+    "ORGS".to_owned()
+}
+
+/// Lists the organizations in the order they were made.
+pub(crate) fn organization_marker(org: &OrgId) -> Key {
+    Key::new(organizations_partition(), org)
+}
+
+/// The organization that a marker is of.
+pub(crate) fn marked_organization(marker: &Item) -> Option<OrgId> {
+    OrgId::stored(text(marker, SK)?).ok()
+}
+
+pub(super) fn job_partition(org: &OrgId) -> String {
+    format!("ORG#{org}#JOB")
+}
+
+pub(crate) fn job(org: &OrgId, job: JobId) -> Key {
+    Key::new(job_partition(org), job)
+}
+
+pub(super) fn candidate_partition(org: &OrgId) -> String {
+    format!("ORG#{org}#CANDIDATE")
+}
+
+pub(crate) fn candidate(org: &OrgId, candidate: CandidateId) -> Key {
+    Key::new(candidate_partition(org), candidate)
+}
+
+pub(crate) fn email_marker(org: &OrgId, email: &Email) -> Key {
+    Key::new(format!("ORG#{org}#EMAIL#{}", email.normalized()), "EMAIL")
+}
+
+pub(super) fn stage_partition(org: &OrgId) -> String {
+    format!("ORG#{org}#STAGE")
+}
+
+pub(crate) fn stage(org: &OrgId, stage: StageId) -> Key {
+    Key::new(stage_partition(org), stage)
+}
+
+pub(super) fn application_partition(org: &OrgId, job: JobId) -> String {
+    format!("ORG#{org}#JOB#{job}#APPLICATION")
+}
+
+pub(crate) fn application(org: &OrgId, job: JobId, application: ApplicationId) -> Key {
+    Key::new(application_partition(org, job), application)
+}
+
+pub(crate) fn application_marker(org: &OrgId, candidate: CandidateId, job: JobId) -> Key {
+    Key::new(format!("ORG#{org}#CANDIDATE#{candidate}#APPLICATION"), job)
+}
+
+/// The attribute that puts a job into the list of its status.
+pub(crate) fn job_status(org: &OrgId, status: &str) -> (String, String) {
+    (STATUS_PK.to_owned(), format!("{}#{}", job_partition(org), status))
+}
+
+/// The attribute that puts an application into the list of its status.
+pub(crate) fn application_status(org: &OrgId, job: JobId, status: &str) -> (String, String) {
+    (STATUS_PK.to_owned(), format!("{}#{}", application_partition(org, job), status))
+}
+
+/// The attributes that put a candidate into the list of a stage.
+pub(crate) fn stage_arrival(
+    org: &OrgId,
+    stage: StageId,
+    entered: Timestamp,
+    candidate: CandidateId,
+) -> [(String, String); 2] {
+    [
+        (STAGE_PK.to_owned(), stage_candidate_partition(org, stage)),
+        (STAGE_SK.to_owned(), format!("{entered}#{candidate}")),
+    ]
+}
+
+pub(super) fn stage_candidate_partition(org: &OrgId, stage: StageId) -> String {
+    format!("{}#{stage}", stage_partition(org))
+}

@@ -1,0 +1,166 @@
+//! Writes that are all made or none. Each is named by the [`Part`] that adding it gives, so that nobody counts places.
+
+use aws_sdk_dynamodb::{
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{
+        CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    },
+};
+
+use crate::store::{
+    backoff::Backoff,
+    db::Db,
+    error::{DbError, built, failure},
+    expression::Expression,
+    item::Item,
+    table::{self, Key, Table},
+};
+
+const CONDITION_FAILED: &str = "ConditionalCheckFailed";
+/// Every part asks for the item that fails its condition.
+const OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
+
+/// A transaction that is put together.
+#[derive(Debug)]
+pub(crate) struct Transaction<'a> {
+    db: &'a Db,
+    writes: Vec<TransactWriteItem>,
+}
+
+/// One write of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part(usize);
+
+impl<'a> Transaction<'a> {
+    pub(crate) fn new(db: &'a Db) -> Self {
+        Self { db, writes: Vec::new() }
+    }
+
+    fn add(&mut self, write: TransactWriteItem) -> Part {
+        self.writes.push(write);
+        Part(self.writes.len() - 1)
+    }
+
+    /// Puts an item, whatever is there.
+    pub(crate) fn put(&mut self, table: Table, item: Item) -> Result<Part, DbError> {
+        let put = Put::builder().table_name(self.db.name(table)).set_item(Some(item));
+        Ok(self.add(TransactWriteItem::builder().put(built(put.build())?).build()))
+    }
+
+    /// Puts an item, if there is none with its key.
+    pub(crate) fn put_new(&mut self, table: Table, item: Item) -> Result<Part, DbError> {
+        let put = Put::builder()
+            .table_name(self.db.name(table))
+            .set_item(Some(item))
+            .condition_expression(table::ABSENT)
+            .return_values_on_condition_check_failure(OLD);
+        Ok(self.add(TransactWriteItem::builder().put(built(put.build())?).build()))
+    }
+
+    /// Updates an item.
+    pub(crate) fn update(&mut self, table: Table, key: Key, mut expression: Expression) -> Result<Part, DbError> {
+        let update = Update::builder()
+            .table_name(self.db.name(table))
+            .set_key(Some(key.into_item()))
+            .set_update_expression(expression.update.take())
+            .set_condition_expression(expression.condition.take())
+            .set_expression_attribute_names(expression.take_names())
+            .set_expression_attribute_values(expression.take_values())
+            .return_values_on_condition_check_failure(OLD);
+        Ok(self.add(TransactWriteItem::builder().update(built(update.build())?).build()))
+    }
+
+    /// Deletes an item.
+    pub(crate) fn delete(&mut self, table: Table, key: Key, mut expression: Expression) -> Result<Part, DbError> {
+        let delete = Delete::builder()
+            .table_name(self.db.name(table))
+            .set_key(Some(key.into_item()))
+            .set_condition_expression(expression.condition.take())
+            .set_expression_attribute_names(expression.take_names())
+            .set_expression_attribute_values(expression.take_values())
+            .return_values_on_condition_check_failure(OLD);
+        Ok(self.add(TransactWriteItem::builder().delete(built(delete.build())?).build()))
+    }
+
+    /// Checks an item, and writes nothing to it.
+    pub(crate) fn check(&mut self, table: Table, key: Key, mut expression: Expression) -> Result<Part, DbError> {
+        let check = ConditionCheck::builder()
+            .table_name(self.db.name(table))
+            .set_key(Some(key.into_item()))
+            .set_condition_expression(expression.condition.take())
+            .set_expression_attribute_names(expression.take_names())
+            .set_expression_attribute_values(expression.take_values())
+            .return_values_on_condition_check_failure(OLD);
+        Ok(self.add(TransactWriteItem::builder().condition_check(built(check.build())?).build()))
+    }
+
+    /// Makes all the writes, or none.
+    pub(crate) async fn commit(self) -> Result<Result<(), Cancelled>, DbError> {
+        let mut backoff = Backoff::new();
+        loop {
+            // The SDK adds a token of its own, so that a transaction whose answer was lost is not done twice.
+            let Err(error) = self.db.send(self.writes.clone()).await else { return Ok(Ok(())) };
+            let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() else {
+                return Err(failure(&error));
+            };
+            match Cancelled::sort(canceled.cancellation_reasons())? {
+                Some(cancelled) => return Ok(Err(cancelled)),
+                None => backoff.pause().await?,
+            }
+        }
+    }
+}
+
+/// A transaction that was not made because a condition failed: which, and what was there instead.
+#[derive(Debug)]
+pub(crate) struct Cancelled(Vec<CancellationReason>);
+
+impl Cancelled {
+    /// `None`: no condition failed, and the transaction may be sent again.
+    fn sort(reasons: &[CancellationReason]) -> Result<Option<Self>, DbError> {
+        let codes = || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
+        if codes().any(|code| code == CONDITION_FAILED) {
+            return Ok(Some(Self(reasons.to_vec())));
+        }
+        let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+        match codes().find(|code| !passing.contains(code)) {
+            Some(code) => Err(DbError::Rejected(code.to_owned())),
+            None => Ok(None),
+        }
+    }
+
+    /// If the condition of this part failed: the item that was there, if there was one.
+    pub(crate) fn failed(&self, part: Part) -> Option<Option<&Item>> {
+        let reason = self.0.get(part.0).filter(|reason| reason.code() == Some(CONDITION_FAILED))?;
+        Some(reason.item().filter(|item| !item.is_empty()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasons(codes: &[&str]) -> Vec<CancellationReason> {
+        codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect()
+    }
+
+    #[test]
+    fn a_cancelled_transaction_failed_a_condition_may_be_sent_again_or_is_a_fault() {
+        let cancelled = Cancelled::sort(&reasons(&["None", CONDITION_FAILED, "TransactionConflict"])).unwrap().unwrap();
+        assert_eq!(
+            (
+                cancelled.failed(Part(0)),
+                cancelled.failed(Part(1)),
+                cancelled.failed(Part(2)),
+                cancelled.failed(Part(3))
+            ),
+            (None, Some(None), None, None)
+        );
+        for passing in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
+            assert!(Cancelled::sort(&reasons(&["None", passing])).unwrap().is_none());
+        }
+        for fault in ["ValidationError", "ItemCollectionSizeLimitExceeded", "DuplicateItem"] {
+            assert!(matches!(Cancelled::sort(&reasons(&["TransactionConflict", fault])), Err(DbError::Rejected(_))));
+        }
+    }
+}
