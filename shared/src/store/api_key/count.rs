@@ -80,9 +80,10 @@ pub(crate) async fn count_request(
     // Asked again, because a clock can step back: a counter that is removed must be of no minute that still counts.
     let stale: Vec<Minute> = backlog.stale.iter().copied().filter(|minute| minute.is_stale(now)).collect();
     let denials = || backlog.denials.iter().enumerate();
-    let denied: String = denials().map(|(i, _)| format!(", #r{i} :r{i}")).collect();
+    let denied: Vec<String> = denials().map(|(i, _)| format!(", #r{i} :r{i}")).collect();
     let count = Expression::update(format!(
-        "SET #lastUsed = :lastUsed ADD #window :one, #day :one, #uses :one{denied}{}",
+        "SET #lastUsed = :lastUsed ADD #window :one, #day :one, #uses :one{}{}",
+        denied.concat(),
         remove(&stale)
     ))
     .only_if(
