@@ -12,35 +12,21 @@ pub mod host;
 pub mod issuer;
 pub mod template;
 
-use std::{collections::HashMap, io, path::PathBuf};
+use std::{collections::HashMap, io, path::PathBuf, sync::Arc};
 
+use functions::FUNCTIONS;
+use settings::Issuer;
 use shared::{
-    http::{app::App, route::Routes, serve::Api},
+    http::{app::App, serve::Api},
     model::{body::InvalidBody, key::NoRandomness},
     store::error::{DbError, StoreError},
 };
 
-/// The functions that are called with a key, each under the `CodeUri` that the template knows it by.
-#[must_use]
-pub fn functions() -> Vec<(&'static str, Routes)> {
-    vec![
-        ("functions/jobs", jobs::router()),
-        ("functions/candidates", candidates::router()),
-        ("functions/pipeline", pipeline::router()),
-        ("functions/applications", applications::router()),
-        ("functions/usage", usage::router()),
-    ]
-}
-
-/// Every function as it is served, with a state of its own, as every Lambda function has. `issuer` tells who signs in to the
-/// settings.
-pub fn apis(app: impl Fn() -> App, issuer: settings::Issuer) -> HashMap<&'static str, Api> {
-    let keyed = functions().into_iter().map(|(code_uri, routes)| (code_uri, Api::new(routes, app())));
-    let open = [
-        ("functions/docs", Api::open(docs::router())),
-        ("functions/settings", Api::open(settings::router(app(), issuer))),
-    ];
-    keyed.chain(open).collect()
+/// Every function as it is served, under its `CodeUri`, with a state of its own, as every Lambda function has. `issuer` is who signs
+/// people in to the settings.
+pub fn apis(app: impl Fn() -> App, issuer: Issuer) -> HashMap<&'static str, Api> {
+    let issuer = Arc::new(issuer);
+    FUNCTIONS.iter().map(|function| (function.code_uri, (function.api)(app(), &issuer))).collect()
 }
 
 /// Why it can't start, in a sentence.

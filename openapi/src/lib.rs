@@ -10,10 +10,11 @@ mod schema;
 
 use std::collections::BTreeMap;
 
+use functions::{FUNCTIONS, Group};
 use serde_json::{Map, Value, json};
 use shared::{
     contract::{error_code::ErrorCode, operation::Operation, schemas::Schemas},
-    http::route::{Route, Routes},
+    http::route::Route,
     model::{
         body::MAX_BODY_BYTES,
         field::Problem,
@@ -36,17 +37,6 @@ and a missing value is `null`, never left out. Answers may get further fields: p
 
 The guides are at [/docs](/docs).";
 
-/// The groups of operations, each served by a function of its own.
-fn groups() -> Vec<(&'static str, &'static str, Routes)> {
-    vec![
-        ("Jobs", "The jobs of your organization.", jobs::router()),
-        ("Candidates", "The candidates of your organization.", candidates::router()),
-        ("Pipeline", "The stages that candidates pass, and where they are.", pipeline::router()),
-        ("Applications", "Who applied to a job, and what became of it.", applications::router()),
-        ("Usage", "What a key may do, and how much of that was done.", usage::router()),
-    ]
-}
-
 /// The document as it is committed.
 #[must_use]
 pub fn text() -> String {
@@ -59,9 +49,10 @@ pub fn document() -> Value {
     let mut tags = Vec::new();
     let mut schemas = Schemas::default();
     let mut operations = Vec::new();
-    for (tag, about, routes) in groups() {
+    for function in &FUNCTIONS {
+        let Some(Group { tag, about }) = function.group else { continue };
         tags.push(json!({ "name": tag, "description": about }));
-        for route in routes.list() {
+        for route in (function.routes)().list() {
             let mut operation = Operation::default();
             (route.describe)(&mut operation);
             operation.errors.extend(route.doc.refusals);

@@ -20,7 +20,7 @@ use shared::{
     },
 };
 
-use crate::schema::{self, Finished, object};
+use crate::schema::{self, Finished, object, success};
 
 const REQUEST_ID: &str = "f6Q2fhH9oAMEJ1g=";
 const ORIGIN: &str = "https://api.example.com";
@@ -145,11 +145,6 @@ fn failure(status: u16, codes: &[ErrorCode]) -> Value {
             "examples": examples.collect::<Map<_, _>>(),
         } },
     })
-}
-
-/// Whether all is well. No `const`: generators make an enum of it that a boolean never is.
-pub fn success(is: bool) -> Value {
-    json!({ "type": "boolean", "description": format!("Always `{is}` here."), "example": is })
 }
 
 /// The schemas of every error, each under its name.

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use shared::contract::operation::Operation;
 
-use crate::response;
-
 const PREFIX: &str = "#/components/schemas/";
 
 /// A reference to the schema of this name.
@@ -19,11 +17,16 @@ pub fn envelope_name(data: &str, is_list: bool) -> String {
     format!("{data}{}", if is_list { "List" } else { "Response" })
 }
 
+/// Whether all is well. No `const`: generators make an enum of it that a boolean never is.
+pub fn success(is: bool) -> Value {
+    json!({ "type": "boolean", "description": format!("Always `{is}` here."), "example": is })
+}
+
 /// Adds the envelope that an operation answers.
 pub fn add_envelope(schemas: &mut BTreeMap<String, Value>, operation: &Operation) {
     let Some(answer) = &operation.answer else { return };
     let data = refer(&answer.data);
-    let success = response::success(true);
+    let success = success(true);
     let envelope = if answer.is_list {
         schemas.entry("Pagination".to_owned()).or_insert_with(pagination);
         object(&json!({

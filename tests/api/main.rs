@@ -16,6 +16,7 @@ mod every_route;
 mod failures;
 mod jobs;
 mod keys;
+mod layers;
 mod limits;
 mod lists;
 mod lost;

@@ -104,7 +104,7 @@ fn statements(function: &Value) -> Vec<Statement> {
 /// What each function asks of DynamoDB, by its `CodeUri`.
 async fn done() -> Vec<(&'static str, BTreeSet<Touch>)> {
     let mut all = vec![("functions/docs", BTreeSet::new()), ("functions/settings", done_by_settings().await)];
-    for (code_uri, _) in local::functions() {
+    for code_uri in functions::with_operations().map(|function| function.code_uri) {
         let world = World::new().await;
         let objects = Objects::of(&world).await;
         let last_stage = world.stages().await.swap_remove(5);

@@ -257,7 +257,7 @@ async fn with_a_dynamodb_that_accepts_and_never_answers_a_binary_starts_and_answ
 #[ignore = "needs the release binaries: scripts/test-binaries"]
 fn a_missing_variable_ends_a_binary_at_its_start_with_one_line_of_the_log() {
     let all = ["ACCESS_TABLE", "RECORDS_TABLE", "AWS_REGION"];
-    let keyed = local::functions().into_iter().flat_map(|(code_uri, _)| all.map(|missing| (code_uri, missing)));
+    let keyed = functions::with_operations().flat_map(|function| all.map(|missing| (function.code_uri, missing)));
     let settings = all.into_iter().chain(["OIDC_ISSUER", "OIDC_CLIENT_ID"]);
     for (code_uri, missing) in keyed.chain(settings.map(|missing| ("functions/settings", missing))) {
         let output = command(code_uri, "127.0.0.1:1", "http://127.0.0.1:1").env_remove(missing).output().unwrap();

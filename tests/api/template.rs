@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, sync::LazyLock};
 
+use functions::FUNCTIONS;
 use local::template::REPOSITORY_TEMPLATE;
 use serde_json::{Map, Value, json};
 
@@ -147,7 +148,13 @@ fn every_function_is_built_for_lambda_published_and_given_up_on_before_lambda_do
         json!(["ShiftsTraffic", "Canary10Percent10Minutes", "AllAtOnce"])
     );
     let functions = resources("AWS::Serverless::Function");
-    assert_eq!(functions.len(), local::apis(unused_app, no_issuer()).len());
+    let declared: BTreeSet<_> =
+        functions.iter().map(|(_, function)| function["Properties"]["CodeUri"].as_str().unwrap().to_owned()).collect();
+    // The scripts build what has a folder.
+    let folders = fs::read_dir(Path::new(REPOSITORY_TEMPLATE).with_file_name("functions")).unwrap();
+    let folders = folders.filter_map(|entry| entry.unwrap().path().join("Cargo.toml").is_file().then_some(())).count();
+    assert_eq!(folders, FUNCTIONS.len());
+    assert_eq!(declared, FUNCTIONS.iter().map(|function| function.code_uri.to_owned()).collect());
     for (name, function) in functions {
         assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{name}");
         let logging = &function["Properties"]["LoggingConfig"];
@@ -304,7 +311,7 @@ fn alarms_for_people_are_few_go_to_the_topic_and_are_explained_in_the_runbook() 
 fn what_needs_no_key_has_throttles_of_its_own() {
     let api = &DOCUMENT["Resources"]["Api"]["Properties"];
     let limited: BTreeSet<_> = api["RouteSettings"].as_object().unwrap().keys().cloned().collect();
-    let keyed: Vec<_> = local::functions().into_iter().map(|(code_uri, _)| code_uri).collect();
+    let keyed: Vec<_> = functions::with_operations().map(|function| function.code_uri).collect();
     let anonymous =
         TEMPLATE.routes.iter().filter(|route| route.path == "$default" || !keyed.contains(&route.function.as_str()));
     let anonymous: BTreeSet<_> = anonymous

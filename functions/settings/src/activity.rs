@@ -8,7 +8,8 @@ use crate::{
     Settings,
     fields::Fields,
     page::{self, Section, moment, plan_name},
-    refusal::Refusal,
+    page_error::PageError,
+    path::HOME,
     visitor::Visitor,
 };
 
@@ -20,7 +21,7 @@ pub(crate) async fn list(
     visitor: Visitor,
     State(Settings { app, .. }): State<Settings>,
     query: Fields,
-) -> Result<Markup, Refusal> {
+) -> Result<Markup, PageError> {
     let now = app.clock.now();
     let cursor = query.cursor()?;
     let (entries, next) = activity::page(&app.db, visitor.org(), cursor.as_ref(), LIMIT, now).await?;
@@ -30,7 +31,7 @@ pub(crate) async fn list(
         h1 { "Activity" }
         p { "What was done to your organization's keys, members and plan, and who signed in and out, latest first. It is kept for 400 days." }
         @if entries.is_empty() {
-            div class="empty" { h2 { "Nothing yet" } p { "Creating a " a href=(crate::HOME) { "key" } " will be an entry." } }
+            div class="empty" { h2 { "Nothing yet" } p { "Creating a " a href=(HOME) { "key" } " will be an entry." } }
         } @else {
             div class="scroll" role="region" aria-label="Activity" {
                 table class="activity" {

@@ -11,10 +11,11 @@ use shared::{
 };
 
 use crate::{
-    HOME, Settings,
+    Settings,
     fields::Fields,
     page::{self, Section, display_form, moment},
-    refusal::Refusal,
+    page_error::PageError,
+    path::HOME,
     visitor::Visitor,
 };
 
@@ -26,7 +27,7 @@ pub(crate) async fn list(
     visitor: Visitor,
     State(Settings { app, .. }): State<Settings>,
     query: Fields,
-) -> Result<Markup, Refusal> {
+) -> Result<Markup, PageError> {
     let now = app.clock.now();
     let cursor = query.cursor()?;
     let organization = &visitor.organization;

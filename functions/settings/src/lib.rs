@@ -5,13 +5,16 @@
 //! an `Origin` that is ours and a token of the session.
 
 mod activity;
+mod error_page;
 mod fields;
 mod issuer;
+mod key_path;
 mod keys;
 mod new_key;
 mod page;
+mod page_error;
+mod path;
 mod plan;
-mod refusal;
 mod revoke;
 mod rotate;
 mod sign_in;
@@ -19,29 +22,25 @@ mod usage;
 pub mod vendor;
 mod visitor;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Router,
     extract::Request,
     middleware::{self, Next},
-    response::{IntoResponse, Redirect, Response},
+    response::{Redirect, Response},
     routing::{get, post},
 };
 use shared::{
     html::{self, Forms},
-    http::{app::App, error::ApiError},
+    http::{app::App, serve::Api},
 };
-use tower_http::catch_panic::CatchPanicLayer;
 
-pub use issuer::{CALLBACK, Issuer, SIGNED_OUT};
+pub use issuer::Issuer;
 use page::Section;
-use refusal::Refusal;
-
-/// Where who has signed in arrives.
-const HOME: &str = Section::Keys.path();
-/// A page that takes longer is none, and says so itself: before the request's own time is over, which has no words for people.
-const DEADLINE: Duration = Duration::from_secs(4);
+use page_error::PageError;
+use path::HOME;
+pub use path::{CALLBACK, SIGNED_OUT};
 
 /// The state that every handler can take.
 #[derive(Clone, Debug)]
@@ -51,11 +50,16 @@ struct Settings {
 }
 
 /// What this function serves.
-pub fn router(app: App, issuer: Issuer) -> Router {
+#[must_use]
+pub fn api(app: App, issuer: impl Into<Arc<Issuer>>) -> Api {
+    Api::pages(router(Settings { app, issuer: issuer.into() }), |error| error_page::of(PageError::Failed(error)))
+}
+
+fn router(settings: Settings) -> Router {
     Router::new()
         .route("/settings", get(async || Redirect::to(HOME)))
         .route("/settings/", get(async || Redirect::to(HOME)))
-        .route(sign_in::SIGN_IN, get(sign_in::start))
+        .route(path::SIGN_IN, get(sign_in::start))
         .route(CALLBACK, get(sign_in::callback))
         .route("/settings/sign-out", post(sign_in::end))
         .route(SIGNED_OUT, get(sign_in::ended))
@@ -67,20 +71,18 @@ pub fn router(app: App, issuer: Issuer) -> Router {
         .route(Section::Activity.path(), get(activity::list))
         .route(Section::Plan.path(), get(plan::show))
         .route("/settings/assets/{name}", get(page::asset))
-        .route("/settings/{*rest}", get(async || Refusal::Unknown))
-        .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
-        .layer(CatchPanicLayer::custom(|_| {
-            Refusal::Failed(ApiError::Internal("a handler panicked".into())).into_response()
-        }))
+        .route("/settings/{*rest}", get(async || PageError::Unknown))
+        .method_not_allowed_fallback(async || PageError::MethodNotAllowed)
         .layer(middleware::from_fn(protect))
-        .with_state(Settings { app, issuer: Arc::new(issuer) })
+        .with_state(settings)
 }
 
-/// Adds what the browser must mind to every answer, and answers in time.
+/// Shows an error as a page, and adds what the browser must mind to every response.
 async fn protect(request: Request, next: Next) -> Response {
-    let answered = tokio::time::timeout(DEADLINE, next.run(request)).await;
-    let mut response =
-        answered.unwrap_or_else(|late| Refusal::Failed(ApiError::Unavailable(Box::new(late))).into_response());
+    let mut response = next.run(request).await;
+    if let Some(error) = PageError::take_from(&mut response) {
+        response = error_page::of(error);
+    }
     html::protect(response.headers_mut(), Forms::Home);
     response
 }

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use settings::{Issuer, router};
-use shared::http::serve::{self, Api};
+use settings::{Issuer, api};
+use shared::http::serve;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    serve::run_with(|app| Ok(Api::open(router(app, Issuer::from_env()?)))).await
+    serve::run_with(|app| Ok(api(app, Issuer::from_env()?))).await
 }

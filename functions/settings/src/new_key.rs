@@ -21,11 +21,12 @@ use shared::{
 };
 
 use crate::{
-    HOME, Settings,
+    Settings,
     fields::Fields,
     keys::left,
     page::{self, Section, display_form, plan_name},
-    refusal::{Code, Refusal},
+    page_error::{Code, PageError},
+    path::HOME,
     visitor::{Admin, AdminPosted, Visitor},
 };
 
@@ -96,7 +97,7 @@ impl Draft {
 }
 
 /// `GET /settings/keys/new`
-pub(crate) async fn new(Admin(visitor): Admin, query: Fields) -> Result<Response, Refusal> {
+pub(crate) async fn new(Admin(visitor): Admin, query: Fields) -> Result<Response, PageError> {
     if left(&visitor.organization) == Some(0) {
         return Ok(not_created(&visitor, None));
     }
@@ -171,10 +172,10 @@ fn form(visitor: &Visitor, draft: &Draft, wrong: &[(&str, String)]) -> Markup {
 pub(crate) async fn create(
     State(Settings { app, .. }): State<Settings>,
     AdminPosted { visitor, fields }: AdminPosted,
-) -> Result<Response, Refusal> {
+) -> Result<Response, PageError> {
     let now = app.clock.now();
     let draft = Draft::read(&fields);
-    let id = draft.key_id(&visitor).ok_or(Refusal::Forged)?;
+    let id = draft.key_id(&visitor).ok_or(PageError::Forged)?;
     let new = match draft.check(&fields, now) {
         Ok(new) => new,
         Err(wrong) => {

@@ -2,18 +2,18 @@
 
 use axum::{
     extract::State,
-    http::Uri,
     response::{IntoResponse, Redirect, Response},
 };
 use maud::html;
 use shared::store::api_key;
 
 use crate::{
-    HOME, Settings,
+    Settings,
+    key_path::KeyPath,
     keys::{facts, state},
     page::{self, Section},
-    refusal::Refusal,
-    rotate::of_path,
+    page_error::PageError,
+    path::HOME,
     visitor::{Admin, AdminPosted},
 };
 
@@ -21,9 +21,9 @@ use crate::{
 pub(crate) async fn ask(
     Admin(visitor): Admin,
     State(Settings { app, .. }): State<Settings>,
-    uri: Uri,
-) -> Result<Response, Refusal> {
-    let key = of_path(&app, &visitor, &uri).await?;
+    path: KeyPath,
+) -> Result<Response, PageError> {
+    let key = path.find(&app, &visitor).await?;
     if key.revoked_at.is_some() {
         return Ok(Redirect::to(&format!("{HOME}?revoked={}", key.id)).into_response());
     }
@@ -33,7 +33,7 @@ pub(crate) async fn ask(
         p { "Every program that uses it is refused from its next request on. This can't be undone." }
         p { (state(&key, now)) }
         (facts(&key, now))
-        form class="fields" method="post" action=(uri.path()) {
+        form class="fields" method="post" action=(format!("{HOME}/{}/revoke", key.id)) {
             (page::token(&visitor))
             p class="actions" {
                 button type="submit" class="button danger" { "Revoke this key" } " " a href=(HOME) { "Keep it" }
@@ -45,11 +45,11 @@ pub(crate) async fn ask(
 
 /// `POST /settings/keys/{id}/revoke`
 pub(crate) async fn revoke(
-    uri: Uri,
+    path: KeyPath,
     State(Settings { app, .. }): State<Settings>,
     AdminPosted { visitor, .. }: AdminPosted,
-) -> Result<Redirect, Refusal> {
-    let key = of_path(&app, &visitor, &uri).await?;
+) -> Result<Redirect, PageError> {
+    let key = path.find(&app, &visitor).await?;
     // Revoked twice, it is revoked.
     api_key::revoke(&app.db, visitor.org(), &key.id, app.clock.now(), &visitor.actor()).await?;
     Ok(Redirect::to(&format!("{HOME}?revoked={}", key.id)))

@@ -4,26 +4,24 @@ use std::time::Duration;
 
 use axum::{
     extract::State,
-    http::{StatusCode, Uri},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use maud::{Markup, html};
 use shared::{
-    http::app::App,
-    model::{
-        clock::Timestamp,
-        key::{ApiKey, KeyId},
-    },
+    model::{clock::Timestamp, key::ApiKey},
     store::api_key::{self, KeyState, KeySummary, Rotated, Rotation},
 };
 
 use crate::{
-    HOME, Settings,
+    Settings,
     fields::Fields,
+    key_path::KeyPath,
     keys::{facts, state, used_since},
     new_key::{EXPIRIES, secret},
     page::{self, Section, moment},
-    refusal::{Code, Refusal},
+    page_error::{Code, PageError},
+    path::HOME,
     visitor::{Admin, AdminPosted, Visitor},
 };
 
@@ -37,27 +35,26 @@ const OVERLAPS: [(&str, &str, Option<Duration>); 4] = [
 /// The choice that leaves the key's end as it is.
 const SAME_EXPIRY: &str = "same";
 
-/// The key of `/settings/keys/{id}/…`, if it is one of the organization's.
-pub(crate) async fn of_path(app: &App, visitor: &Visitor, uri: &Uri) -> Result<KeySummary, Refusal> {
-    let id = uri.path().split('/').nth(3).and_then(KeyId::parse).ok_or(Refusal::Unknown)?;
-    api_key::find(&app.db, visitor.org(), &id).await?.ok_or(Refusal::Unknown)
+/// Where the key is rotated.
+fn path(key: &KeySummary) -> String {
+    format!("{HOME}/{}/rotate", key.id)
 }
 
 /// `GET /settings/keys/{id}/rotate`
 pub(crate) async fn ask(
     Admin(visitor): Admin,
     State(Settings { app, .. }): State<Settings>,
-    uri: Uri,
-) -> Result<Response, Refusal> {
-    let key = of_path(&app, &visitor, &uri).await?;
+    path: KeyPath,
+) -> Result<Response, PageError> {
+    let key = path.find(&app, &visitor).await?;
     let now = app.clock.now();
     if !key.state(now).is_served() {
         return Ok(not_served(&visitor, &key, now));
     }
-    Ok(form(&visitor, &key, now, uri.path()).into_response())
+    Ok(form(&visitor, &key, now).into_response())
 }
 
-fn form(visitor: &Visitor, key: &KeySummary, now: Timestamp, path: &str) -> Markup {
+fn form(visitor: &Visitor, key: &KeySummary, now: Timestamp) -> Markup {
     let content = html! {
         h1 { "Rotate “" (key.name) "”" }
         p { "The key gets a new secret. Its name, scopes, limits and history stay; the old secret goes on for as long as you choose." }
@@ -69,7 +66,7 @@ fn form(visitor: &Visitor, key: &KeySummary, now: Timestamp, path: &str) -> Mark
                 (used_since(previous.uses)) "; it ends with this rotation, whatever you choose."
             }
         }
-        form class="fields" method="post" action=(path) {
+        form class="fields" method="post" action=(path(key)) {
             (page::token(visitor))
             input type="hidden" name="seen" value=(key.rotations);
             fieldset {
@@ -93,11 +90,11 @@ fn form(visitor: &Visitor, key: &KeySummary, now: Timestamp, path: &str) -> Mark
 
 /// `POST /settings/keys/{id}/rotate`
 pub(crate) async fn rotate(
-    uri: Uri,
+    path: KeyPath,
     State(Settings { app, .. }): State<Settings>,
     AdminPosted { visitor, fields }: AdminPosted,
-) -> Result<Response, Refusal> {
-    let before = of_path(&app, &visitor, &uri).await?;
+) -> Result<Response, PageError> {
+    let before = path.find(&app, &visitor).await?;
     let now = app.clock.now();
     if !before.state(now).is_served() {
         return Ok(not_served(&visitor, &before, now));
@@ -116,21 +113,21 @@ pub(crate) async fn rotate(
             };
             Ok(secret(&visitor, &what, &key, &before.scopes).into_response())
         }
-        Rotated::Overtaken => Ok(overtaken(&visitor, uri.path())),
-        Rotated::Unknown => Err(Refusal::Unknown),
+        Rotated::Overtaken => Ok(overtaken(&visitor, &before)),
+        Rotated::Unknown => Err(PageError::Unknown),
     }
 }
 
 /// What the form asks for.
-fn chosen(fields: &Fields, now: Timestamp) -> Result<Rotation, Refusal> {
-    let seen = fields.get("seen").parse().map_err(|_| Refusal::Forged)?;
+fn chosen(fields: &Fields, now: Timestamp) -> Result<Rotation, PageError> {
+    let seen = fields.get("seen").parse().map_err(|_| PageError::Forged)?;
     let overlap = OVERLAPS.iter().find(|(value, ..)| *value == fields.get("overlap"));
-    let (.., overlap) = overlap.ok_or(Refusal::Malformed("Choose how long the old secret stays valid."))?;
+    let (.., overlap) = overlap.ok_or(PageError::Malformed("Choose how long the old secret stays valid."))?;
     let expires_at = match fields.get("expiry") {
         SAME_EXPIRY => None,
         expiry => {
             let expiry = EXPIRIES.iter().find(|(value, ..)| *value == expiry);
-            let (.., after) = expiry.ok_or(Refusal::Malformed("Choose when the key expires."))?;
+            let (.., after) = expiry.ok_or(PageError::Malformed("Choose when the key expires."))?;
             Some(after.map(|after| now.plus(after)))
         }
     };
@@ -151,11 +148,11 @@ fn not_served(visitor: &Visitor, key: &KeySummary, now: Timestamp) -> Response {
     Code::NotServed.on((StatusCode::CONFLICT, page::within(visitor, Section::Keys, "Not rotated", &content)))
 }
 
-fn overtaken(visitor: &Visitor, path: &str) -> Response {
+fn overtaken(visitor: &Visitor, key: &KeySummary) -> Response {
     let content = html! {
         h1 { "The key was rotated meanwhile" }
         p { "Nothing was changed by this: somebody, or this form sent twice, was quicker. Look at the key before you rotate it again." }
-        p { a class="button" href=(path) { "Look again" } }
+        p { a class="button" href=(path(key)) { "Look again" } }
     };
     Code::Overtaken.on((StatusCode::CONFLICT, page::within(visitor, Section::Keys, "Not rotated", &content)))
 }

@@ -17,16 +17,15 @@ use shared::{
 };
 
 use crate::{
-    HOME, Settings,
+    Settings,
     fields::Fields,
-    issuer::{self, SIGNED_OUT, SignedIn},
+    issuer::{self, SignedIn},
     page,
-    refusal::Refusal,
+    page_error::PageError,
+    path::{HOME, SIGN_IN, SIGNED_OUT, is_ours},
     visitor::{Leaving, SESSION_COOKIE, Visitor, address, cookie, is_same, origin, session_id, set_cookie},
 };
 
-/// Where a sign-in begins.
-pub(crate) const SIGN_IN: &str = "/settings/sign-in";
 /// What the browser keeps while it is at the issuer: a secret, and the page to come back to.
 const SIGN_IN_COOKIE: &str = "__Host-sign-in";
 /// For so long.
@@ -61,11 +60,11 @@ pub(crate) async fn start(
     State(settings): State<Settings>,
     query: Fields,
     parts: Parts,
-) -> Result<impl IntoResponse, Refusal> {
+) -> Result<impl IntoResponse, PageError> {
     let back = match query.get("return") {
         "" => HOME,
         path if is_ours(path) => path,
-        _ => return Err(Refusal::Malformed("After signing in, only a page of these settings can be shown.")),
+        _ => return Err(PageError::Malformed("After signing in, only a page of these settings can be shown.")),
     };
     let secret = Secret::generate()?;
     let url = settings.issuer.sign_in_url(&settings.app.clock, &origin(&parts)?, &secret).await?;
@@ -78,26 +77,26 @@ pub(crate) async fn callback(
     State(settings): State<Settings>,
     query: Fields,
     parts: Parts,
-) -> Result<impl IntoResponse, Refusal> {
+) -> Result<impl IntoResponse, PageError> {
     let kept = cookie(&parts.headers, SIGN_IN_COOKIE).unwrap_or_default();
-    let (secret, back) = kept.split_once('.').ok_or(Refusal::SignInOver)?;
-    let secret = Secret::parse(secret).ok_or(Refusal::SignInOver)?;
+    let (secret, back) = kept.split_once('.').ok_or(PageError::SignInOver)?;
+    let secret = Secret::parse(secret).ok_or(PageError::SignInOver)?;
     if !is_same(query.get("state"), &issuer::state(&secret)) || !is_ours(back) {
-        return Err(Refusal::SignInOver);
+        return Err(PageError::SignInOver);
     }
     match (query.get("error"), query.get("code")) {
-        ("access_denied", _) => return Err(Refusal::SignInCancelled),
-        ("", "") => return Err(Refusal::SignInFailed("no_code")),
+        ("access_denied", _) => return Err(PageError::SignInCancelled),
+        ("", "") => return Err(PageError::SignInFailed("no_code")),
         ("", _) => {}
         (error, _) => {
-            return Err(Refusal::SignInFailed(ERRORS.into_iter().find(|known| *known == error).unwrap_or("unknown")));
+            return Err(PageError::SignInFailed(ERRORS.into_iter().find(|known| *known == error).unwrap_or("unknown")));
         }
     }
     let (db, clock) = (&settings.app.db, &settings.app.clock);
     let code = query.get("code").to_owned();
     let SignedIn { email, issuer, subject } = settings.issuer.signed_in(clock, &origin(&parts)?, &secret, code).await?;
     let identity = Identity { issuer: &issuer, subject: &subject };
-    let member = member::sign_in(db, &email, identity, clock.now()).await?.ok_or(Refusal::NoMember)?;
+    let member = member::sign_in(db, &email, identity, clock.now()).await?.ok_or(PageError::NoMember)?;
 
     if let Some(before) = session_id(&parts.headers) {
         session::end(db, &before, clock.now()).await?;
@@ -115,7 +114,7 @@ pub(crate) async fn callback(
 }
 
 /// `POST /settings/sign-out`
-pub(crate) async fn end(State(settings): State<Settings>, leaving: Leaving) -> Result<impl IntoResponse, Refusal> {
+pub(crate) async fn end(State(settings): State<Settings>, leaving: Leaving) -> Result<impl IntoResponse, PageError> {
     let Leaving { session, address } = leaving;
     let ended = session::sign_out(&settings.app.db, &session, settings.app.clock.now(), address).await?;
     if let Some(member) = ended {
@@ -132,7 +131,7 @@ pub(crate) async fn end(State(settings): State<Settings>, leaving: Leaving) -> R
 /// `GET /settings/signed-out`: shown only to people who are signed out. Who has just signed out is led on to the issuer, once, to sign
 /// out there too, and comes back here. A page leads there, because `form-action 'self'` lets no form be answered by a redirect to
 /// another host. Whatever is the matter with the issuer, the person is signed out here and told so.
-pub(crate) async fn ended(State(settings): State<Settings>, parts: Parts) -> Result<Response, Refusal> {
+pub(crate) async fn ended(State(settings): State<Settings>, parts: Parts) -> Result<Response, PageError> {
     if Visitor::of(&parts, &settings).await?.is_some() {
         return Ok(Redirect::to(HOME).into_response());
     }
@@ -168,16 +167,4 @@ fn signed_out(still_known: bool) -> Markup {
         p { a class="button" href=(SIGN_IN) { "Sign in again" } }
     };
     page::alone("You are signed out", &content)
-}
-
-/// A page of the settings: a path, with nothing in it that could lead to another host.
-pub(crate) fn is_ours(path: &str) -> bool {
-    let rest = path.strip_prefix("/settings");
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
-    rest.is_some_and(|rest| {
-        path.len() <= 200
-            && (rest.is_empty() || rest.starts_with('/'))
-            && rest.chars().all(plain)
-            && !rest.contains("//")
-    })
 }

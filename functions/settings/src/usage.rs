@@ -18,7 +18,8 @@ use crate::{
     Settings,
     fields::Fields,
     page::{self, Section, display_form, moment, thousands},
-    refusal::Refusal,
+    page_error::PageError,
+    path::HOME,
     visitor::Visitor,
 };
 
@@ -30,7 +31,7 @@ pub(crate) async fn show(
     visitor: Visitor,
     State(Settings { app, .. }): State<Settings>,
     query: Fields,
-) -> Result<Markup, Refusal> {
+) -> Result<Markup, PageError> {
     let now = app.clock.now();
     let cursor = query.cursor()?;
     let (keys, next) = api_key::page(&app.db, visitor.org(), cursor.as_ref(), LIMIT).await?;
@@ -44,7 +45,7 @@ pub(crate) async fn show(
         (page::no_api_access(visitor.organization.plan))
         (month(&visitor.organization, now))
         @if charts.is_empty() {
-            div class="empty" { h2 { "No keys, so no usage" } p { "Begin with a " a href=(crate::HOME) { "key" } "." } }
+            div class="empty" { h2 { "No keys, so no usage" } p { "Begin with a " a href=(HOME) { "key" } "." } }
         }
         @for chart in charts { (chart) }
         (page::pages(Section::Usage.path(), cursor.is_none(), next.as_ref()))
@@ -76,7 +77,7 @@ fn month(organization: &Organization, now: Timestamp) -> Markup {
     }
 }
 
-async fn chart(app: &App, key: &KeySummary, now: Timestamp) -> Result<Markup, Refusal> {
+async fn chart(app: &App, key: &KeySummary, now: Timestamp) -> Result<Markup, PageError> {
     let days = usage::history(&app.db, key, now).await?;
     let total: u64 = days.iter().map(|day| day.requests).sum();
     let state = key.state(now).as_str();

@@ -21,7 +21,7 @@ use shared::{
     },
 };
 
-use crate::{Settings, fields::Fields, refusal::Refusal, sign_in::is_ours};
+use crate::{Settings, fields::Fields, page_error::PageError, path::is_ours};
 
 /// `__Host-`: a browser takes and sends it over HTTPS (or loopback) alone, to this host alone, for every path.
 pub(crate) const SESSION_COOKIE: &str = "__Host-session";
@@ -53,10 +53,10 @@ pub(crate) fn session_id(headers: &HeaderMap) -> Option<Secret> {
 }
 
 /// Where the browser reached us: `https://api.example.com`.
-pub(crate) fn origin(parts: &Parts) -> Result<String, Refusal> {
+pub(crate) fn origin(parts: &Parts) -> Result<String, PageError> {
     let origin = parts.extensions.get::<Origin>().map(ToString::to_string).unwrap_or_default();
     if origin.is_empty() {
-        Err(Refusal::Malformed("The request does not say which host it is for."))
+        Err(PageError::Malformed("The request does not say which host it is for."))
     } else {
         Ok(origin)
     }
@@ -98,7 +98,7 @@ impl Visitor {
     }
 
     /// Whose session the request's cookie names; `None`: nobody's.
-    pub(crate) async fn of(parts: &Parts, Settings { app, .. }: &Settings) -> Result<Option<Self>, Refusal> {
+    pub(crate) async fn of(parts: &Parts, Settings { app, .. }: &Settings) -> Result<Option<Self>, PageError> {
         let origin = origin(parts)?;
         let now = app.clock.now();
         let Some(session) = session_id(&parts.headers) else { return Ok(None) };
@@ -110,18 +110,18 @@ impl Visitor {
 }
 
 impl FromRequestParts<Settings> for Visitor {
-    type Rejection = Refusal;
+    type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, settings: &Settings) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, settings: &Settings) -> Result<Self, PageError> {
         let visitor = Self::of(parts, settings).await?;
         visitor.ok_or_else(|| {
             let path = parts.uri.path();
             match parts.method {
                 // What was about to be posted can't be gone on with after a sign-in.
-                Method::POST => Refusal::SignedOut,
-                _ if is_ours(path) => Refusal::SignInFirst(path.to_owned()),
+                Method::POST => PageError::SignedOut,
+                _ if is_ours(path) => PageError::SignInFirst(path.to_owned()),
                 // It is no page, and after a sign-in it would be none either.
-                _ => Refusal::Unknown,
+                _ => PageError::Unknown,
             }
         })
     }
@@ -132,11 +132,11 @@ impl FromRequestParts<Settings> for Visitor {
 pub(crate) struct Admin(pub(crate) Visitor);
 
 impl FromRequestParts<Settings> for Admin {
-    type Rejection = Refusal;
+    type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, settings: &Settings) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, settings: &Settings) -> Result<Self, PageError> {
         let visitor: Visitor = parts.extract_with_state(settings).await?;
-        if visitor.is_admin() { Ok(Self(visitor)) } else { Err(Refusal::NotAdmin) }
+        if visitor.is_admin() { Ok(Self(visitor)) } else { Err(PageError::NotAdmin) }
     }
 }
 
@@ -148,15 +148,15 @@ pub(crate) struct Posted {
 }
 
 impl FromRequest<Settings> for Posted {
-    type Rejection = Refusal;
+    type Rejection = PageError;
 
-    async fn from_request(request: Request, settings: &Settings) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, settings: &Settings) -> Result<Self, PageError> {
         let (mut parts, body) = request.into_parts();
         check_sender(&parts)?;
         let visitor: Visitor = parts.extract_with_state(settings).await?;
         let fields = Fields::read(&parts.headers, body).await?;
         if !is_same(fields.get("token"), &form_token(&visitor.session)) {
-            return Err(Refusal::Forged);
+            return Err(PageError::Forged);
         }
         Ok(Self { visitor, fields })
     }
@@ -170,24 +170,24 @@ pub(crate) struct Leaving {
 }
 
 impl FromRequest<Settings> for Leaving {
-    type Rejection = Refusal;
+    type Rejection = PageError;
 
-    async fn from_request(request: Request, _: &Settings) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, _: &Settings) -> Result<Self, PageError> {
         let (parts, body) = request.into_parts();
         check_sender(&parts)?;
-        let session = session_id(&parts.headers).ok_or(Refusal::SignedOut)?;
+        let session = session_id(&parts.headers).ok_or(PageError::SignedOut)?;
         let fields = Fields::read(&parts.headers, body).await?;
         if !is_same(fields.get("token"), &form_token(&session)) {
-            return Err(Refusal::Forged);
+            return Err(PageError::Forged);
         }
         Ok(Self { session, address: address(&parts) })
     }
 }
 
 /// Browsers name the site that a POST is from. A request that does not is not from a browser.
-fn check_sender(parts: &Parts) -> Result<(), Refusal> {
+fn check_sender(parts: &Parts) -> Result<(), PageError> {
     let from = parts.headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
-    if from == Some(origin(parts)?.as_bytes()) { Ok(()) } else { Err(Refusal::Forged) }
+    if from == Some(origin(parts)?.as_bytes()) { Ok(()) } else { Err(PageError::Forged) }
 }
 
 /// What a form must have, so that it is one of this session.
@@ -203,11 +203,11 @@ pub(crate) struct AdminPosted {
 }
 
 impl FromRequest<Settings> for AdminPosted {
-    type Rejection = Refusal;
+    type Rejection = PageError;
 
-    async fn from_request(request: Request, settings: &Settings) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, settings: &Settings) -> Result<Self, PageError> {
         let Posted { visitor, fields } = Posted::from_request(request, settings).await?;
-        if visitor.is_admin() { Ok(Self { visitor, fields }) } else { Err(Refusal::NotAdmin) }
+        if visitor.is_admin() { Ok(Self { visitor, fields }) } else { Err(PageError::NotAdmin) }
     }
 }
 

@@ -50,6 +50,8 @@ const REQUEST_ID: &str = "x-request-id";
 #[derive(Clone, Debug)]
 pub struct Api {
     router: Router,
+    /// Shows what fails beside the handlers: a panic, and a request that takes too long.
+    fail: fn(ApiError) -> Response<Body>,
     /// The function's version, such as `7`; empty outside Lambda.
     version: Arc<str>,
     has_served: Arc<AtomicBool>,
@@ -65,13 +67,19 @@ impl Api {
     /// Serves what needs no key, with the same layers.
     #[must_use]
     pub fn open(router: Router) -> Self {
+        Self::pages(router, ApiError::into_response)
+    }
+
+    /// As [`open`](Self::open), for pages: what fails beside their handlers is shown by `fail`.
+    #[must_use]
+    pub fn pages(router: Router, fail: fn(ApiError) -> Response<Body>) -> Self {
         let layered = router
             .fallback(async |uri: Uri| ApiError::UnknownPath(uri.path().to_owned()))
             .method_not_allowed_fallback(async |method: Method| ApiError::MethodNotAllowed(method))
-            .layer(CatchPanicLayer::custom(|_| ApiError::Internal("a handler panicked".into()).into_response()))
+            .layer(CatchPanicLayer::custom(move |_| fail(ApiError::Internal("a handler panicked".into()))))
             .layer(middleware::from_fn(note_route));
         let version = app::optional("AWS_LAMBDA_FUNCTION_VERSION").unwrap_or_default();
-        Self { router: layered, version: version.into(), has_served: Arc::default() }
+        Self { router: layered, fail, version: version.into(), has_served: Arc::default() }
     }
 
     /// Answers an event. `lambda_id` is the invocation's id: for the log, and for the request where the event has no id.
@@ -128,7 +136,7 @@ impl Api {
         match answer {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
-            Err(elapsed) => ApiError::Unavailable(Box::new(elapsed)).into_response(),
+            Err(elapsed) => (self.fail)(ApiError::Unavailable(Box::new(elapsed))),
         }
     }
 }

@@ -1,13 +1,11 @@
-//! Why a page is not shown or a change not made, each as a page of its own.
+//! Why a page is not shown or a change not made. It knows no page: [`error_page`](crate::error_page) shows it.
 
 use std::sync::Arc;
 
 use axum::{
     http::StatusCode,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
-use form_urlencoded::byte_serialize;
-use maud::{Markup, html};
 use shared::{
     contract::error_code::ErrorCode,
     http::error::{ApiError, Cause, OwnBody},
@@ -15,11 +13,9 @@ use shared::{
     store::error::{DbError, StoreError},
 };
 
-use crate::{page, sign_in::SIGN_IN};
-
 /// Why not.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum PageError {
     /// Nobody is signed in; the page that was asked for comes after the sign-in.
     SignInFirst(String),
     /// Nobody is signed in any more, and a form was posted.
@@ -111,14 +107,14 @@ impl Code {
         self.because(None, response)
     }
 
-    fn because(self, reason: Option<&'static str>, response: impl IntoResponse) -> Response {
+    pub(crate) fn because(self, reason: Option<&'static str>, response: impl IntoResponse) -> Response {
         let mut response = response.into_response();
         response.extensions_mut().insert(OwnBody { code: self.as_str(), reason });
         response
     }
 }
 
-impl Refusal {
+impl PageError {
     pub(crate) const fn code(&self) -> Code {
         match self {
             Self::SignInFirst(_) => Code::NotSignedIn,
@@ -141,7 +137,7 @@ impl Refusal {
 
     /// What came through the browser is a 4xx, whatever it says: anybody can send it. A 5xx is a failure of ours, or of the issuer when
     /// we ask it ourselves.
-    fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::SignInFirst(_) => StatusCode::SEE_OTHER,
             Self::SignedOut => StatusCode::UNAUTHORIZED,
@@ -159,74 +155,13 @@ impl Refusal {
         }
     }
 
-    /// The title and the words of its page.
-    fn words(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::SignInFirst(_) | Self::SignedOut => (
-                "You are signed out",
-                "Nothing was changed. A session ends half an hour after its last use, and after eight hours.",
-            ),
-            Self::Forged => (
-                "This page is out of date",
-                "Nothing was changed. You may have signed in anew since it was opened: open it again, and try again.",
-            ),
-            Self::NotAdmin => (
-                "Admins only",
-                "Nothing was changed. Creating, rotating and revoking keys is for your organization's admins.",
-            ),
-            Self::Unknown => ("Not found", "There is no such page, or your organization has no such key."),
-            Self::MethodNotAllowed => ("Not like this", "This address does not take that kind of request."),
-            Self::Malformed(what) => ("This link or form is not valid", what),
-            Self::SignInOver => (
-                "Not signed in",
-                "This sign-in was begun in another browser, too long ago, or before another one. Begin it again.",
-            ),
-            Self::SignInCancelled => ("Not signed in", "The sign-in was cancelled. You can begin it again."),
-            Self::SignInFailed(_) => (
-                "Not signed in",
-                "The sign-in service sent you back without signing you in. Begin again; if it stays, ask whoever runs this service.",
-            ),
-            Self::CodeRefused(_) => {
-                ("Not signed in", "The sign-in took too long, or this page was opened twice. You can begin it again.")
-            }
-            Self::UnverifiedToken(_) => {
-                ("Not signed in", "What the sign-in told us could not be verified, so nobody was signed in.")
-            }
-            Self::IssuerUnavailable(_) => (
-                "Signing in is not possible at the moment",
-                "It has been logged. Whoever is signed in already stays so. Try again shortly.",
-            ),
-            Self::NoMember => (
-                "No organization",
-                "Your sign-in is fine, but it belongs to no organization here. Ask whoever runs this service to add your e-mail, or \
-                 to add it anew if it worked before.",
-            ),
-            Self::Failed(ApiError::InvalidCursor(_)) => {
-                ("Not found", "This page of the list is no longer there. Begin at the first.")
-            }
-            Self::Failed(_) => (
-                "Something went wrong",
-                "It has been logged. Try again; if it stays, tell whoever runs this service when it happened.",
-            ),
-        }
+    /// The error that a handler has left in its response.
+    pub(crate) fn take_from(response: &mut Response) -> Option<Self> {
+        response.extensions_mut().remove::<Arc<Self>>().and_then(Arc::into_inner)
     }
 
-    fn way_on(&self) -> Markup {
-        match self {
-            Self::SignInFirst(_)
-            | Self::SignedOut
-            | Self::SignInOver
-            | Self::SignInCancelled
-            | Self::SignInFailed(_)
-            | Self::CodeRefused(_)
-            | Self::UnverifiedToken(_) => html! { p { a class="button" href=(SIGN_IN) { "Sign in" } } },
-            Self::NoMember | Self::IssuerUnavailable(_) => html! { p { a href="/docs" { "To the guides" } } },
-            _ => html! { p { a class="button" href=(crate::HOME) { "To the API keys" } } },
-        }
-    }
-
-    /// What the log is told.
-    fn into_logged(self) -> Option<ApiError> {
+    /// What the log gets.
+    pub(crate) fn into_logged(self) -> Option<ApiError> {
         match self {
             Self::Failed(error) => Some(error),
             Self::UnverifiedToken(cause) | Self::IssuerUnavailable(cause) => Some(ApiError::Unavailable(cause)),
@@ -235,55 +170,40 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+/// Leaves the error in the response's extensions: the layer around all pages shows it, so that what fails needs no page.
+impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        if let Self::SignInFirst(path) = &self {
-            let path: String = byte_serialize(path.as_bytes()).collect();
-            return self.code().on(Redirect::to(&format!("{SIGN_IN}?return={path}")));
-        }
-        let (title, text) = self.words();
-        let content = html! {
-            h1 { (title) }
-            p { (text) }
-            (self.way_on())
-        };
-        let reason = match self {
-            Self::SignInFailed(reason) | Self::CodeRefused(reason) => Some(reason),
-            _ => None,
-        };
-        let mut response = self.code().because(reason, (self.status(), page::alone(title, &content)));
-        if let Some(error) = self.into_logged() {
-            response.extensions_mut().insert(Arc::new(error));
-        }
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(Arc::new(self));
         response
     }
 }
 
-impl From<ApiError> for Refusal {
+impl From<ApiError> for PageError {
     fn from(error: ApiError) -> Self {
         Self::Failed(error)
     }
 }
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl From<InvalidCursor> for Refusal {
+impl From<InvalidCursor> for PageError {
     fn from(wrong: InvalidCursor) -> Self {
         Self::Failed(wrong.into())
     }
 }
 
-impl From<DbError> for Refusal {
+impl From<DbError> for PageError {
     fn from(error: DbError) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl From<NoRandomness> for Refusal {
+impl From<NoRandomness> for PageError {
     fn from(error: NoRandomness) -> Self {
         Self::Failed(ApiError::Internal(Box::new(error)))
     }
