@@ -142,7 +142,7 @@ pub(crate) async fn ended(State(settings): State<Settings>, parts: Parts) -> Res
     let page = match settings.issuer.sign_out_url(&settings.app.clock, &origin(&parts)?).await {
         Ok(Some(url)) => leads_on(&url),
         Ok(None) => signed_out(true),
-        Err(refusal) => return Ok(refusal.code().on((forgotten, signed_out(true)))),
+        Err(error) => return Ok(error.code().on((forgotten, signed_out(true)))),
     };
     Ok((forgotten, page).into_response())
 }

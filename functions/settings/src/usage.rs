@@ -104,7 +104,7 @@ async fn chart(app: &App, key: &KeySummary, now: Timestamp) -> Result<Markup, Pa
                     }
                 }
             } }
-            (refusals(&days))
+            (denials(&days))
         }
     })
 }
@@ -135,7 +135,7 @@ fn bars(name: &str, days: &[KeyDay]) -> Markup {
     }
 }
 
-fn refusals(days: &[KeyDay]) -> Markup {
+fn denials(days: &[KeyDay]) -> Markup {
     let sum = |denial| days.iter().filter_map(|day| day.denials.get(&denial)).sum::<u64>();
     let all: Vec<(ErrorCode, u64)> = Denial::ALL.map(|denial| (ErrorCode::from(denial), sum(denial))).to_vec();
     html! {

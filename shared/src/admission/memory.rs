@@ -15,16 +15,16 @@ use crate::{
     store::api_key::Backlog,
 };
 
-/// A month's refusal is believed for so long: an instance that has seen it takes notice of another plan within it.
-const MONTH_REFUSAL_MILLIS: i64 = 5_000;
+/// A used-up month is believed for so long: an instance that has seen it takes notice of another plan within it.
+const USED_UP_MONTH_MILLIS: i64 = 5_000;
 /// So many keys are remembered; then memory starts anew. It saves calls, and holds nothing that is needed.
 const MAX_REMEMBERED_KEYS: usize = 10_000;
 
 /// What this instance knows of keys it has served: which windows are used up, which old counters are to be removed, and which
 /// denials are to be counted.
 ///
-/// A burst's refusal is exact: a count never falls inside its window. A month's may be out of date for
-/// [`MONTH_REFUSAL_MILLIS`], since the plan can change. A key revoked meanwhile is still refused, but hears of its limit
+/// A used-up burst is exact: a count never falls inside its window. A used-up month may be out of date for
+/// [`USED_UP_MONTH_MILLIS`], since the plan can change. A key revoked meanwhile is still refused, but hears of its limit
 /// until the minute is over. Everything is found by the hash of the whole key: only who holds it is answered from here.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Mutex<HashMap<KeyHash, Known>>);
@@ -33,12 +33,12 @@ pub(crate) struct Memory(Mutex<HashMap<KeyHash, Known>>);
 struct Known {
     backlog: Backlog,
     burst: Option<(Minute, Grant)>,
-    month: Option<MonthRefusal>,
+    month: Option<UsedUpMonth>,
     last_month: Option<Standing>,
 }
 
 #[derive(Debug)]
-struct MonthRefusal {
+struct UsedUpMonth {
     grant: Grant,
     month: Standing,
     /// The burst when the month was found used up.
@@ -61,7 +61,7 @@ impl Memory {
     }
 
     /// The grant of a key whose burst is known to be used up in the minute of `now`.
-    pub(crate) fn burst_refusal(&self, key: &KeyHash, now: Timestamp) -> Option<Grant> {
+    pub(crate) fn used_up_burst(&self, key: &KeyHash, now: Timestamp) -> Option<Grant> {
         self.with(|known| {
             let (minute, grant) = known.get(key)?.burst.as_ref()?;
             (*minute == Minute::of(now) && !grant.has_expired(now)).then(|| grant.clone())
@@ -69,16 +69,16 @@ impl Memory {
     }
 
     /// The grant and limits of a key whose organization's month was found used up a moment ago.
-    pub(crate) fn month_refusal(&self, key: &KeyHash, now: Timestamp) -> Option<(Grant, Limits)> {
+    pub(crate) fn used_up_month(&self, key: &KeyHash, now: Timestamp) -> Option<(Grant, Limits)> {
         self.with(|known| {
-            let refusal = known.get(key)?.month.as_ref()?;
-            let age = now.as_millis() - refusal.seen_at.as_millis();
-            let fresh = (0..MONTH_REFUSAL_MILLIS).contains(&age)
-                && now < refusal.month.resets_at
-                && !refusal.grant.has_expired(now);
+            let month = known.get(key)?.month.as_ref()?;
+            let age = now.as_millis() - month.seen_at.as_millis();
+            let fresh = (0..USED_UP_MONTH_MILLIS).contains(&age)
+                && now < month.month.resets_at
+                && !month.grant.has_expired(now);
             // In a new minute nothing of the burst is used: a request refused from here is not counted.
-            let burst = if now < refusal.burst.resets_at { refusal.burst } else { Standing::of_burst(0, now) };
-            fresh.then(|| (refusal.grant.clone(), Limits { now, burst, month: Some(refusal.month) }))
+            let burst = if now < month.burst.resets_at { month.burst } else { Standing::of_burst(0, now) };
+            fresh.then(|| (month.grant.clone(), Limits { now, burst, month: Some(month.month) }))
         })
     }
 
@@ -124,7 +124,7 @@ impl Memory {
     pub(crate) fn note_month(&self, key: KeyHash, grant: &Grant, limits: &Limits) {
         self.change(key, |known| {
             known.last_month = limits.month;
-            known.month = limits.month.filter(|month| month.is_exhausted()).map(|month| MonthRefusal {
+            known.month = limits.month.filter(|month| month.is_exhausted()).map(|month| UsedUpMonth {
                 grant: grant.clone(),
                 month,
                 burst: limits.burst,

@@ -70,14 +70,14 @@ fn reject_unknown(reason: Rejection) -> Box<Rejected> {
 /// Decides on a request that needs `scope`. What is rejected before the month costs no monthly quota.
 pub(crate) async fn admit(db: &Db, memory: &Memory, key: &ApiKey, scope: Scope, now: Timestamp) -> Decision {
     let hash = key.hash();
-    if let Some((grant, limits)) = memory.month_refusal(&hash, now)
-        && memory.burst_refusal(&hash, now).is_none()
+    if let Some((grant, limits)) = memory.used_up_month(&hash, now)
+        && memory.used_up_burst(&hash, now).is_none()
         && grant.scopes.contains(&scope)
     {
         memory.note_denial(hash, now, Denial::Month);
         return Err(reject(grant, limits, Rejection::Month));
     }
-    if let Some(grant) = memory.burst_refusal(&hash, now) {
+    if let Some(grant) = memory.used_up_burst(&hash, now) {
         let month = memory.last_month(&hash, now);
         let limits = Limits { now, burst: Standing::of_burst(BURST_LIMIT, now), month };
         memory.note_denial(hash, now, Denial::Burst);

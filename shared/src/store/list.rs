@@ -29,7 +29,7 @@ pub(crate) struct List {
     /// Of the table, where its rows lie.
     table_partition: String,
     /// Whether a text has the form that its rows' sort keys have.
-    is_position: fn(&str) -> bool,
+    is_sort_key: fn(&str) -> bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +77,8 @@ fn is_activity(text: &str) -> bool {
 }
 
 impl List {
-    fn of_table(kind: ListKind, partition: String, is_position: fn(&str) -> bool) -> Self {
-        Self { kind, partition: partition.clone(), table_partition: partition, is_position }
+    fn of_table(kind: ListKind, partition: String, is_sort_key: fn(&str) -> bool) -> Self {
+        Self { kind, partition: partition.clone(), table_partition: partition, is_sort_key }
     }
 
     /// The markers of all organizations.
@@ -118,7 +118,7 @@ impl List {
                 kind: ListKind::ByStatus,
                 partition: job_status(org, status).1,
                 table_partition,
-                is_position: is_id,
+                is_sort_key: is_id,
             },
         }
     }
@@ -136,7 +136,7 @@ impl List {
             kind: ListKind::ByStage,
             partition: stage_candidate_partition(org, stage),
             table_partition: candidate_partition(org),
-            is_position: |text| are_parts(text, is_moment, is_id),
+            is_sort_key: |text| are_parts(text, is_moment, is_id),
         }
     }
 
@@ -148,7 +148,7 @@ impl List {
                 kind: ListKind::ByStatus,
                 partition: application_status(org, job, status).1,
                 table_partition,
-                is_position: is_id,
+                is_sort_key: is_id,
             },
         }
     }
@@ -192,26 +192,26 @@ impl List {
     }
 
     /// Where a row is in the list's order: its sort key.
-    pub(crate) fn position(&self, row: &Item) -> Result<String, DbError> {
+    pub(crate) fn sort_key(&self, row: &Item) -> Result<String, DbError> {
         let name = if self.kind == ListKind::ByStage { STAGE_SK } else { SK };
         text(row, name).map(str::to_owned).ok_or(DbError::Unreadable("a row without its sort key"))
     }
 
-    /// `ExclusiveStartKey` for the rows after `position`: the sort key, the keys of the row in its table, and the
-    /// partitions, which come from the caller and never from the cursor.
-    /// `None`: the position has no form that this list's have. DynamoDB would not take every text: none that is empty, for one.
-    pub(crate) fn start_key(&self, position: &str) -> Option<Item> {
-        if !(self.is_position)(position) {
+    /// `ExclusiveStartKey` for the rows after the one with this sort key in the list: that, the keys of the row in its table, and the
+    /// partitions, which come from the caller and never from the cursor. `None`: it does not have the form of this list's sort keys.
+    /// DynamoDB would not take every text: not an empty one, for instance.
+    pub(crate) fn start_key(&self, after: &str) -> Option<Item> {
+        if !(self.is_sort_key)(after) {
             return None;
         }
-        let sort_key = match self.kind {
-            ListKind::ByStage => position.split_once('#')?.1,
-            _ => position,
+        let table_sort_key = match self.kind {
+            ListKind::ByStage => after.split_once('#')?.1,
+            _ => after,
         };
-        let mut key = Key::new(self.table_partition.clone(), sort_key).into_item();
+        let mut key = Key::new(self.table_partition.clone(), table_sort_key).into_item();
         key.insert(self.partition_name().to_owned(), string(&self.partition));
         if self.kind == ListKind::ByStage {
-            key.insert(STAGE_SK.to_owned(), string(position));
+            key.insert(STAGE_SK.to_owned(), string(after));
         }
         Some(key)
     }
@@ -252,11 +252,11 @@ mod tests {
     }
 
     #[test]
-    fn every_list_takes_the_positions_of_its_rows_and_no_other_text() {
-        for (list, position) in lists() {
-            assert!(list.start_key(&position).is_some(), "{list:?} {position}");
+    fn every_list_takes_the_sort_keys_of_its_rows_and_no_other_text() {
+        for (list, sort_key) in lists() {
+            assert!(list.start_key(&sort_key).is_some(), "{list:?} {sort_key}");
             let long = "x".repeat(500);
-            let cut = &position[..position.len() - 1];
+            let cut = &sort_key[..sort_key.len() - 1];
             let odd = [
                 "",
                 " ",
@@ -271,20 +271,20 @@ mod tests {
                 "é",
                 &long,
                 cut,
-                &format!(" {position}"),
-                &format!("{position} "),
-                &format!("{position}#"),
-                &format!("#{position}"),
-                &format!("{position}\0"),
-                &format!("{position}{position}"),
+                &format!(" {sort_key}"),
+                &format!("{sort_key} "),
+                &format!("{sort_key}#"),
+                &format!("#{sort_key}"),
+                &format!("{sort_key}\0"),
+                &format!("{sort_key}{sort_key}"),
             ]
             .map(str::to_owned);
             // What is an e-mail may be a member's.
-            let is_other = |odd: &String| *odd != position && Email::new(odd).is_err();
+            let is_other = |odd: &String| *odd != sort_key && Email::new(odd).is_err();
             for odd in odd.into_iter().filter(is_other) {
                 assert!(list.start_key(&odd).is_none(), "{list:?} takes {odd:?}");
             }
-            for (_, other) in lists().iter().filter(|(_, other)| other.len() != position.len()) {
+            for (_, other) in lists().iter().filter(|(_, other)| other.len() != sort_key.len()) {
                 assert!(list.start_key(other).is_none(), "{list:?} takes {other}");
             }
         }

@@ -1,7 +1,7 @@
 //! Reads a list page by page, and makes its cursors.
 //!
-//! A cursor is base64url of a version, a digest, and the sort position of the last row returned. The digest covers the
-//! list's partition (so the organization, the list and its filters) and the position, so that a cursor that is damaged,
+//! A cursor is base64url of a version, a digest, and the sort key of the last row returned. The digest covers the
+//! list's partition (so the organization, the list and its filters) and the sort key, so that a cursor that is damaged,
 //! or of another list, is rejected. It is no secret: whoever computes one can only move inside their own list, because
 //! the partition is rebuilt from the caller.
 
@@ -21,34 +21,34 @@ use crate::{
 const VERSION: u8 = 1;
 const DIGEST_BYTES: usize = 8;
 
-/// The cursor for the rows after `position`.
-fn cursor_after(list: &List, position: &str) -> Cursor {
+/// The cursor for the rows after `sort_key`.
+fn cursor_after(list: &List, sort_key: &str) -> Cursor {
     let mut bytes = vec![VERSION];
-    bytes.extend(digest(list, position));
-    bytes.extend(position.as_bytes());
+    bytes.extend(digest(list, sort_key));
+    bytes.extend(sort_key.as_bytes());
     Cursor::new(bytes)
 }
 
-/// The sort position that a cursor of `list` has.
-fn position<'a>(cursor: &'a Cursor, list: &List) -> Result<&'a str, InvalidCursor> {
+/// The sort key that a cursor of `list` has.
+fn sort_key_of<'a>(cursor: &'a Cursor, list: &List) -> Result<&'a str, InvalidCursor> {
     let (version, rest) = cursor.as_bytes().split_first().ok_or(InvalidCursor::Incomplete)?;
-    let (claimed, position) = rest.split_at_checked(DIGEST_BYTES).ok_or(InvalidCursor::Incomplete)?;
-    let position = std::str::from_utf8(position).map_err(|_| InvalidCursor::Foreign)?;
-    if *version == VERSION && claimed == digest(list, position) { Ok(position) } else { Err(InvalidCursor::Foreign) }
+    let (claimed, sort_key) = rest.split_at_checked(DIGEST_BYTES).ok_or(InvalidCursor::Incomplete)?;
+    let sort_key = std::str::from_utf8(sort_key).map_err(|_| InvalidCursor::Foreign)?;
+    if *version == VERSION && claimed == digest(list, sort_key) { Ok(sort_key) } else { Err(InvalidCursor::Foreign) }
 }
 
 /// The key to go on after. `InvalidCursor` if it is not a cursor of `list`.
 fn start(cursor: &Cursor, list: &List) -> Result<Item, InvalidCursor> {
-    list.start_key(position(cursor, list)?).ok_or(InvalidCursor::Foreign)
+    list.start_key(sort_key_of(cursor, list)?).ok_or(InvalidCursor::Foreign)
 }
 
-fn digest(list: &List, position: &str) -> [u8; DIGEST_BYTES] {
+fn digest(list: &List, sort_key: &str) -> [u8; DIGEST_BYTES] {
     let mut hasher = Sha256::new();
     hasher.update([VERSION, u8::from(list.ascending())]);
     hasher.update(list.partition());
     // A NUL is in neither, so that no other pair reads the same.
     hasher.update([0]);
-    hasher.update(position);
+    hasher.update(sort_key);
     let mut digest = [0; DIGEST_BYTES];
     digest.copy_from_slice(&hasher.finalize()[..DIGEST_BYTES]);
     digest
@@ -76,7 +76,7 @@ pub(crate) async fn items(
     let start = cursor.map(|cursor| start(cursor, list)).transpose()?.or(first);
     let (items, has_more) = db.query(list, start, limit.into()).await?;
     let next = match items.last() {
-        Some(row) if has_more => Some(cursor_after(list, &list.position(row)?)),
+        Some(row) if has_more => Some(cursor_after(list, &list.sort_key(row)?)),
         _ => None,
     };
     Ok((items, next))
@@ -96,24 +96,24 @@ mod tests {
         OrgId::new(Clock::system().stamp())
     }
 
-    /// The position that a text leads to as a cursor of the list.
+    /// The sort key that a text leads to as a cursor of the list.
     fn read(text: &str, list: &List) -> Result<String, InvalidCursor> {
         let key = start(&text.parse()?, list)?;
-        Ok(list.position(&key).unwrap())
+        Ok(list.sort_key(&key).unwrap())
     }
 
     proptest! {
         #[test]
-        fn a_cursor_gives_back_the_position_it_was_made_of(millis in 0..4_000_000_000_000_i64) {
+        fn a_cursor_gives_back_the_sort_key_it_was_made_of(millis in 0..4_000_000_000_000_i64) {
             let list = List::jobs(&org(), None);
-            let position = JobId::from(Clock::new(move || Timestamp::from_millis(millis)).stamp()).to_string();
-            let cursor = cursor_after(&list, &position).to_string();
+            let sort_key = JobId::from(Clock::new(move || Timestamp::from_millis(millis)).stamp()).to_string();
+            let cursor = cursor_after(&list, &sort_key).to_string();
             prop_assert!(cursor.len() <= crate::model::page::MAX_CURSOR_BYTES);
-            prop_assert_eq!(read(&cursor, &list).unwrap(), position);
+            prop_assert_eq!(read(&cursor, &list).unwrap(), sort_key);
         }
 
         #[test]
-        fn a_cursor_with_any_byte_changed_is_refused(at in 0..45_usize, flip in 1..=255_u8) {
+        fn a_cursor_with_any_byte_changed_is_rejected(at in 0..45_usize, flip in 1..=255_u8) {
             let list = List::jobs(&org(), Some("open"));
             let cursor = cursor_after(&list, &JobId::from(Clock::system().stamp()).to_string());
             let mut bytes = cursor.as_bytes().to_vec();
@@ -124,7 +124,7 @@ mod tests {
         }
 
         #[test]
-        fn any_other_text_is_refused_without_a_panic(text in "\\PC{0,600}") {
+        fn any_other_text_is_rejected_without_a_panic(text in "\\PC{0,600}") {
             prop_assert!(read(&text, &List::jobs(&org(), None)).is_err());
         }
     }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_of_another_list_filter_or_organization_is_refused() {
+    fn a_cursor_of_another_list_filter_or_organization_is_rejected() {
         let (org, other) = (org(), org());
         let cursor =
             cursor_after(&List::jobs(&org, None), &JobId::from(Clock::system().stamp()).to_string()).to_string();
