@@ -9,10 +9,10 @@
 use std::{
     error::Error,
     fs,
-    io::Write,
+    io::{Read, Write},
     iter,
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, Stdio},
+    path::Path,
+    process::{Command, ExitCode, Stdio},
     time::Duration,
 };
 
@@ -22,6 +22,7 @@ use local::{
     database::Embedded,
     template::{REPOSITORY_TEMPLATE, Template},
 };
+use runtime::{Process, binary};
 use serde_json::Value;
 use shared::{
     model::{
@@ -42,10 +43,6 @@ use shared::{
         member::{self, Identity},
         organization, session,
     },
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
 };
 
 const REQUESTS: usize = 1_000;
@@ -108,10 +105,6 @@ async fn measure() -> Result<bool> {
     Ok(fine)
 }
 
-fn binary(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release").join(name)
-}
-
 /// What a function is asked about.
 struct Filled {
     keys: Vec<String>,
@@ -149,83 +142,16 @@ async fn fill(db: &Db) -> Result<Filled> {
     Ok(Filled { keys, job: last, session: session.reveal() })
 }
 
-/// The Runtime API, as far as a function's start and its requests need it.
-struct Runtime {
-    listener: TcpListener,
-    address: String,
-}
-
-impl Runtime {
-    async fn new() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?.to_string();
-        Ok(Self { listener, address })
-    }
-
-    fn start(&self, mut command: Command, dynamodb: &str) -> Result<Child> {
-        let child = command
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .envs([
-                ("AWS_LAMBDA_RUNTIME_API", self.address.as_str()),
-                ("AWS_LAMBDA_FUNCTION_NAME", "measured"),
-                ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
-                ("AWS_LAMBDA_LOG_GROUP_NAME", "measured"),
-                ("AWS_LAMBDA_LOG_STREAM_NAME", "measured"),
-                ("AWS_REGION", "local"),
-                ("AWS_ACCESS_KEY_ID", "local"),
-                ("AWS_SECRET_ACCESS_KEY", "local"),
-                ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
-                ("ACCESS_TABLE", "AccessTable"),
-                ("RECORDS_TABLE", "RecordsTable"),
-                ("OIDC_ISSUER", "http://127.0.0.1:1"),
-                ("OIDC_CLIENT_ID", "settings"),
-            ])
-            .spawn()?;
-        Ok(child)
-    }
-
-    /// The connection of a function that has started, and its first request.
-    async fn first(&self) -> Result<TcpStream> {
-        let started = tokio::time::timeout(Duration::from_mins(1), self.listener.accept()).await;
-        let (mut stream, _) = started.map_err(|_| "a function did not start within a minute")??;
-        let request = message(&mut stream).await?;
-        if !request.starts_with(b"GET /2018-06-01/runtime/invocation/next") {
-            return Err(format!("not a request for an invocation: {}", String::from_utf8_lossy(&request)).into());
-        }
-        Ok(stream)
-    }
-}
-
-/// One HTTP message with a length.
-async fn message(stream: &mut TcpStream) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    loop {
-        if stream.read_buf(&mut bytes).await? == 0 {
-            return Err("the function closed the connection".into());
-        }
-        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
-        let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
-        if bytes.len() >= end + 4 + length.trim().parse::<usize>()? {
-            return Ok(bytes);
-        }
-    }
-}
-
 async fn instructions(name: &str, dynamodb: &str) -> Result<u64> {
-    let runtime = Runtime::new().await?;
     let mut command = Command::new("/usr/bin/valgrind");
-    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(binary(name)).stderr(Stdio::piped());
-    let child = runtime.start(command, dynamodb)?;
-    let stream = runtime.first().await?;
-    // Asked to end while it waits for the answer: what it does from here on is not its start.
-    Command::new("/bin/kill").arg(child.id().to_string()).status()?;
-    let output = child.wait_with_output()?;
-    drop(stream);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(binary(name));
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut process = Process::start(command, dynamodb).await?;
+    process.is_ready(Duration::from_mins(1)).await.map_err(|_| "a function did not start within a minute")?;
+    // Asked to end while it waits for an invocation: what it does from here on is not its start.
+    Command::new("/bin/kill").arg(process.child.id().to_string()).status()?;
+    let mut told = String::new();
+    process.child.stderr.take().ok_or("valgrind without its standard error")?.read_to_string(&mut told)?;
     let count = told.lines().find_map(|line| line.split("Collected : ").nth(1));
     Ok(count.ok_or_else(|| format!("valgrind counted nothing: {told}"))?.trim().parse()?)
 }
@@ -240,34 +166,23 @@ fn zipped_bytes(binary: &Path) -> Result<u64> {
 
 async fn peak_kib(name: &str, dynamodb: &str, db: &Db) -> Result<u64> {
     let Filled { keys, job, session } = fill(db).await?;
-    let runtime = Runtime::new().await?;
-    let mut child = runtime.start(Command::new(binary(name)), dynamodb)?;
-    let mut stream = runtime.first().await?;
+    let mut command = Command::new(binary(name));
+    command.stdout(Stdio::null());
+    let mut process = Process::start(command, dynamodb).await?;
     for i in 0..REQUESTS {
         let event = event(name, &keys[i % keys.len()], &job, &session);
-        let head = "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: measured\r\n\
-                    lambda-runtime-deadline-ms: 4102444800000\r\n\
-                    lambda-runtime-invoked-function-arn: arn:aws:lambda:local:000000000000:function:measured\r\n";
-        stream.write_all(format!("{head}content-length: {}\r\n\r\n{event}", event.len()).as_bytes()).await?;
-        let answer = message(&mut stream).await?;
-        let body = answer.windows(4).position(|four| four == b"\r\n\r\n").map_or(&[][..], |end| &answer[end + 4..]);
-        let status = serde_json::from_slice::<Value>(body)?["statusCode"].clone();
+        let status = process.invoke(&event).await?["statusCode"].clone();
         if name != "echo" && status != 200 {
             return Err(format!("{name} answered {status}").into());
         }
-        stream.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").await?;
-        // The next request for an invocation.
-        message(&mut stream).await?;
     }
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
-    child.kill()?;
-    child.wait()?;
+    let status = fs::read_to_string(format!("/proc/{}/status", process.child.id()))?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
     Ok(peak.trim().trim_end_matches(" kB").parse()?)
 }
 
 /// A request that the function answers with a list, or with a page.
-fn event(name: &str, key: &str, job: &str, session: &str) -> String {
+fn event(name: &str, key: &str, job: &str, session: &str) -> Value {
     let path = match name {
         "candidates" => "/api/v1/candidates".to_owned(),
         "pipeline" => "/api/v1/pipeline/stages".to_owned(),
@@ -282,5 +197,5 @@ fn event(name: &str, key: &str, job: &str, session: &str) -> String {
     event["rawQueryString"] = "".into();
     event["headers"]["x-api-key"] = key.into();
     event["cookies"] = serde_json::json!([format!("__Host-session={session}")]);
-    event.to_string()
+    event
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
 
 mod applications;
+mod binaries;
 mod candidates;
 mod cors;
 mod cost;
@@ -23,7 +24,7 @@ mod lost;
 mod openapi;
 mod permissions;
 mod pipeline;
-mod runtime;
+
 mod settings;
 mod settings_keys;
 mod settings_usage;

@@ -6,20 +6,15 @@ use std::{
     fs,
     io::{self, BufRead},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
+    process::{Command, Stdio},
 };
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-    routing::{get, post},
+use crate::{
+    strange::strange_events,
+    world::{TEMPLATE, database, no_issuer},
 };
 use local::{database::Embedded, demo, gateway::Gateway};
+use runtime::Process;
 use serde_json::{Value, json, value::RawValue};
 use shared::{
     http::app::App,
@@ -29,117 +24,24 @@ use shared::{
     },
     store::db::Db,
 };
-use tokio::{
-    net::TcpListener,
-    sync::{Mutex, mpsc},
-};
-
-use crate::{
-    strange::strange_events,
-    world::{TEMPLATE, database, no_issuer},
-};
-
-/// The part of Lambda's Runtime API that a function uses: next, response, error.
-struct Runtime {
-    events: Mutex<mpsc::Receiver<String>>,
-    answers: mpsc::Sender<Result<Value, String>>,
-}
-
-async fn next(State(runtime): State<Arc<Runtime>>) -> Response {
-    let Some(event) = runtime.events.lock().await.recv().await else {
-        return std::future::pending().await;
-    };
-    let headers = [
-        ("lambda-runtime-aws-request-id", "lambda-request-id"),
-        ("lambda-runtime-deadline-ms", "4102444800000"),
-        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:local:000000000000:function:local"),
-    ];
-    (headers, event).into_response()
-}
-
-async fn response(State(runtime): State<Arc<Runtime>>, body: Bytes) -> StatusCode {
-    runtime.answers.send(Ok(serde_json::from_slice(&body).unwrap())).await.unwrap();
-    StatusCode::ACCEPTED
-}
-
-async fn error(State(runtime): State<Arc<Runtime>>, body: String) -> StatusCode {
-    runtime.answers.send(Err(body)).await.unwrap();
-    StatusCode::ACCEPTED
-}
-
-/// A function's process, and the way to and from it.
-struct Function {
-    child: Child,
-    events: mpsc::Sender<String>,
-    answers: mpsc::Receiver<Result<Value, String>>,
-}
+use tokio::net::TcpListener;
 
 fn binary(code_uri: &str) -> PathBuf {
-    let name = Path::new(code_uri).file_name().unwrap();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release").join(name);
+    let path = runtime::binary(Path::new(code_uri).file_name().unwrap().to_str().unwrap());
     assert!(path.exists(), "{} is not built: run scripts/test-binaries", path.display());
     path
 }
 
-fn command(code_uri: &str, runtime_api: &str, dynamodb: &str) -> Command {
+/// A function's process, whose log goes to `log`.
+async fn start(code_uri: &str, dynamodb: &str, log: Stdio) -> Process {
     let mut command = Command::new(binary(code_uri));
-    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).envs([
-        ("AWS_LAMBDA_RUNTIME_API", runtime_api),
-        ("AWS_LAMBDA_FUNCTION_NAME", "local"),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "7"),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", "local"),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", "local"),
-        ("AWS_REGION", "local"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
-        ("ACCESS_TABLE", "AccessTable"),
-        ("RECORDS_TABLE", "RecordsTable"),
-        ("OIDC_ISSUER", "http://127.0.0.1:1"),
-        ("OIDC_CLIENT_ID", "settings"),
-    ]);
-    command
+    command.stdout(log).stderr(Stdio::null());
+    Process::start(command, dynamodb).await.unwrap()
 }
 
-impl Function {
-    async fn start(code_uri: &str, dynamodb: &str) -> Self {
-        Self::start_with_log(code_uri, dynamodb, Stdio::null()).await
-    }
-
-    /// As [`start`](Self::start); the log goes to `log`.
-    async fn start_with_log(code_uri: &str, dynamodb: &str, log: Stdio) -> Self {
-        let (events, received) = mpsc::channel(1);
-        let (sent, answers) = mpsc::channel(1);
-        let runtime = Arc::new(Runtime { events: Mutex::new(received), answers: sent });
-        let api = Router::new()
-            .route("/2018-06-01/runtime/invocation/next", get(next))
-            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
-            .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
-            .route("/2018-06-01/runtime/init/error", post(error))
-            .with_state(runtime);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(async move { axum::serve(listener, api).await.unwrap() });
-        let child = command(code_uri, &address, dynamodb).stdout(log).stderr(Stdio::null()).spawn().unwrap();
-        Self { child, events, answers }
-    }
-
-    /// The answer to an event; a panic if the function reports an error instead, ends, or takes as long as Lambda allows.
-    async fn invoke(&mut self, event: &Value) -> Value {
-        self.events.send(event.to_string()).await.unwrap();
-        let answer = tokio::time::timeout(Duration::from_secs(10), self.answers.recv()).await;
-        let answer = answer.expect("an answer before Lambda's time-out").unwrap();
-        assert_eq!(self.child.try_wait().unwrap(), None, "the process lives on after {event}");
-        answer.unwrap_or_else(|error| panic!("a function error for {event}: {error}"))
-    }
-}
-
-impl Drop for Function {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The response to an event.
+async fn invoke(process: &mut Process, event: &Value) -> Value {
+    process.invoke(event).await.unwrap_or_else(|error| panic!("{error} for {event}"))
 }
 
 /// The fixtures by name, with the keys of this start in them.
@@ -212,12 +114,12 @@ async fn each_binary_answers_every_fixture_as_the_code_in_process_does_and_survi
     let apis = local::apis(|| App::new(db.clone(), clock.clone()), no_issuer());
     let mut functions = HashMap::new();
     for code_uri in apis.keys() {
-        functions.insert(*code_uri, Function::start(code_uri, remote.endpoint()).await);
+        functions.insert(*code_uri, start(code_uri, remote.endpoint(), Stdio::null()).await);
     }
     for ((name, theirs), (_, ours)) in fixtures(&remote_keys).into_iter().zip(fixtures(&keys)) {
         let method = theirs["requestContext"]["http"]["method"].as_str().unwrap();
         let (code_uri, ..) = gateway.route(method, theirs["rawPath"].as_str().unwrap()).unwrap();
-        let answered = functions.get_mut(code_uri).unwrap().invoke(&theirs).await;
+        let answered = invoke(functions.get_mut(code_uri).unwrap(), &theirs).await;
         let raw: Box<RawValue> = serde_json::from_value(ours).unwrap();
         let expected = serde_json::to_value(apis[code_uri].answer(&raw, "lambda-request-id").await).unwrap();
         assert_eq!(comparable(&answered), comparable(&expected), "{name}");
@@ -225,10 +127,10 @@ async fn each_binary_answers_every_fixture_as_the_code_in_process_does_and_survi
     let good = fixtures(&remote_keys).into_iter().find(|(name, _)| name == "jobs-list.json").unwrap().1;
     for function in functions.values_mut() {
         for event in strange_events(&good) {
-            assert_eq!(function.invoke(&event).await["statusCode"], 400, "{event}");
+            assert_eq!(invoke(function, &event).await["statusCode"], 400, "{event}");
         }
     }
-    assert_eq!(functions.get_mut("functions/jobs").unwrap().invoke(&good).await["statusCode"], 200);
+    assert_eq!(invoke(functions.get_mut("functions/jobs").unwrap(), &good).await["statusCode"], 200);
 }
 
 #[tokio::test]
@@ -244,9 +146,9 @@ async fn with_a_dynamodb_that_accepts_and_never_answers_a_binary_starts_and_answ
     });
     let (_, _, keys) = seeded().await;
     let event = fixtures(&keys).into_iter().find(|(name, _)| name == "jobs-list.json").unwrap().1;
-    let mut function = Function::start("functions/jobs", &endpoint).await;
+    let mut function = start("functions/jobs", &endpoint, Stdio::null()).await;
     for _ in 0..2 {
-        let answer = function.invoke(&event).await;
+        let answer = invoke(&mut function, &event).await;
         assert_eq!(answer["statusCode"], 503);
         let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
         assert_eq!(body["error"]["code"], "service_unavailable");
@@ -260,7 +162,9 @@ fn a_missing_variable_ends_a_binary_at_its_start_with_one_line_of_the_log() {
     let keyed = functions::with_operations().flat_map(|function| all.map(|missing| (function.code_uri, missing)));
     let settings = all.into_iter().chain(["OIDC_ISSUER", "OIDC_CLIENT_ID"]);
     for (code_uri, missing) in keyed.chain(settings.map(|missing| ("functions/settings", missing))) {
-        let output = command(code_uri, "127.0.0.1:1", "http://127.0.0.1:1").env_remove(missing).output().unwrap();
+        let mut command = Command::new(binary(code_uri));
+        runtime::set_environment(&mut command, "127.0.0.1:1", "http://127.0.0.1:1");
+        let output = command.env_remove(missing).output().unwrap();
         let (told, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
         assert_eq!((output.status.code(), told.lines().count(), error.as_str()), (Some(1), 1, ""), "{told}");
         let line: Value = serde_json::from_str(&told).unwrap();
@@ -273,10 +177,10 @@ fn a_missing_variable_ends_a_binary_at_its_start_with_one_line_of_the_log() {
 async fn a_binary_logs_its_version_and_lambdas_id_with_each_request_and_cold_only_the_first() {
     let (database, _, keys) = seeded().await;
     let event = fixtures(&keys).into_iter().find(|(name, _)| name == "jobs-list.json").unwrap().1;
-    let mut function = Function::start_with_log("functions/jobs", database.endpoint(), Stdio::piped()).await;
+    let mut function = start("functions/jobs", database.endpoint(), Stdio::piped()).await;
     let output = function.child.stdout.take().unwrap();
     for _ in 0..2 {
-        assert_eq!(function.invoke(&event).await["statusCode"], 200);
+        assert_eq!(invoke(&mut function, &event).await["statusCode"], 200);
     }
     drop(function);
     let lines = io::BufReader::new(output).lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
