@@ -27,7 +27,7 @@ fn by_status(answers: &[Answer]) -> BTreeMap<u16, usize> {
     statuses
 }
 
-/// DynamoDB itself, to see and set what the API does not tell. The layout is documented in `shared/src/table.rs`.
+/// DynamoDB itself, to see and set what the API does not tell. The layout is documented in `shared/src/store/table.rs`.
 fn items(world: &World) -> (Client, String, String) {
     let key_id = ApiKey::parse(&world.key).unwrap().id();
     (world.client.clone(), format!("KEY#{key_id}"), format!("ORG#{}", world.org))
