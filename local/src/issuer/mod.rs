@@ -2,6 +2,8 @@
 //! which listens on loopback alone. What it says is signed, single and short-lived all the same, so that the code that signs people
 //! in is the code that runs on AWS.
 
+mod page;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -17,18 +19,13 @@ use axum::{
 use data_encoding::BASE64URL_NOPAD;
 use form_urlencoded::byte_serialize;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
-use maud::{DOCTYPE, Markup, html};
 use ring::{
     rand::{SecureRandom, SystemRandom},
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use shared::{
-    html::{self, Forms},
-    http::security_headers,
-    model::clock::Clock,
-};
+use shared::model::clock::Clock;
 
 use crate::StartError;
 
@@ -235,7 +232,7 @@ async fn authorize(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery)
     let query = query.unwrap_or_default();
     let request = Request::parse(&query);
     let mut response = if let Some(objection) = issuer.objection(&request) {
-        refused(objection)
+        page::rejected(objection)
     } else {
         let back = |answer: &str| {
             Redirect::to(&format!("{}?{answer}&state={}", request.get("redirect_uri"), encoded(request.get("state"))))
@@ -247,23 +244,14 @@ async fn authorize(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery)
                 None => back("error=server_error").into_response(),
             },
             None if request.get("person") == "none" => back("error=access_denied").into_response(),
-            None => page(&people(&issuer, &query)).into_response(),
+            None => {
+                let people = issuer.people.iter().map(|person| (person.title.as_str(), person.email.as_str()));
+                page::page(&page::people(people, &format!("{PATH}/authorize?{query}"))).into_response()
+            }
         }
     };
-    page_headers(&mut response);
+    page::add_headers(&mut response);
     response
-}
-
-fn page_headers(response: &mut Response) {
-    let headers = response.headers_mut();
-    security_headers::secure(headers);
-    html::protect(headers, Forms::Nowhere);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-}
-
-/// Nobody is sent to an address that could be anybody's.
-fn refused(objection: &str) -> Response {
-    (StatusCode::BAD_REQUEST, page(&html! { h1 { "Not here" } p { (objection) } })).into_response()
 }
 
 fn encoded(text: &str) -> String {
@@ -275,45 +263,16 @@ async fn sign_out(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery) 
     let request = Request::parse(&query.unwrap_or_default());
     let back = request.get("post_logout_redirect_uri");
     let mut response = if request.get("client_id") != CLIENT_ID {
-        refused("The client is not known here.")
+        page::rejected("The client is not known here.")
     } else if !issuer.knows(back, settings::SIGNED_OUT) {
-        refused("The client is not at that address: post_logout_redirect_uri is not one of those it has named.")
+        page::rejected("The client is not at that address: post_logout_redirect_uri is not one of those it has named.")
     } else if request.get("state").is_empty() {
         Redirect::to(back).into_response()
     } else {
         Redirect::to(&format!("{back}?state={}", encoded(request.get("state")))).into_response()
     };
-    page_headers(&mut response);
+    page::add_headers(&mut response);
     response
-}
-
-fn people(issuer: &Issuer, query: &str) -> Markup {
-    html! {
-        h1 { "Who are you?" }
-        p { "This is the sign-in of your own machine: it takes no password, and exists nowhere else." }
-        ul {
-            @for (at, person) in issuer.people.iter().enumerate() {
-                li { a href=(format!("{PATH}/authorize?{query}&person={at}")) { (person.title) } " " (person.email) }
-            }
-        }
-        p { a href=(format!("{PATH}/authorize?{query}&person=none")) { "Nobody: cancel" } }
-    }
-}
-
-fn page(content: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                link rel="icon" href="data:,";
-                title { "Sign in · development" }
-            }
-            body { main { (content) } }
-        }
-    }
 }
 
 async fn token(State(issuer): State<Arc<Issuer>>, body: String) -> Response {
