@@ -26,9 +26,6 @@ mod permissions;
 mod pipeline;
 
 mod settings;
-mod settings_keys;
-mod settings_usage;
-mod sign_in;
 mod strange;
 mod template;
 mod usage;

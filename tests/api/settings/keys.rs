@@ -284,7 +284,7 @@ async fn a_form_that_the_gateway_hands_over_in_base64_is_read() {
     let form = browser.get("/settings/keys/new").await;
     let (token, nonce) = (form.field("token"), form.field("nonce"));
     let body = format!("token={token}&nonce={nonce}&name=a%20b+c&scope=jobs%3Aread&scope=jobs%3Awrite&expiry=none");
-    let fixture = include_str!("../../events/settings-form-of-another-site.json");
+    let fixture = include_str!("../../../events/settings-form-of-another-site.json");
     let mut event: serde_json::Value = serde_json::from_str(fixture).unwrap();
     event["rawPath"] = "/settings/keys".into();
     event["requestContext"]["domainName"] = "api.example.com".into();

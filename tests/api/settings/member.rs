@@ -1,0 +1,101 @@
+//! Which e-mail is which member.
+
+use serde_json::{Value, json};
+use shared::{
+    model::{role::Role, value::Email},
+    store::{activity::Actor, member},
+};
+
+use super::refused;
+use crate::desk::{Desk, Page};
+
+#[tokio::test]
+async fn a_stranger_and_an_address_that_has_changed_hands_open_nothing() {
+    let desk = Desk::new().await;
+    let mut stranger = desk.browser();
+    let page = stranger.sign_in(2).await;
+    refused(&page, 403, &stranger);
+    desk.admin().await;
+    desk.liar.forges(|issuer, mut claims| {
+        claims["sub"] = "somebody-else".into();
+        issuer.sign(&claims).unwrap()
+    });
+    let mut heir = desk.browser();
+    let other = heir.sign_in(0).await;
+    refused(&other, 403, &heir);
+    let body = |page: &Page| page.shown(403).to_owned();
+    assert_eq!(body(&page), body(&other), "neither is told more than the other");
+}
+
+#[tokio::test]
+async fn an_e_mail_is_the_same_in_any_case() {
+    let desk = Desk::new().await;
+    desk.liar.forges(|issuer, mut claims| {
+        claims["email"] = claims["email"].as_str().unwrap().to_uppercase().into();
+        issuer.sign(&claims).unwrap()
+    });
+    desk.admin().await;
+}
+
+#[test]
+fn an_e_mail_is_verified_by_who_can_know_it() {
+    use settings::vendor::is_email_verified;
+    let tenant = "https://login.microsoftonline.com/9122040d-6c67-4c5b-b112-36a304b66dad/v2.0";
+    let external = "https://contoso.ciamlogin.com/9122040d-6c67-4c5b-b112-36a304b66dad/v2.0";
+    for yes in [json!(true), json!(1), json!("1"), json!("true"), json!("True")] {
+        assert!(is_email_verified(tenant, None, Some(&yes)) && is_email_verified(external, None, Some(&yes)), "{yes}");
+        // What the standard has comes first, and nobody else is believed.
+        assert!(!is_email_verified(tenant, Some(false), Some(&yes)));
+        for other in [
+            "https://issuer.example",
+            "http://login.microsoftonline.com/x/v2.0",
+            "https://login.microsoftonline.com.evil.example/x/v2.0",
+            "https://login.microsoftonline.com:8443/x/v2.0",
+            "https://evil.example/login.microsoftonline.com",
+            "https://ciamlogin.com.evil.example/",
+        ] {
+            assert!(!is_email_verified(other, None, Some(&yes)), "{other}");
+        }
+    }
+    for no in
+        [json!(false), json!(0), json!(2), json!("0"), json!(""), json!("yes"), Value::Null, json!([true]), json!({})]
+    {
+        assert!(!is_email_verified(tenant, None, Some(&no)), "{no}");
+    }
+    assert!(!is_email_verified(tenant, None, None));
+    assert!(is_email_verified("https://issuer.example", Some(true), None));
+}
+
+#[tokio::test]
+async fn a_letter_that_only_looks_like_one_of_a_members_e_mail_is_another() {
+    let desk = Desk::new().await;
+    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
+    let kate = Email::new(&format!("kate@{org}.example")).unwrap();
+    member::add(db, org, now, &kate, Role::Admin, &Actor::operator()).await.unwrap();
+    let kelvin = kate.as_str().replacen('k', "\u{212a}", 1);
+    assert!(Email::of_member(&kelvin).is_err());
+    desk.liar.forges(move |issuer, mut claims| {
+        claims["email"] = kelvin.clone().into();
+        issuer.sign(&claims).unwrap()
+    });
+    let mut browser = desk.browser();
+    let page = browser.sign_in(0).await;
+    refused(&page, 403, &browser);
+}
+
+#[tokio::test]
+async fn a_member_signs_in_however_the_issuer_writes_the_mailbox() {
+    let desk = Desk::new().await;
+    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
+    let jose = Email::of_member(&format!("jos\u{e9}@bücher.{org}.example")).unwrap();
+    member::add(db, org, now, &jose, Role::Admin, &Actor::operator()).await.unwrap();
+    for way in [format!("JOSE\u{301}@bücher.{org}.example"), format!("jos\u{e9}@xn--bcher-kva.{org}.example")] {
+        desk.liar.forges(move |issuer, mut claims| {
+            claims["email"] = way.clone().into();
+            issuer.sign(&claims).unwrap()
+        });
+        let mut browser = desk.browser();
+        assert_eq!(browser.sign_in(0).await.status, 303);
+        browser.get("/settings/plan").await.shown(200);
+    }
+}

@@ -1,0 +1,20 @@
+//! The settings: one file a page or a subject.
+
+mod issuer;
+mod keys;
+mod member;
+mod pages;
+mod session;
+mod sign_in;
+mod sign_out;
+mod token;
+mod usage;
+
+use crate::desk::{Browser, Page};
+
+/// Nobody was signed in.
+#[track_caller]
+pub fn refused(page: &Page, status: u16, browser: &Browser) {
+    assert_eq!(page.status, status, "{}", page.body);
+    assert!(!browser.cookies.contains_key("__Host-session"), "{:?}", browser.cookies);
+}

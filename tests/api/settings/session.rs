@@ -1,0 +1,79 @@
+//! How long a session lasts, and whose it is.
+
+use shared::{
+    model::{role::Role, secret::Secret, value::Email},
+    store::{activity::Actor, member},
+};
+
+use crate::desk::Desk;
+
+#[tokio::test]
+async fn a_session_ends_half_an_hour_after_its_last_use_and_after_eight_hours() {
+    const MINUTE: i64 = 60_000;
+    let desk = Desk::new().await;
+    let mut browser = desk.admin().await;
+    // Used every 29 minutes, it lasts: 16 times, to 7 hours and 44 minutes.
+    for _ in 0..16 {
+        desk.world.clock.advance(29 * MINUTE);
+        browser.get("/settings/plan").await.shown(200);
+    }
+    desk.world.clock.advance(16 * MINUTE - 1);
+    browser.get("/settings/plan").await.shown(200);
+    desk.world.clock.advance(1);
+    assert_eq!(browser.get("/settings/plan").await.status, 303, "eight hours are over");
+
+    let mut browser = desk.admin().await;
+    desk.world.clock.advance(30 * MINUTE - 1);
+    browser.get("/settings/plan").await.shown(200);
+    desk.world.clock.advance(30 * MINUTE);
+    assert_eq!(browser.get("/settings/plan").await.status, 303);
+    // And a form says that it was not taken.
+    let page = browser.post("/settings/keys", &[("name", "x")]).await;
+    assert!(page.shown(401).contains("Nothing was changed"));
+}
+
+#[tokio::test]
+async fn a_member_who_is_removed_is_signed_out_and_stays_so_when_added_again() {
+    let desk = Desk::new().await;
+    let mut browser = desk.admin().await;
+    let email = Email::new(&desk.admin).unwrap();
+    let (db, org) = (&desk.world.db, &desk.world.org);
+    assert!(member::remove(db, org, desk.world.clock.now(), &email, &Actor::operator()).await.unwrap());
+    assert_eq!(browser.get("/settings/plan").await.status, 303);
+    desk.world.clock.advance(1);
+    member::add(db, org, desk.world.clock.now(), &email, Role::Admin, &Actor::operator()).await.unwrap();
+    assert_eq!(browser.get("/settings/plan").await.status, 303);
+    desk.admin().await;
+}
+
+#[tokio::test]
+async fn a_role_is_asked_with_every_request() {
+    let desk = Desk::new().await;
+    let mut browser = desk.admin().await;
+    let token = browser.token().await;
+    let email = Email::new(&desk.admin).unwrap();
+    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
+    assert!(member::set_role(db, org, now, &email, Role::Member, &Actor::operator()).await.unwrap());
+    browser.get("/settings/plan").await.shown(200);
+    browser.post("/settings/keys", &[("token", &token)]).await.shown(403);
+}
+
+#[tokio::test]
+async fn a_new_sign_in_is_a_new_session_and_ends_the_one_the_browser_had() {
+    let desk = Desk::new().await;
+    // A session id that somebody else has planted becomes nobody's session.
+    let mut browser = desk.browser();
+    let planted = Secret::generate().unwrap().reveal();
+    browser.cookies.insert("__Host-session".to_owned(), planted.clone());
+    browser.sign_in(0).await;
+    assert_ne!(browser.cookies["__Host-session"], planted);
+    let mut planter = desk.browser();
+    planter.cookies.insert("__Host-session".to_owned(), planted);
+    assert_eq!(planter.get("/settings/plan").await.status, 303);
+
+    let mut before = browser.clone();
+    before.get("/settings/plan").await.shown(200);
+    browser.sign_in(1).await;
+    assert_eq!(before.get("/settings/plan").await.status, 303);
+    assert!(browser.get("/settings/plan").await.shown(200).contains(&desk.member));
+}
