@@ -6,9 +6,9 @@ use shared::store::activity::{self, Actor, Subject};
 
 use crate::{
     Settings,
+    error::SettingsError,
     fields::Fields,
-    page::{self, Section, moment, plan_name},
-    page_error::PageError,
+    layout::{self, Section, moment, plan_name},
     path::HOME,
     visitor::Visitor,
 };
@@ -21,7 +21,7 @@ pub(crate) async fn list(
     visitor: Visitor,
     State(Settings { app, .. }): State<Settings>,
     query: Fields,
-) -> Result<Markup, PageError> {
+) -> Result<Markup, SettingsError> {
     let now = app.clock.now();
     let cursor = query.cursor()?;
     let (entries, next) = activity::page(&app.db, visitor.org(), cursor.as_ref(), LIMIT, now).await?;
@@ -53,9 +53,9 @@ pub(crate) async fn list(
                 }
             }
         }
-        (page::pages(Section::Activity.path(), cursor.is_none(), next.as_ref()))
+        (layout::pages(Section::Activity.path(), cursor.is_none(), next.as_ref()))
     };
-    Ok(page::within(&visitor, Section::Activity, "Activity", &content))
+    Ok(layout::within(&visitor, Section::Activity, "Activity", &content))
 }
 
 fn who(actor: &Actor, is_admin: bool) -> Markup {

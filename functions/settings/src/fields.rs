@@ -8,7 +8,7 @@ use axum::{
 use http_body_util::BodyExt;
 use shared::model::page::Cursor;
 
-use crate::page_error::PageError;
+use crate::error::SettingsError;
 
 /// Names and values, in the order they were sent.
 #[derive(Debug)]
@@ -19,13 +19,13 @@ impl Fields {
         Self(form_urlencoded::parse(text).into_owned().collect())
     }
 
-    pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, PageError> {
+    pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, SettingsError> {
         let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let media_type = declared.split(';').next().unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(PageError::Malformed("The form is not URL-encoded."));
+            return Err(SettingsError::Malformed("The form is not URL-encoded."));
         }
-        let body = body.collect().await.map_err(|_| PageError::Malformed("The form can't be read."))?;
+        let body = body.collect().await.map_err(|_| SettingsError::Malformed("The form can't be read."))?;
         Ok(Self::parse(&body.to_bytes()))
     }
 
@@ -35,7 +35,7 @@ impl Fields {
     }
 
     /// Where a list goes on, if the query says so.
-    pub(crate) fn cursor(&self) -> Result<Option<Cursor>, PageError> {
+    pub(crate) fn cursor(&self) -> Result<Option<Cursor>, SettingsError> {
         Some(self.get("cursor")).filter(|cursor| !cursor.is_empty()).map(|cursor| Ok(cursor.parse()?)).transpose()
     }
 
@@ -46,9 +46,9 @@ impl Fields {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Fields {
-    type Rejection = PageError;
+    type Rejection = SettingsError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SettingsError> {
         Ok(Self::parse(parts.uri.query().unwrap_or_default().as_bytes()))
     }
 }

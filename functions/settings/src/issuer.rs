@@ -30,7 +30,7 @@ use shared::{
 use tokio::sync::Mutex;
 
 use crate::{
-    page_error::PageError,
+    error::SettingsError,
     path::{CALLBACK, SIGNED_OUT},
     vendor,
 };
@@ -159,7 +159,12 @@ impl Issuer {
 
     /// Where the browser signs in. `secret` is what the browser keeps meanwhile: state, nonce and verifier are derived from it, so
     /// that nothing of a sign-in that is never finished has to be kept here.
-    pub(crate) async fn sign_in_url(&self, clock: &Clock, origin: &str, secret: &Secret) -> Result<String, PageError> {
+    pub(crate) async fn sign_in_url(
+        &self,
+        clock: &Clock,
+        origin: &str,
+        secret: &Secret,
+    ) -> Result<String, SettingsError> {
         let client = self.client(clock, origin, false).await?;
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier(secret));
         let (state, nonce) = (CsrfToken::new(state(secret)), Nonce::new(secret.derive("nonce")));
@@ -175,17 +180,17 @@ impl Issuer {
         origin: &str,
         secret: &Secret,
         code: String,
-    ) -> Result<SignedIn, PageError> {
+    ) -> Result<SignedIn, SettingsError> {
         // An authorization code has printable characters alone (RFC 6749, appendix A.11). Anything else is nothing to ask about.
         if code.len() > MAX_CODE_BYTES || !code.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-            return Err(PageError::CodeRefused("malformed"));
+            return Err(SettingsError::CodeRefused("malformed"));
         }
         let client = self.client(clock, origin, false).await?;
         let tokens = self.exchanged(&client, clock, secret, code).await?;
         let verified = verify(&client, clock, &tokens, secret);
         // The issuer may have a new key.
         match verified {
-            Err(PageError::UnverifiedToken(_)) => {
+            Err(SettingsError::UnverifiedToken(_)) => {
                 verify(&self.client(clock, origin, true).await?, clock, &tokens, secret)
             }
             verified => verified,
@@ -199,8 +204,8 @@ impl Issuer {
         clock: &Clock,
         secret: &Secret,
         code: String,
-    ) -> Result<Tokens, PageError> {
-        let unavailable = |error: &dyn std::error::Error| PageError::IssuerUnavailable(whole(error).into());
+    ) -> Result<Tokens, SettingsError> {
+        let unavailable = |error: &dyn std::error::Error| SettingsError::IssuerUnavailable(whole(error).into());
         let http = http().map_err(|error| unavailable(&error))?;
         let exchange = client
             .exchange_code(AuthorizationCode::new(code))
@@ -213,12 +218,12 @@ impl Issuer {
         Err(match &error {
             RequestTokenError::ServerResponse(refused) => match refused.error() {
                 // The code: used before, too old, or not one of theirs. Any browser can bring one.
-                CoreErrorResponseType::InvalidGrant => PageError::CodeRefused("invalid_grant"),
-                CoreErrorResponseType::InvalidRequest => PageError::CodeRefused("invalid_request"),
+                CoreErrorResponseType::InvalidGrant => SettingsError::CodeRefused("invalid_grant"),
+                CoreErrorResponseType::InvalidRequest => SettingsError::CodeRefused("invalid_request"),
                 // Any other refusal is of us.
-                error => PageError::IssuerUnavailable(format!("the token endpoint answered {error}").into()),
+                error => SettingsError::IssuerUnavailable(format!("the token endpoint answered {error}").into()),
             },
-            RequestTokenError::Parse(..) => PageError::UnverifiedToken("the tokens can't be read".into()),
+            RequestTokenError::Parse(..) => SettingsError::UnverifiedToken("the tokens can't be read".into()),
             RequestTokenError::Request(HttpClientError::Reqwest(slow)) if slow.is_timeout() => {
                 self.known.lock().await.failure = Some((whole(slow), clock.now()));
                 unavailable(&error)
@@ -228,7 +233,7 @@ impl Issuer {
     }
 
     /// Where the browser ends its session at the issuer, to come back here. `None`: the issuer names no such place.
-    pub(crate) async fn sign_out_url(&self, clock: &Clock, origin: &str) -> Result<Option<String>, PageError> {
+    pub(crate) async fn sign_out_url(&self, clock: &Clock, origin: &str) -> Result<Option<String>, SettingsError> {
         let metadata = self.metadata(clock, false).await?;
         let end_session = metadata.additional_metadata().end_session_endpoint.as_ref().and_then(Value::as_str);
         let authorization = metadata.authorization_endpoint().url();
@@ -238,22 +243,22 @@ impl Issuer {
     }
 
     /// A client of the issuer, as it describes itself. `again`: what is known of it may be out of date.
-    async fn client(&self, clock: &Clock, origin: &str, again: bool) -> Result<Client, PageError> {
+    async fn client(&self, clock: &Clock, origin: &str, again: bool) -> Result<Client, SettingsError> {
         let metadata = self.metadata(clock, again).await?;
         let back = RedirectUrl::new(format!("{origin}{CALLBACK}"))
-            .map_err(|_| PageError::Malformed("The request does not say which host it is for."))?;
+            .map_err(|_| SettingsError::Malformed("The request does not say which host it is for."))?;
         let secret = self.client_secret.clone().map(ClientSecret::new);
         let client = Client::from_provider_metadata(metadata, ClientId::new(self.client_id.clone()), secret);
         Ok(client.set_redirect_uri(back))
     }
 
     /// What the issuer says of itself. `again`: what is known of it may be out of date.
-    async fn metadata(&self, clock: &Clock, again: bool) -> Result<Metadata, PageError> {
+    async fn metadata(&self, clock: &Clock, again: bool) -> Result<Metadata, SettingsError> {
         let mut known = self.known.lock().await;
         let now = clock.now();
         let is_within = |at: Timestamp, limit| (0..limit).contains(&(now.as_millis() - at.as_millis()));
         if let Some((why, _)) = known.failure.as_ref().filter(|(_, at)| is_within(*at, GIVEN_UP_MILLIS)) {
-            return Err(PageError::IssuerUnavailable(format!("not asked again yet: {why}").into()));
+            return Err(SettingsError::IssuerUnavailable(format!("not asked again yet: {why}").into()));
         }
         let limit = if again { ASKED_AGAIN_MILLIS } else { BELIEVED_MILLIS };
         if let Some((metadata, _)) = known.metadata.as_ref().filter(|(_, asked)| is_within(*asked, limit)) {
@@ -267,7 +272,7 @@ impl Issuer {
             failed => {
                 let why = failed.map_or_else(|late| late.to_string(), |error| error.err().unwrap_or_default());
                 known.failure = Some((why.clone(), clock.now()));
-                Err(PageError::IssuerUnavailable(why.into()))
+                Err(SettingsError::IssuerUnavailable(why.into()))
             }
         }
     }
@@ -280,9 +285,9 @@ impl Issuer {
     }
 }
 
-fn verify(client: &Client, clock: &Clock, tokens: &Tokens, secret: &Secret) -> Result<SignedIn, PageError> {
-    let unverified = |error: &dyn std::error::Error| PageError::UnverifiedToken(whole(error).into());
-    let token = tokens.id_token().ok_or_else(|| PageError::UnverifiedToken("no id token".into()))?;
+fn verify(client: &Client, clock: &Clock, tokens: &Tokens, secret: &Secret) -> Result<SignedIn, SettingsError> {
+    let unverified = |error: &dyn std::error::Error| SettingsError::UnverifiedToken(whole(error).into());
+    let token = tokens.id_token().ok_or_else(|| SettingsError::UnverifiedToken("no id token".into()))?;
     let now = DateTime::from_timestamp_millis(clock.now().as_millis()).unwrap_or_default();
     let verifier = client
         .id_token_verifier()
@@ -292,22 +297,22 @@ fn verify(client: &Client, clock: &Clock, tokens: &Tokens, secret: &Secret) -> R
     let claims = token.claims(&verifier, &Nonce::new(secret.derive("nonce"))).map_err(|error| unverified(&error))?;
     // Whom the token was issued to, where the issuer says so (OpenID Connect Core 1.0, section 3.1.3.7). The crate leaves it to us.
     if claims.authorized_party().is_some_and(|party| *party != *client.client_id()) {
-        return Err(PageError::UnverifiedToken("the token was issued to another client".into()));
+        return Err(SettingsError::UnverifiedToken("the token was issued to another client".into()));
     }
     if let Some(told) = claims.access_token_hash() {
         let algorithm = token.signing_alg().map_err(|error| unverified(&error))?;
         let key = token.signing_key(&verifier).map_err(|error| unverified(&error))?;
         let hash = AccessTokenHash::from_token(tokens.access_token(), algorithm, key);
         if hash.map_err(|error| unverified(&error))? != *told {
-            return Err(PageError::UnverifiedToken("the access token is another".into()));
+            return Err(SettingsError::UnverifiedToken("the access token is another".into()));
         }
     }
     // An address that anybody could have typed is nobody's.
     let edov = claims.additional_claims().xms_edov.as_ref();
     if !vendor::is_email_verified(claims.issuer(), claims.email_verified(), edov) {
-        return Err(PageError::NoMember);
+        return Err(SettingsError::NoMember);
     }
-    let email = claims.email().and_then(|email| Email::of_member(email).ok()).ok_or(PageError::NoMember)?;
+    let email = claims.email().and_then(|email| Email::of_member(email).ok()).ok_or(SettingsError::NoMember)?;
     Ok(SignedIn { email, issuer: claims.issuer().to_string(), subject: claims.subject().to_string() })
 }
 

@@ -12,7 +12,7 @@ use shared::{
     store::api_key::{self, KeySummary},
 };
 
-use crate::{Settings, page_error::PageError, visitor::Visitor};
+use crate::{Settings, error::SettingsError, visitor::Visitor};
 
 /// What the path has for a key's id; `None`: it does not have the form of one. That is an error only once it is known who asks.
 #[derive(Debug)]
@@ -20,9 +20,9 @@ pub(crate) struct KeyPath(Option<KeyId>);
 
 impl KeyPath {
     /// The key, if it is one of the organization's.
-    pub(crate) async fn find(&self, app: &App, visitor: &Visitor) -> Result<KeySummary, PageError> {
-        let id = self.0.as_ref().ok_or(PageError::Unknown)?;
-        api_key::find(&app.db, visitor.org(), id).await?.ok_or(PageError::Unknown)
+    pub(crate) async fn find(&self, app: &App, visitor: &Visitor) -> Result<KeySummary, SettingsError> {
+        let id = self.0.as_ref().ok_or(SettingsError::Unknown)?;
+        api_key::find(&app.db, visitor.org(), id).await?.ok_or(SettingsError::Unknown)
     }
 }
 

@@ -12,9 +12,9 @@ use shared::{
 
 use crate::{
     Settings,
+    error::SettingsError,
     fields::Fields,
-    page::{self, Section, display_form, moment},
-    page_error::PageError,
+    layout::{self, Section, display_form, moment},
     path::HOME,
     visitor::Visitor,
 };
@@ -27,7 +27,7 @@ pub(crate) async fn list(
     visitor: Visitor,
     State(Settings { app, .. }): State<Settings>,
     query: Fields,
-) -> Result<Markup, PageError> {
+) -> Result<Markup, SettingsError> {
     let now = app.clock.now();
     let cursor = query.cursor()?;
     let organization = &visitor.organization;
@@ -42,16 +42,16 @@ pub(crate) async fn list(
         @if let Some(key) = revoked {
             p class="notice" role="status" { "The key “" (key.name) "” is revoked. It is refused from now on." }
         }
-        (page::no_api_access(organization.plan))
+        (layout::no_api_access(organization.plan))
         (room(&visitor, organization))
         @if keys.is_empty() && cursor.is_none() {
             (no_keys(&visitor, organization))
         } @else {
             (cards(&visitor, &keys, now))
         }
-        (page::pages(HOME, cursor.is_none(), next.as_ref()))
+        (layout::pages(HOME, cursor.is_none(), next.as_ref()))
     };
-    Ok(page::within(&visitor, Section::Keys, "API keys", &content))
+    Ok(layout::within(&visitor, Section::Keys, "API keys", &content))
 }
 
 /// How many keys can still be created; `None`: any number.
@@ -62,7 +62,7 @@ pub(crate) fn left(organization: &Organization) -> Option<u64> {
 /// How many keys the plan allows, how many are left, and the way to a new one.
 fn room(visitor: &Visitor, organization: &Organization) -> Markup {
     let plan = organization.plan;
-    let used = page::thousands(organization.keys);
+    let used = layout::thousands(organization.keys);
     let told = match (plan.keys(), left(organization)) {
         (Allowance::Limited(limit), _) if organization.keys > limit => {
             format!("{used} used, where the plan allows {limit}. They all stay, but no other can be created.")
@@ -73,7 +73,7 @@ fn room(visitor: &Visitor, organization: &Organization) -> Markup {
     let has_room = left(organization) != Some(0);
     html! {
         @if plan.has_api_access() {
-            p { "Keys on the " a href=(Section::Plan.path()) { (page::plan_name(plan)) " plan" } ": " (told) }
+            p { "Keys on the " a href=(Section::Plan.path()) { (layout::plan_name(plan)) " plan" } ": " (told) }
             @if visitor.is_admin() && has_room { p { a class="button" href="/settings/keys/new" { "New key" } } }
             @if visitor.is_admin() && !has_room {
                 p { "To create another, revoke one, or look at the " a href=(Section::Plan.path()) { "plans" } ". Rotating needs no room." }
@@ -153,7 +153,7 @@ pub(crate) fn used_since(uses: u64) -> String {
     match uses {
         0 => "has not been used since".to_owned(),
         1 => "was used once since".to_owned(),
-        uses => format!("was used {} times since", page::thousands(uses)),
+        uses => format!("was used {} times since", layout::thousands(uses)),
     }
 }
 

@@ -5,14 +5,14 @@
 //! an `Origin` that is ours and a token of the session.
 
 mod activity;
-mod error_page;
+mod error;
+mod error_view;
 mod fields;
 mod issuer;
 mod key_path;
 mod keys;
+mod layout;
 mod new_key;
-mod page;
-mod page_error;
 mod path;
 mod plan;
 mod revoke;
@@ -36,9 +36,9 @@ use shared::{
     http::{app::App, serve::Api},
 };
 
+use error::SettingsError;
 pub use issuer::Issuer;
-use page::Section;
-use page_error::PageError;
+use layout::Section;
 use path::HOME;
 pub use path::{CALLBACK, SIGNED_OUT};
 
@@ -52,7 +52,7 @@ struct Settings {
 /// What this function serves.
 #[must_use]
 pub fn api(app: App, issuer: impl Into<Arc<Issuer>>) -> Api {
-    Api::pages(router(Settings { app, issuer: issuer.into() }), |error| error_page::of(PageError::Failed(error)))
+    Api::pages(router(Settings { app, issuer: issuer.into() }), |error| error_view::of(SettingsError::Failed(error)))
 }
 
 fn router(settings: Settings) -> Router {
@@ -70,9 +70,9 @@ fn router(settings: Settings) -> Router {
         .route(Section::Usage.path(), get(usage::show))
         .route(Section::Activity.path(), get(activity::list))
         .route(Section::Plan.path(), get(plan::show))
-        .route("/settings/assets/{name}", get(page::asset))
-        .route("/settings/{*rest}", get(async || PageError::Unknown))
-        .method_not_allowed_fallback(async || PageError::MethodNotAllowed)
+        .route("/settings/assets/{name}", get(layout::asset))
+        .route("/settings/{*rest}", get(async || SettingsError::Unknown))
+        .method_not_allowed_fallback(async || SettingsError::MethodNotAllowed)
         .layer(middleware::from_fn(protect))
         .with_state(settings)
 }
@@ -80,8 +80,8 @@ fn router(settings: Settings) -> Router {
 /// Shows an error as a page, and adds what the browser must mind to every response.
 async fn protect(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    if let Some(error) = PageError::take_from(&mut response) {
-        response = error_page::of(error);
+    if let Some(error) = SettingsError::take_from(&mut response) {
+        response = error_view::of(error);
     }
     html::protect(response.headers_mut(), Forms::Home);
     response

@@ -22,10 +22,10 @@ use shared::{
 
 use crate::{
     Settings,
+    error::{Code, SettingsError},
     fields::Fields,
     keys::left,
-    page::{self, Section, display_form, plan_name},
-    page_error::{Code, PageError},
+    layout::{self, Section, display_form, plan_name},
     path::HOME,
     visitor::{Admin, AdminPosted, Visitor},
 };
@@ -97,7 +97,7 @@ impl Draft {
 }
 
 /// `GET /settings/keys/new`
-pub(crate) async fn new(Admin(visitor): Admin, query: Fields) -> Result<Response, PageError> {
+pub(crate) async fn new(Admin(visitor): Admin, query: Fields) -> Result<Response, SettingsError> {
     if left(&visitor.organization) == Some(0) {
         return Ok(not_created(&visitor, None));
     }
@@ -129,7 +129,7 @@ fn form(visitor: &Visitor, draft: &Draft, wrong: &[(&str, String)]) -> Markup {
             }
         }
         form class="fields" method="post" action=(HOME) {
-            (page::token(visitor))
+            (layout::token(visitor))
             input type="hidden" name="nonce" value=(draft.nonce);
             div class="field" {
                 label for="name" { "Name" }
@@ -157,7 +157,7 @@ fn form(visitor: &Visitor, draft: &Draft, wrong: &[(&str, String)]) -> Markup {
             fieldset aria-describedby=[told("expiry")] {
                 legend { "Expires" }
                 @for (i, (value, title, _)) in EXPIRIES.iter().enumerate() {
-                    (page::radio("expiry", value, title, i == 0, draft.expiry == *value))
+                    (layout::radio("expiry", value, title, i == 0, draft.expiry == *value))
                 }
                 (problem_text("expiry"))
             }
@@ -165,17 +165,17 @@ fn form(visitor: &Visitor, draft: &Draft, wrong: &[(&str, String)]) -> Markup {
         }
     };
     let title = if wrong.is_empty() { "New key" } else { "Error: New key" };
-    page::within(visitor, Section::Keys, title, &content)
+    layout::within(visitor, Section::Keys, title, &content)
 }
 
 /// `POST /settings/keys`
 pub(crate) async fn create(
     State(Settings { app, .. }): State<Settings>,
     AdminPosted { visitor, fields }: AdminPosted,
-) -> Result<Response, PageError> {
+) -> Result<Response, SettingsError> {
     let now = app.clock.now();
     let draft = Draft::read(&fields);
-    let id = draft.key_id(&visitor).ok_or(PageError::Forged)?;
+    let id = draft.key_id(&visitor).ok_or(SettingsError::Forged)?;
     let new = match draft.check(&fields, now) {
         Ok(new) => new,
         Err(wrong) => {
@@ -225,7 +225,7 @@ pub(crate) fn secret(visitor: &Visitor, what: &Markup, key: &ApiKey, scopes: &[S
         pre data-what="the command" { code class="language-shell" { (curl) } }
         p { a class="button" href=(HOME) { "Done" } }
     };
-    page::within(visitor, Section::Keys, "Save this key now", &content)
+    layout::within(visitor, Section::Keys, "Save this key now", &content)
 }
 
 /// Why no key is created: the form has created one `before`, or there is no room.
@@ -243,7 +243,7 @@ fn not_created(visitor: &Visitor, before: Option<&KeySummary>) -> Response {
             p { "The " (plan_name(plan)) " plan allows no more keys than there are. Revoke one, or look at the " a href=(Section::Plan.path()) { "plans" } "." }
         } @else {
             h1 { "No API access" }
-            (page::no_api_access(plan))
+            (layout::no_api_access(plan))
         }
         p { a class="button" href=(HOME) { "To the API keys" } }
     };
@@ -252,5 +252,5 @@ fn not_created(visitor: &Visitor, before: Option<&KeySummary>) -> Response {
         None if plan.has_api_access() => Code::PlanLimit,
         None => Code::NoApiAccess,
     };
-    code.on((StatusCode::CONFLICT, page::within(visitor, Section::Keys, "No key was created", &content)))
+    code.on((StatusCode::CONFLICT, layout::within(visitor, Section::Keys, "No key was created", &content)))
 }

@@ -7,7 +7,7 @@ use shared::model::{
 };
 
 use crate::{
-    page::{self, Section, plan_name, thousands},
+    layout::{self, Section, plan_name, thousands},
     visitor::Visitor,
 };
 
@@ -24,7 +24,7 @@ pub(crate) async fn show(visitor: Visitor) -> Markup {
     let content = html! {
         h1 { "Plan" }
         p { (organization.name) " is on the " strong { (plan_name(organization.plan)) } " plan." }
-        (page::no_api_access(organization.plan))
+        (layout::no_api_access(organization.plan))
         div class="scroll" role="region" aria-label="Plans" {
             table {
                 thead { tr {
@@ -53,5 +53,5 @@ pub(crate) async fn show(visitor: Visitor) -> Markup {
         }
         p { "Changing the plan is done by whoever runs this service: ask them." }
     };
-    page::within(&visitor, Section::Plan, "Plan", &content)
+    layout::within(&visitor, Section::Plan, "Plan", &content)
 }

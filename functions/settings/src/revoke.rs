@@ -9,10 +9,10 @@ use shared::store::api_key;
 
 use crate::{
     Settings,
+    error::SettingsError,
     key_path::KeyPath,
     keys::{facts, state},
-    page::{self, Section},
-    page_error::PageError,
+    layout::{self, Section},
     path::HOME,
     visitor::{Admin, AdminPosted},
 };
@@ -22,7 +22,7 @@ pub(crate) async fn ask(
     Admin(visitor): Admin,
     State(Settings { app, .. }): State<Settings>,
     path: KeyPath,
-) -> Result<Response, PageError> {
+) -> Result<Response, SettingsError> {
     let key = path.find(&app, &visitor).await?;
     if key.revoked_at.is_some() {
         return Ok(Redirect::to(&format!("{HOME}?revoked={}", key.id)).into_response());
@@ -34,13 +34,13 @@ pub(crate) async fn ask(
         p { (state(&key, now)) }
         (facts(&key, now))
         form class="fields" method="post" action=(format!("{HOME}/{}/revoke", key.id)) {
-            (page::token(&visitor))
+            (layout::token(&visitor))
             p class="actions" {
                 button type="submit" class="button danger" { "Revoke this key" } " " a href=(HOME) { "Keep it" }
             }
         }
     };
-    Ok(page::within(&visitor, Section::Keys, "Revoke a key", &content).into_response())
+    Ok(layout::within(&visitor, Section::Keys, "Revoke a key", &content).into_response())
 }
 
 /// `POST /settings/keys/{id}/revoke`
@@ -48,7 +48,7 @@ pub(crate) async fn revoke(
     path: KeyPath,
     State(Settings { app, .. }): State<Settings>,
     AdminPosted { visitor, .. }: AdminPosted,
-) -> Result<Redirect, PageError> {
+) -> Result<Redirect, SettingsError> {
     let key = path.find(&app, &visitor).await?;
     // Revoked twice, it is revoked.
     api_key::revoke(&app.db, visitor.org(), &key.id, app.clock.now(), &visitor.actor()).await?;

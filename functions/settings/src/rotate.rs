@@ -15,12 +15,12 @@ use shared::{
 
 use crate::{
     Settings,
+    error::{Code, SettingsError},
     fields::Fields,
     key_path::KeyPath,
     keys::{facts, state, used_since},
+    layout::{self, Section, moment},
     new_key::{EXPIRIES, secret},
-    page::{self, Section, moment},
-    page_error::{Code, PageError},
     path::HOME,
     visitor::{Admin, AdminPosted, Visitor},
 };
@@ -45,7 +45,7 @@ pub(crate) async fn ask(
     Admin(visitor): Admin,
     State(Settings { app, .. }): State<Settings>,
     path: KeyPath,
-) -> Result<Response, PageError> {
+) -> Result<Response, SettingsError> {
     let key = path.find(&app, &visitor).await?;
     let now = app.clock.now();
     if !key.state(now).is_served() {
@@ -67,25 +67,25 @@ fn form(visitor: &Visitor, key: &KeySummary, now: Timestamp) -> Markup {
             }
         }
         form class="fields" method="post" action=(path(key)) {
-            (page::token(visitor))
+            (layout::token(visitor))
             input type="hidden" name="seen" value=(key.rotations);
             fieldset {
                 legend { "How long …" (key.last_four) " stays valid" }
-                @for (value, title, _) in OVERLAPS { (page::radio("overlap", value, title, value == "none", value == "24h")) }
+                @for (value, title, _) in OVERLAPS { (layout::radio("overlap", value, title, value == "none", value == "24h")) }
                 @if key.expires_at.is_some() { p class="presets" { "But no longer than the key would have been." } }
             }
             fieldset {
                 legend { "The key expires" }
-                (page::radio("expiry", SAME_EXPIRY, if key.expires_at.is_some() { "When it does so far" } else { "Never, as so far" }, true, true))
+                (layout::radio("expiry", SAME_EXPIRY, if key.expires_at.is_some() { "When it does so far" } else { "Never, as so far" }, true, true))
                 @for (value, title, _) in EXPIRIES.iter().filter(|(.., after)| after.is_some() || key.expires_at.is_some()) {
-                    (page::radio("expiry", value, title, false, false))
+                    (layout::radio("expiry", value, title, false, false))
                 }
             }
             p { "While there are two secrets, both count on one burst and one month." }
             p class="actions" { button type="submit" class="button" { "Rotate" } " " a href=(HOME) { "Cancel" } }
         }
     };
-    page::within(visitor, Section::Keys, "Rotate a key", &content)
+    layout::within(visitor, Section::Keys, "Rotate a key", &content)
 }
 
 /// `POST /settings/keys/{id}/rotate`
@@ -93,7 +93,7 @@ pub(crate) async fn rotate(
     path: KeyPath,
     State(Settings { app, .. }): State<Settings>,
     AdminPosted { visitor, fields }: AdminPosted,
-) -> Result<Response, PageError> {
+) -> Result<Response, SettingsError> {
     let before = path.find(&app, &visitor).await?;
     let now = app.clock.now();
     if !before.state(now).is_served() {
@@ -114,20 +114,20 @@ pub(crate) async fn rotate(
             Ok(secret(&visitor, &what, &key, &before.scopes).into_response())
         }
         Rotated::Overtaken => Ok(overtaken(&visitor, &before)),
-        Rotated::Unknown => Err(PageError::Unknown),
+        Rotated::Unknown => Err(SettingsError::Unknown),
     }
 }
 
 /// What the form asks for.
-fn chosen(fields: &Fields, now: Timestamp) -> Result<Rotation, PageError> {
-    let seen = fields.get("seen").parse().map_err(|_| PageError::Forged)?;
+fn chosen(fields: &Fields, now: Timestamp) -> Result<Rotation, SettingsError> {
+    let seen = fields.get("seen").parse().map_err(|_| SettingsError::Forged)?;
     let overlap = OVERLAPS.iter().find(|(value, ..)| *value == fields.get("overlap"));
-    let (.., overlap) = overlap.ok_or(PageError::Malformed("Choose how long the old secret stays valid."))?;
+    let (.., overlap) = overlap.ok_or(SettingsError::Malformed("Choose how long the old secret stays valid."))?;
     let expires_at = match fields.get("expiry") {
         SAME_EXPIRY => None,
         expiry => {
             let expiry = EXPIRIES.iter().find(|(value, ..)| *value == expiry);
-            let (.., after) = expiry.ok_or(PageError::Malformed("Choose when the key expires."))?;
+            let (.., after) = expiry.ok_or(SettingsError::Malformed("Choose when the key expires."))?;
             Some(after.map(|after| now.plus(after)))
         }
     };
@@ -145,7 +145,7 @@ fn not_served(visitor: &Visitor, key: &KeySummary, now: Timestamp) -> Response {
         }
         p { a class="button" href=(HOME) { "To the API keys" } }
     };
-    Code::NotServed.on((StatusCode::CONFLICT, page::within(visitor, Section::Keys, "Not rotated", &content)))
+    Code::NotServed.on((StatusCode::CONFLICT, layout::within(visitor, Section::Keys, "Not rotated", &content)))
 }
 
 fn overtaken(visitor: &Visitor, key: &KeySummary) -> Response {
@@ -154,5 +154,5 @@ fn overtaken(visitor: &Visitor, key: &KeySummary) -> Response {
         p { "Nothing was changed by this: somebody, or this form sent twice, was quicker. Look at the key before you rotate it again." }
         p { a class="button" href=(path(key)) { "Look again" } }
     };
-    Code::Overtaken.on((StatusCode::CONFLICT, page::within(visitor, Section::Keys, "Not rotated", &content)))
+    Code::Overtaken.on((StatusCode::CONFLICT, layout::within(visitor, Section::Keys, "Not rotated", &content)))
 }

@@ -18,10 +18,10 @@ use shared::{
 
 use crate::{
     Settings,
+    error::SettingsError,
     fields::Fields,
     issuer::{self, SignedIn},
-    page,
-    page_error::PageError,
+    layout,
     path::{HOME, SIGN_IN, SIGNED_OUT, is_ours},
     visitor::{Leaving, SESSION_COOKIE, Visitor, address, cookie, is_same, origin, session_id, set_cookie},
 };
@@ -60,11 +60,11 @@ pub(crate) async fn start(
     State(settings): State<Settings>,
     query: Fields,
     parts: Parts,
-) -> Result<impl IntoResponse, PageError> {
+) -> Result<impl IntoResponse, SettingsError> {
     let back = match query.get("return") {
         "" => HOME,
         path if is_ours(path) => path,
-        _ => return Err(PageError::Malformed("After signing in, only a page of these settings can be shown.")),
+        _ => return Err(SettingsError::Malformed("After signing in, only a page of these settings can be shown.")),
     };
     let secret = Secret::generate()?;
     let url = settings.issuer.sign_in_url(&settings.app.clock, &origin(&parts)?, &secret).await?;
@@ -77,26 +77,28 @@ pub(crate) async fn callback(
     State(settings): State<Settings>,
     query: Fields,
     parts: Parts,
-) -> Result<impl IntoResponse, PageError> {
+) -> Result<impl IntoResponse, SettingsError> {
     let kept = cookie(&parts.headers, SIGN_IN_COOKIE).unwrap_or_default();
-    let (secret, back) = kept.split_once('.').ok_or(PageError::SignInOver)?;
-    let secret = Secret::parse(secret).ok_or(PageError::SignInOver)?;
+    let (secret, back) = kept.split_once('.').ok_or(SettingsError::SignInOver)?;
+    let secret = Secret::parse(secret).ok_or(SettingsError::SignInOver)?;
     if !is_same(query.get("state"), &issuer::state(&secret)) || !is_ours(back) {
-        return Err(PageError::SignInOver);
+        return Err(SettingsError::SignInOver);
     }
     match (query.get("error"), query.get("code")) {
-        ("access_denied", _) => return Err(PageError::SignInCancelled),
-        ("", "") => return Err(PageError::SignInFailed("no_code")),
+        ("access_denied", _) => return Err(SettingsError::SignInCancelled),
+        ("", "") => return Err(SettingsError::SignInFailed("no_code")),
         ("", _) => {}
         (error, _) => {
-            return Err(PageError::SignInFailed(ERRORS.into_iter().find(|known| *known == error).unwrap_or("unknown")));
+            return Err(SettingsError::SignInFailed(
+                ERRORS.into_iter().find(|known| *known == error).unwrap_or("unknown"),
+            ));
         }
     }
     let (db, clock) = (&settings.app.db, &settings.app.clock);
     let code = query.get("code").to_owned();
     let SignedIn { email, issuer, subject } = settings.issuer.signed_in(clock, &origin(&parts)?, &secret, code).await?;
     let identity = Identity { issuer: &issuer, subject: &subject };
-    let member = member::sign_in(db, &email, identity, clock.now()).await?.ok_or(PageError::NoMember)?;
+    let member = member::sign_in(db, &email, identity, clock.now()).await?.ok_or(SettingsError::NoMember)?;
 
     if let Some(before) = session_id(&parts.headers) {
         session::end(db, &before, clock.now()).await?;
@@ -114,7 +116,10 @@ pub(crate) async fn callback(
 }
 
 /// `POST /settings/sign-out`
-pub(crate) async fn end(State(settings): State<Settings>, leaving: Leaving) -> Result<impl IntoResponse, PageError> {
+pub(crate) async fn end(
+    State(settings): State<Settings>,
+    leaving: Leaving,
+) -> Result<impl IntoResponse, SettingsError> {
     let Leaving { session, address } = leaving;
     let ended = session::sign_out(&settings.app.db, &session, settings.app.clock.now(), address).await?;
     if let Some(member) = ended {
@@ -131,7 +136,7 @@ pub(crate) async fn end(State(settings): State<Settings>, leaving: Leaving) -> R
 /// `GET /settings/signed-out`: shown only to people who are signed out. Who has just signed out is led on to the issuer, once, to sign
 /// out there too, and comes back here. A page leads there, because `form-action 'self'` lets no form be answered by a redirect to
 /// another host. Whatever is the matter with the issuer, the person is signed out here and told so.
-pub(crate) async fn ended(State(settings): State<Settings>, parts: Parts) -> Result<Response, PageError> {
+pub(crate) async fn ended(State(settings): State<Settings>, parts: Parts) -> Result<Response, SettingsError> {
     if Visitor::of(&parts, &settings).await?.is_some() {
         return Ok(Redirect::to(HOME).into_response());
     }
@@ -153,7 +158,7 @@ fn leads_on(url: &str) -> Markup {
         p { "Your session here is over. Next, the sign-in service ends the one that you have there." }
         p { a class="button" href=(url) { "Sign out there" } }
     };
-    page::leading_to(url, "Signing you out", &content)
+    layout::leading_to(url, "Signing you out", &content)
 }
 
 /// `still_known`: the issuer may still know the person.
@@ -166,5 +171,5 @@ fn signed_out(still_known: bool) -> Markup {
         }
         p { a class="button" href=(SIGN_IN) { "Sign in again" } }
     };
-    page::alone("You are signed out", &content)
+    layout::alone("You are signed out", &content)
 }

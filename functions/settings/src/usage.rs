@@ -16,9 +16,9 @@ use shared::{
 
 use crate::{
     Settings,
+    error::SettingsError,
     fields::Fields,
-    page::{self, Section, display_form, moment, thousands},
-    page_error::PageError,
+    layout::{self, Section, display_form, moment, thousands},
     path::HOME,
     visitor::Visitor,
 };
@@ -31,7 +31,7 @@ pub(crate) async fn show(
     visitor: Visitor,
     State(Settings { app, .. }): State<Settings>,
     query: Fields,
-) -> Result<Markup, PageError> {
+) -> Result<Markup, SettingsError> {
     let now = app.clock.now();
     let cursor = query.cursor()?;
     let (keys, next) = api_key::page(&app.db, visitor.org(), cursor.as_ref(), LIMIT).await?;
@@ -42,19 +42,19 @@ pub(crate) async fn show(
     let content = html! {
         h1 { "Usage" }
         p { "Requests by key and day (UTC), for the last 30 days." }
-        (page::no_api_access(visitor.organization.plan))
+        (layout::no_api_access(visitor.organization.plan))
         (month(&visitor.organization, now))
         @if charts.is_empty() {
             div class="empty" { h2 { "No keys, so no usage" } p { "Begin with a " a href=(HOME) { "key" } "." } }
         }
         @for chart in charts { (chart) }
-        (page::pages(Section::Usage.path(), cursor.is_none(), next.as_ref()))
+        (layout::pages(Section::Usage.path(), cursor.is_none(), next.as_ref()))
         p class="quiet" {
             "A request counts for its day when it had room in the key's minute. Refusals appear with the key's next request, and "
             "some may be missing."
         }
     };
-    Ok(page::within(&visitor, Section::Usage, "Usage", &content))
+    Ok(layout::within(&visitor, Section::Usage, "Usage", &content))
 }
 
 fn month(organization: &Organization, now: Timestamp) -> Markup {
@@ -77,7 +77,7 @@ fn month(organization: &Organization, now: Timestamp) -> Markup {
     }
 }
 
-async fn chart(app: &App, key: &KeySummary, now: Timestamp) -> Result<Markup, PageError> {
+async fn chart(app: &App, key: &KeySummary, now: Timestamp) -> Result<Markup, SettingsError> {
     let days = usage::history(&app.db, key, now).await?;
     let total: u64 = days.iter().map(|day| day.requests).sum();
     let state = key.state(now).as_str();

@@ -21,7 +21,7 @@ use shared::{
     },
 };
 
-use crate::{Settings, fields::Fields, page_error::PageError, path::is_ours};
+use crate::{Settings, error::SettingsError, fields::Fields, path::is_ours};
 
 /// `__Host-`: a browser takes and sends it over HTTPS (or loopback) alone, to this host alone, for every path.
 pub(crate) const SESSION_COOKIE: &str = "__Host-session";
@@ -53,10 +53,10 @@ pub(crate) fn session_id(headers: &HeaderMap) -> Option<Secret> {
 }
 
 /// Where the browser reached us: `https://api.example.com`.
-pub(crate) fn origin(parts: &Parts) -> Result<String, PageError> {
+pub(crate) fn origin(parts: &Parts) -> Result<String, SettingsError> {
     let origin = parts.extensions.get::<Origin>().map(ToString::to_string).unwrap_or_default();
     if origin.is_empty() {
-        Err(PageError::Malformed("The request does not say which host it is for."))
+        Err(SettingsError::Malformed("The request does not say which host it is for."))
     } else {
         Ok(origin)
     }
@@ -98,7 +98,7 @@ impl Visitor {
     }
 
     /// Whose session the request's cookie names; `None`: nobody's.
-    pub(crate) async fn of(parts: &Parts, Settings { app, .. }: &Settings) -> Result<Option<Self>, PageError> {
+    pub(crate) async fn of(parts: &Parts, Settings { app, .. }: &Settings) -> Result<Option<Self>, SettingsError> {
         let origin = origin(parts)?;
         let now = app.clock.now();
         let Some(session) = session_id(&parts.headers) else { return Ok(None) };
@@ -110,18 +110,18 @@ impl Visitor {
 }
 
 impl FromRequestParts<Settings> for Visitor {
-    type Rejection = PageError;
+    type Rejection = SettingsError;
 
-    async fn from_request_parts(parts: &mut Parts, settings: &Settings) -> Result<Self, PageError> {
+    async fn from_request_parts(parts: &mut Parts, settings: &Settings) -> Result<Self, SettingsError> {
         let visitor = Self::of(parts, settings).await?;
         visitor.ok_or_else(|| {
             let path = parts.uri.path();
             match parts.method {
                 // What was about to be posted can't be gone on with after a sign-in.
-                Method::POST => PageError::SignedOut,
-                _ if is_ours(path) => PageError::SignInFirst(path.to_owned()),
+                Method::POST => SettingsError::SignedOut,
+                _ if is_ours(path) => SettingsError::SignInFirst(path.to_owned()),
                 // It is no page, and after a sign-in it would be none either.
-                _ => PageError::Unknown,
+                _ => SettingsError::Unknown,
             }
         })
     }
@@ -132,11 +132,11 @@ impl FromRequestParts<Settings> for Visitor {
 pub(crate) struct Admin(pub(crate) Visitor);
 
 impl FromRequestParts<Settings> for Admin {
-    type Rejection = PageError;
+    type Rejection = SettingsError;
 
-    async fn from_request_parts(parts: &mut Parts, settings: &Settings) -> Result<Self, PageError> {
+    async fn from_request_parts(parts: &mut Parts, settings: &Settings) -> Result<Self, SettingsError> {
         let visitor: Visitor = parts.extract_with_state(settings).await?;
-        if visitor.is_admin() { Ok(Self(visitor)) } else { Err(PageError::NotAdmin) }
+        if visitor.is_admin() { Ok(Self(visitor)) } else { Err(SettingsError::NotAdmin) }
     }
 }
 
@@ -148,15 +148,15 @@ pub(crate) struct Posted {
 }
 
 impl FromRequest<Settings> for Posted {
-    type Rejection = PageError;
+    type Rejection = SettingsError;
 
-    async fn from_request(request: Request, settings: &Settings) -> Result<Self, PageError> {
+    async fn from_request(request: Request, settings: &Settings) -> Result<Self, SettingsError> {
         let (mut parts, body) = request.into_parts();
         check_sender(&parts)?;
         let visitor: Visitor = parts.extract_with_state(settings).await?;
         let fields = Fields::read(&parts.headers, body).await?;
         if !is_same(fields.get("token"), &form_token(&visitor.session)) {
-            return Err(PageError::Forged);
+            return Err(SettingsError::Forged);
         }
         Ok(Self { visitor, fields })
     }
@@ -170,24 +170,24 @@ pub(crate) struct Leaving {
 }
 
 impl FromRequest<Settings> for Leaving {
-    type Rejection = PageError;
+    type Rejection = SettingsError;
 
-    async fn from_request(request: Request, _: &Settings) -> Result<Self, PageError> {
+    async fn from_request(request: Request, _: &Settings) -> Result<Self, SettingsError> {
         let (parts, body) = request.into_parts();
         check_sender(&parts)?;
-        let session = session_id(&parts.headers).ok_or(PageError::SignedOut)?;
+        let session = session_id(&parts.headers).ok_or(SettingsError::SignedOut)?;
         let fields = Fields::read(&parts.headers, body).await?;
         if !is_same(fields.get("token"), &form_token(&session)) {
-            return Err(PageError::Forged);
+            return Err(SettingsError::Forged);
         }
         Ok(Self { session, address: address(&parts) })
     }
 }
 
 /// Browsers name the site that a POST is from. A request that does not is not from a browser.
-fn check_sender(parts: &Parts) -> Result<(), PageError> {
+fn check_sender(parts: &Parts) -> Result<(), SettingsError> {
     let from = parts.headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
-    if from == Some(origin(parts)?.as_bytes()) { Ok(()) } else { Err(PageError::Forged) }
+    if from == Some(origin(parts)?.as_bytes()) { Ok(()) } else { Err(SettingsError::Forged) }
 }
 
 /// What a form must have, so that it is one of this session.
@@ -203,11 +203,11 @@ pub(crate) struct AdminPosted {
 }
 
 impl FromRequest<Settings> for AdminPosted {
-    type Rejection = PageError;
+    type Rejection = SettingsError;
 
-    async fn from_request(request: Request, settings: &Settings) -> Result<Self, PageError> {
+    async fn from_request(request: Request, settings: &Settings) -> Result<Self, SettingsError> {
         let Posted { visitor, fields } = Posted::from_request(request, settings).await?;
-        if visitor.is_admin() { Ok(Self { visitor, fields }) } else { Err(PageError::NotAdmin) }
+        if visitor.is_admin() { Ok(Self { visitor, fields }) } else { Err(SettingsError::NotAdmin) }
     }
 }
 

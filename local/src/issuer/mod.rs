@@ -2,7 +2,7 @@
 //! which listens on loopback alone. What it says is signed, single and short-lived all the same, so that the code that signs people
 //! in is the code that runs on AWS.
 
-mod page;
+mod view;
 
 use std::{
     collections::HashMap,
@@ -232,7 +232,7 @@ async fn authorize(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery)
     let query = query.unwrap_or_default();
     let request = Request::parse(&query);
     let mut response = if let Some(objection) = issuer.objection(&request) {
-        page::rejected(objection)
+        view::rejected(objection)
     } else {
         let back = |answer: &str| {
             Redirect::to(&format!("{}?{answer}&state={}", request.get("redirect_uri"), encoded(request.get("state"))))
@@ -246,11 +246,11 @@ async fn authorize(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery)
             None if request.get("person") == "none" => back("error=access_denied").into_response(),
             None => {
                 let people = issuer.people.iter().map(|person| (person.title.as_str(), person.email.as_str()));
-                page::page(&page::people(people, &format!("{PATH}/authorize?{query}"))).into_response()
+                view::page(&view::people(people, &format!("{PATH}/authorize?{query}"))).into_response()
             }
         }
     };
-    page::add_headers(&mut response);
+    view::add_headers(&mut response);
     response
 }
 
@@ -263,15 +263,15 @@ async fn sign_out(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery) 
     let request = Request::parse(&query.unwrap_or_default());
     let back = request.get("post_logout_redirect_uri");
     let mut response = if request.get("client_id") != CLIENT_ID {
-        page::rejected("The client is not known here.")
+        view::rejected("The client is not known here.")
     } else if !issuer.knows(back, settings::SIGNED_OUT) {
-        page::rejected("The client is not at that address: post_logout_redirect_uri is not one of those it has named.")
+        view::rejected("The client is not at that address: post_logout_redirect_uri is not one of those it has named.")
     } else if request.get("state").is_empty() {
         Redirect::to(back).into_response()
     } else {
         Redirect::to(&format!("{back}?state={}", encoded(request.get("state")))).into_response()
     };
-    page::add_headers(&mut response);
+    view::add_headers(&mut response);
     response
 }
 

@@ -1,4 +1,4 @@
-//! Why a page is not shown or a change not made. It knows no page: [`error_page`](crate::error_page) shows it.
+//! Why a page is not shown or a change not made. It knows no page: [`error_view`](crate::error_view) shows it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use shared::{
 
 /// Why not.
 #[derive(Debug)]
-pub(crate) enum PageError {
+pub(crate) enum SettingsError {
     /// Nobody is signed in; the page that was asked for comes after the sign-in.
     SignInFirst(String),
     /// Nobody is signed in any more, and a form was posted.
@@ -114,7 +114,7 @@ impl Code {
     }
 }
 
-impl PageError {
+impl SettingsError {
     pub(crate) const fn code(&self) -> Code {
         match self {
             Self::SignInFirst(_) => Code::NotSignedIn,
@@ -171,7 +171,7 @@ impl PageError {
 }
 
 /// Leaves the error in the response's extensions: the layer around all pages shows it, so that what fails needs no page.
-impl IntoResponse for PageError {
+impl IntoResponse for SettingsError {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         response.extensions_mut().insert(Arc::new(self));
@@ -179,31 +179,31 @@ impl IntoResponse for PageError {
     }
 }
 
-impl From<ApiError> for PageError {
+impl From<ApiError> for SettingsError {
     fn from(error: ApiError) -> Self {
         Self::Failed(error)
     }
 }
 
-impl From<StoreError> for PageError {
+impl From<StoreError> for SettingsError {
     fn from(error: StoreError) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl From<InvalidCursor> for PageError {
+impl From<InvalidCursor> for SettingsError {
     fn from(wrong: InvalidCursor) -> Self {
         Self::Failed(wrong.into())
     }
 }
 
-impl From<DbError> for PageError {
+impl From<DbError> for SettingsError {
     fn from(error: DbError) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl From<NoRandomness> for PageError {
+impl From<NoRandomness> for SettingsError {
     fn from(error: NoRandomness) -> Self {
         Self::Failed(ApiError::Internal(Box::new(error)))
     }

@@ -11,14 +11,14 @@ use shared::{
 };
 
 use crate::{
-    page,
-    page_error::PageError,
+    error::SettingsError,
+    layout,
     path::{HOME, SIGN_IN},
 };
 
 /// The error's page, or the way to the sign-in where that comes first.
-pub(crate) fn of(error: PageError) -> Response {
-    if let PageError::SignInFirst(path) = &error {
+pub(crate) fn of(error: SettingsError) -> Response {
+    if let SettingsError::SignInFirst(path) = &error {
         let path: String = byte_serialize(path.as_bytes()).collect();
         return error.code().on(Redirect::to(&format!("{SIGN_IN}?return={path}")));
     }
@@ -29,10 +29,10 @@ pub(crate) fn of(error: PageError) -> Response {
         (way_on(&error))
     };
     let reason = match error {
-        PageError::SignInFailed(reason) | PageError::CodeRefused(reason) => Some(reason),
+        SettingsError::SignInFailed(reason) | SettingsError::CodeRefused(reason) => Some(reason),
         _ => None,
     };
-    let mut response = error.code().because(reason, (error.status(), page::alone(title, &content)));
+    let mut response = error.code().because(reason, (error.status(), layout::alone(title, &content)));
     if let Some(logged) = error.into_logged() {
         response.extensions_mut().insert(Arc::new(logged));
     }
@@ -41,67 +41,69 @@ pub(crate) fn of(error: PageError) -> Response {
 }
 
 /// The title and the words of its page.
-fn words(error: &PageError) -> (&'static str, &'static str) {
+fn words(error: &SettingsError) -> (&'static str, &'static str) {
     match error {
-        PageError::SignInFirst(_) | PageError::SignedOut => (
+        SettingsError::SignInFirst(_) | SettingsError::SignedOut => (
             "You are signed out",
             "Nothing was changed. A session ends half an hour after its last use, and after eight hours.",
         ),
-        PageError::Forged => (
+        SettingsError::Forged => (
             "This page is out of date",
             "Nothing was changed. You may have signed in anew since it was opened: open it again, and try again.",
         ),
-        PageError::NotAdmin => (
+        SettingsError::NotAdmin => (
             "Admins only",
             "Nothing was changed. Creating, rotating and revoking keys is for your organization's admins.",
         ),
-        PageError::Unknown => ("Not found", "There is no such page, or your organization has no such key."),
-        PageError::MethodNotAllowed => ("Not like this", "This address does not take that kind of request."),
-        PageError::Malformed(what) => ("This link or form is not valid", what),
-        PageError::SignInOver => (
+        SettingsError::Unknown => ("Not found", "There is no such page, or your organization has no such key."),
+        SettingsError::MethodNotAllowed => ("Not like this", "This address does not take that kind of request."),
+        SettingsError::Malformed(what) => ("This link or form is not valid", what),
+        SettingsError::SignInOver => (
             "Not signed in",
             "This sign-in was begun in another browser, too long ago, or before another one. Begin it again.",
         ),
-        PageError::SignInCancelled => ("Not signed in", "The sign-in was cancelled. You can begin it again."),
-        PageError::SignInFailed(_) => (
+        SettingsError::SignInCancelled => ("Not signed in", "The sign-in was cancelled. You can begin it again."),
+        SettingsError::SignInFailed(_) => (
             "Not signed in",
             "The sign-in service sent you back without signing you in. Begin again; if it stays, ask whoever runs this service.",
         ),
-        PageError::CodeRefused(_) => {
+        SettingsError::CodeRefused(_) => {
             ("Not signed in", "The sign-in took too long, or this page was opened twice. You can begin it again.")
         }
-        PageError::UnverifiedToken(_) => {
+        SettingsError::UnverifiedToken(_) => {
             ("Not signed in", "What the sign-in told us could not be verified, so nobody was signed in.")
         }
-        PageError::IssuerUnavailable(_) => (
+        SettingsError::IssuerUnavailable(_) => (
             "Signing in is not possible at the moment",
             "It has been logged. Whoever is signed in already stays so. Try again shortly.",
         ),
-        PageError::NoMember => (
+        SettingsError::NoMember => (
             "No organization",
             "Your sign-in is fine, but it belongs to no organization here. Ask whoever runs this service to add your e-mail, or \
                  to add it anew if it worked before.",
         ),
-        PageError::Failed(ApiError::InvalidCursor(_)) => {
+        SettingsError::Failed(ApiError::InvalidCursor(_)) => {
             ("Not found", "This page of the list is no longer there. Begin at the first.")
         }
-        PageError::Failed(_) => (
+        SettingsError::Failed(_) => (
             "Something went wrong",
             "It has been logged. Try again; if it stays, tell whoever runs this service when it happened.",
         ),
     }
 }
 
-fn way_on(error: &PageError) -> Markup {
+fn way_on(error: &SettingsError) -> Markup {
     match error {
-        PageError::SignInFirst(_)
-        | PageError::SignedOut
-        | PageError::SignInOver
-        | PageError::SignInCancelled
-        | PageError::SignInFailed(_)
-        | PageError::CodeRefused(_)
-        | PageError::UnverifiedToken(_) => html! { p { a class="button" href=(SIGN_IN) { "Sign in" } } },
-        PageError::NoMember | PageError::IssuerUnavailable(_) => html! { p { a href="/docs" { "To the guides" } } },
+        SettingsError::SignInFirst(_)
+        | SettingsError::SignedOut
+        | SettingsError::SignInOver
+        | SettingsError::SignInCancelled
+        | SettingsError::SignInFailed(_)
+        | SettingsError::CodeRefused(_)
+        | SettingsError::UnverifiedToken(_) => html! { p { a class="button" href=(SIGN_IN) { "Sign in" } } },
+        SettingsError::NoMember | SettingsError::IssuerUnavailable(_) => {
+            html! { p { a href="/docs" { "To the guides" } } }
+        }
         _ => html! { p { a class="button" href=(HOME) { "To the API keys" } } },
     }
 }

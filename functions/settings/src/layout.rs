@@ -16,7 +16,7 @@ use shared::{
     store::api_key::KeySummary,
 };
 
-use crate::{page_error::PageError, path::HOME, visitor::Visitor};
+use crate::{error::SettingsError, path::HOME, visitor::Visitor};
 
 /// A file that pages refer to, under a name with a digest of what it holds, so that it can be kept for ever.
 struct Asset {
@@ -49,14 +49,14 @@ static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("../../../site/icon.svg")));
 
 /// `GET /settings/assets/{name}`
-pub(crate) async fn asset(request: Request) -> Result<Response, PageError> {
+pub(crate) async fn asset(request: Request) -> Result<Response, SettingsError> {
     let all: [&LazyLock<Asset>; 3] = [&STYLE, &SCRIPT, &ICON];
     let path = request.uri().path();
     let (asset, caching) = if let Some(asset) = all.iter().find(|asset| asset.path() == path) {
         (asset, FOR_EVER)
     } else {
         let same = |asset: &&&LazyLock<Asset>| without_digest(&asset.path()) == without_digest(path);
-        (all.iter().find(same).ok_or(PageError::Unknown)?, "no-store")
+        (all.iter().find(same).ok_or(SettingsError::Unknown)?, "no-store")
     };
     let mut response = asset.text.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.media_type));
