@@ -79,42 +79,7 @@ pub(crate) async fn count_request(
     let hash = Blob::new(hash.as_bytes());
     // Asked again, because a clock can step back: a counter that is removed must be of no minute that still counts.
     let stale: Vec<Minute> = backlog.stale.iter().copied().filter(|minute| minute.is_stale(now)).collect();
-    let denials = || backlog.denials.iter().enumerate();
-    let denied: Vec<String> = denials().map(|(i, _)| format!(", #r{i} :r{i}")).collect();
-    let count = Expression::update(format!(
-        "SET #lastUsed = :lastUsed ADD #window :one, #day :one, #uses :one{}{}",
-        denied.concat(),
-        remove(&stale)
-    ))
-    .only_if(
-        "(#hash = :hash OR (#previous = :hash AND #until > :now)) AND attribute_not_exists(#revoked) \
-         AND (attribute_not_exists(#expires) OR #expires > :now) \
-         AND (attribute_not_exists(#window) OR #window < :limit)",
-    )
-    .names([
-        ("#lastUsed", LAST_USED_AT),
-        ("#previous", PREVIOUS_HASH),
-        ("#until", PREVIOUS_UNTIL),
-        ("#hash", HASH),
-        ("#revoked", REVOKED_AT),
-        ("#expires", EXPIRES_AT),
-    ])
-    .names([
-        ("#window", Minute::of(now).attribute()),
-        ("#day", Day::of(now).attribute()),
-        ("#uses", uses_attribute(hash.as_ref())),
-    ])
-    .names(stale_names(&stale))
-    .names(denials().map(|(i, ((day, denial), _))| (format!("#r{i}"), denial.attribute(*day))))
-    .values([
-        (":lastUsed", string(now)),
-        (":one", number(1)),
-        (":hash", AttributeValue::B(hash.clone())),
-        (":now", number(now.as_millis())),
-        (":limit", number(BURST_LIMIT)),
-    ])
-    .values(denials().map(|(i, (_, count))| (format!(":r{i}"), number(count))));
-
+    let count = counting(&hash, now, &stale, backlog);
     let counted = db.update(Table::Access, table::api_key(&key.id()), count, ReturnValue::AllNew).await?;
     let (item, admitted) = match counted {
         Ok(item) => (item, true),
@@ -140,6 +105,45 @@ pub(crate) async fn count_request(
         file_day(db, key, &mut used, now).await;
     }
     Ok(Some(used))
+}
+
+/// The one update: its condition is all that makes a request one that is served, but for the scope, the plan and the month.
+fn counting(hash: &Blob, now: Timestamp, stale: &[Minute], backlog: &Backlog) -> Expression {
+    let denials = || backlog.denials.iter().enumerate();
+    let denied: Vec<String> = denials().map(|(i, _)| format!(", #r{i} :r{i}")).collect();
+    Expression::update(format!(
+        "SET #lastUsed = :lastUsed ADD #window :one, #day :one, #uses :one{}{}",
+        denied.concat(),
+        remove(stale)
+    ))
+    .only_if(
+        "(#hash = :hash OR (#previous = :hash AND #until > :now)) AND attribute_not_exists(#revoked) \
+         AND (attribute_not_exists(#expires) OR #expires > :now) \
+         AND (attribute_not_exists(#window) OR #window < :limit)",
+    )
+    .names([
+        ("#lastUsed", LAST_USED_AT),
+        ("#previous", PREVIOUS_HASH),
+        ("#until", PREVIOUS_UNTIL),
+        ("#hash", HASH),
+        ("#revoked", REVOKED_AT),
+        ("#expires", EXPIRES_AT),
+    ])
+    .names([
+        ("#window", Minute::of(now).attribute()),
+        ("#day", Day::of(now).attribute()),
+        ("#uses", uses_attribute(hash.as_ref())),
+    ])
+    .names(stale_names(stale))
+    .names(denials().map(|(i, ((day, denial), _))| (format!("#r{i}"), denial.attribute(*day))))
+    .values([
+        (":lastUsed", string(now)),
+        (":one", number(1)),
+        (":hash", AttributeValue::B(hash.clone())),
+        (":now", number(now.as_millis())),
+        (":limit", number(BURST_LIMIT)),
+    ])
+    .values(denials().map(|(i, (_, count))| (format!(":r{i}"), number(count))))
 }
 
 /// Moves the counts of a day that is over to an item of its own. Once a day, since the next request finds none.

@@ -3,7 +3,11 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
-    model::{clock::Timestamp, id::OrgId, key::ApiKey},
+    model::{
+        clock::Timestamp,
+        id::OrgId,
+        key::{ApiKey, Grant},
+    },
     store::{
         activity::{self, Act, Actor, Subject},
         api_key::item::{
@@ -13,7 +17,7 @@ use crate::{
         db::Db,
         error::DbError,
         expression::Expression,
-        item::{integer, number, string, text},
+        item::{Item, integer, number, string, text},
         table::{self, Table},
         transaction::Transaction,
     },
@@ -60,23 +64,41 @@ pub async fn rotate(
     rotation: Rotation,
     actor: &Actor,
 ) -> Result<Rotated, DbError> {
-    let Rotation { seen, expires_at, .. } = rotation;
     let Some(item) = db.get_access(table::api_key(&key.id())).await? else { return Ok(Rotated::Unknown) };
-    let old =
-        item.get(HASH).and_then(|value| value.as_b().ok()).ok_or(DbError::Unreadable("a key without its hash"))?;
-    let before = grant(&item)?;
-    if before.org != *org || item.contains_key(REVOKED_AT) {
+    if grant(&item)?.org != *org || item.contains_key(REVOKED_AT) {
         return Ok(Rotated::Unknown);
     }
-    let rotations = integer(&item, ROTATIONS).unwrap_or(0);
-    if seen.is_some_and(|seen| seen != rotations) {
+    if rotation.seen.is_some_and(|seen| seen != rotations(&item)) {
         return Ok(Rotated::Overtaken);
     }
 
+    let change = new_secret(&item, key, rotation, now)?;
+    let name = text(&item, NAME).unwrap_or_default().to_owned();
+    let subject = Subject::Key { id: key.id(), name, last_four: key.last_four().to_owned() };
+    let mut transaction = Transaction::new(db);
+    let rotated = transaction.update(Table::Access, table::api_key(&key.id()), change)?;
+    activity::add(&mut transaction, org, now, Act::Rotated, &subject, actor)?;
+    let Err(cancelled) = transaction.commit().await? else { return Ok(Rotated::Done) };
+    match cancelled.failed(rotated) {
+        Some(Some(item)) if !item.contains_key(REVOKED_AT) => Ok(Rotated::Overtaken),
+        _ => Ok(Rotated::Unknown),
+    }
+}
+
+/// How often the key of this item was rotated.
+fn rotations(item: &Item) -> u64 {
+    integer(item, ROTATIONS).unwrap_or(0)
+}
+
+/// The update that gives the key of this item the secret of `key`, unless somebody has changed its secret since, or revoked it.
+fn new_secret(item: &Item, key: &ApiKey, rotation: Rotation, now: Timestamp) -> Result<Expression, DbError> {
+    let old =
+        item.get(HASH).and_then(|value| value.as_b().ok()).ok_or(DbError::Unreadable("a key without its hash"))?;
+    let Grant { org, expires_at, .. } = grant(item)?;
     let mut set = "SET #hash = :hash, #lastFour = :lastFour, #rotations = :rotations, #rotatedAt = :now".to_owned();
     let mut remove: Vec<&str> = Vec::new();
     let (mut names, mut values) = (Vec::new(), Vec::new());
-    if let Some(until) = rotation.old_until(before.expires_at) {
+    if let Some(until) = rotation.old_until(expires_at) {
         set +=
             ", #previous = #hash, #previousFour = #lastFour, #until = :until, #before = if_not_exists(#oldUses, :zero)";
         names.push(("#before", PREVIOUS_USES_BEFORE.to_owned()));
@@ -84,7 +106,7 @@ pub async fn rotate(
     } else {
         remove.extend(["#previous", "#previousFour", "#until", "#oldUses"]);
     }
-    if let Some(expires_at) = expires_at {
+    if let Some(expires_at) = rotation.expires_at {
         names.push(("#expires", EXPIRES_AT.to_owned()));
         match expires_at {
             Some(expires_at) => {
@@ -100,7 +122,7 @@ pub async fn rotate(
         names.push(("#olderUses", uses_attribute(older.as_ref())));
     }
     let remove = if remove.is_empty() { String::new() } else { format!(" REMOVE {}", remove.join(", ")) };
-    let change = Expression::update(set + &remove)
+    Ok(Expression::update(set + &remove)
         .only_if("#org = :org AND attribute_not_exists(#revoked) AND #hash = :old")
         .names(names)
         .names([("#oldUses", uses_attribute(old.as_ref()))])
@@ -119,19 +141,9 @@ pub async fn rotate(
         .values([
             (":hash", stored_hash(key)),
             (":lastFour", string(key.last_four())),
-            (":rotations", number(rotations + 1)),
+            (":rotations", number(rotations(item) + 1)),
             (":now", string(now)),
             (":old", AttributeValue::B(old.clone())),
             (":org", string(org)),
-        ]);
-    let name = text(&item, NAME).unwrap_or_default().to_owned();
-    let subject = Subject::Key { id: key.id(), name, last_four: key.last_four().to_owned() };
-    let mut transaction = Transaction::new(db);
-    let rotated = transaction.update(Table::Access, table::api_key(&key.id()), change)?;
-    activity::add(&mut transaction, org, now, Act::Rotated, &subject, actor)?;
-    let Err(cancelled) = transaction.commit().await? else { return Ok(Rotated::Done) };
-    match cancelled.failed(rotated) {
-        Some(Some(item)) if !item.contains_key(REVOKED_AT) => Ok(Rotated::Overtaken),
-        _ => Ok(Rotated::Unknown),
-    }
+        ]))
 }
