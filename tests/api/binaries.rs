@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     strange::strange_events,
-    world::{TEMPLATE, database, no_issuer},
+    test_app::{TEMPLATE, database, no_issuer},
 };
 use local::{database::Embedded, demo, gateway::Gateway};
 use runtime::Process;

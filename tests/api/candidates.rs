@@ -4,7 +4,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use shared::model::{plan::Plan, scope::Scope};
 
-use crate::world::World;
+use crate::test_app::TestApp;
 
 fn ada(email: &str) -> Value {
     json!({ "firstName": "Ada", "lastName": "Byron", "email": email })
@@ -12,11 +12,11 @@ fn ada(email: &str) -> Value {
 
 #[tokio::test]
 async fn a_new_candidate_has_its_defaults_every_field_and_enters_the_first_stage() {
-    let world = World::new().await;
-    let stages = world.stages().await;
-    let answer = world.post("/api/v1/candidates", ada("Ada@Example.com")).await;
+    let app = TestApp::new().await;
+    let stages = app.stages().await;
+    let answer = app.post("/api/v1/candidates", ada("Ada@Example.com")).await;
     let candidate = answer.ok(201);
-    let at = world.clock.now().to_string();
+    let at = app.clock.now().to_string();
     assert_eq!(
         *candidate,
         json!({
@@ -27,26 +27,26 @@ async fn a_new_candidate_has_its_defaults_every_field_and_enters_the_first_stage
         })
     );
     let location = answer.header("location").unwrap().to_owned();
-    assert_eq!(world.get(&location).await.ok(200), candidate);
+    assert_eq!(app.get(&location).await.ok(200), candidate);
 }
 
 #[tokio::test]
 async fn a_new_candidate_enters_the_stage_that_the_body_names_if_it_is_the_organizations() {
-    let world = World::new().await;
-    let (stages, theirs) = (world.stages().await, World::new().await.stages().await);
+    let app = TestApp::new().await;
+    let (stages, theirs) = (app.stages().await, TestApp::new().await.stages().await);
     let mut body = ada("ada@example.com");
     body["stageId"] = theirs[2].clone().into();
-    assert_eq!(world.post("/api/v1/candidates", body.clone()).await.problems(), ["stageId: not_found"]);
+    assert_eq!(app.post("/api/v1/candidates", body.clone()).await.problems(), ["stageId: not_found"]);
     body["stageId"] = "first".into();
-    assert_eq!(world.post("/api/v1/candidates", body.clone()).await.problems(), ["stageId: invalid_format"]);
+    assert_eq!(app.post("/api/v1/candidates", body.clone()).await.problems(), ["stageId: invalid_format"]);
     body["stageId"] = stages[2].clone().into();
-    assert_eq!(world.post("/api/v1/candidates", body).await.ok(201)["stageId"], stages[2]);
+    assert_eq!(app.post("/api/v1/candidates", body).await.ok(201)["stageId"], stages[2]);
 }
 
 #[tokio::test]
 async fn every_wrong_field_is_told_at_once() {
-    let world = World::new().await;
-    let answer = world
+    let app = TestApp::new().await;
+    let answer = app
         .post(
             "/api/v1/candidates",
             json!({
@@ -75,7 +75,7 @@ async fn every_wrong_field_is_told_at_once() {
 
 #[tokio::test]
 async fn a_url_is_one_that_a_page_can_show() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for url in [
         "https:example.com",
         "https:\\\\example.com",
@@ -87,16 +87,16 @@ async fn a_url_is_one_that_a_page_can_show() {
     ] {
         let mut body = ada("ada@example.com");
         body["resumeUrl"] = url.into();
-        assert_eq!(world.post("/api/v1/candidates", body).await.problems(), ["resumeUrl: invalid_format"], "{url}");
+        assert_eq!(app.post("/api/v1/candidates", body).await.problems(), ["resumeUrl: invalid_format"], "{url}");
     }
     let mut body = ada("ada@example.com");
     body["resumeUrl"] = format!("HTTPS://files.example.com/a%20b.pdf?signature={}", "x".repeat(1_900)).into();
-    world.post("/api/v1/candidates", body).await.ok(201);
+    app.post("/api/v1/candidates", body).await.ok(201);
 }
 
 #[tokio::test]
 async fn an_email_is_one_in_use_on_the_internet() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for email in [
         "ada",
         "ada@",
@@ -108,31 +108,31 @@ async fn an_email_is_one_in_use_on_the_internet() {
         "ada@[192.0.2.1]",
         "a b@example.com",
     ] {
-        assert_eq!(world.post("/api/v1/candidates", ada(email)).await.problems(), ["email: invalid_format"], "{email}");
+        assert_eq!(app.post("/api/v1/candidates", ada(email)).await.problems(), ["email: invalid_format"], "{email}");
     }
     let long = format!("{}@{}.example.com", "a".repeat(60), "b".repeat(60));
     for email in ["ada+jobs@example.co.uk", "o'brien@example.com", "ada@bücher.example", "a..b.@docomo.ne.jp", &long] {
-        world.post("/api/v1/candidates", ada(email)).await.ok(201);
+        app.post("/api/v1/candidates", ada(email)).await.ok(201);
     }
 }
 
 #[tokio::test]
 async fn an_email_is_told_which_part_of_it_is_wrong() {
-    let world = World::new().await;
-    let answer = world.post("/api/v1/candidates", ada("ada@exam_ple.com")).await;
+    let app = TestApp::new().await;
+    let answer = app.post("/api/v1/candidates", ada("ada@exam_ple.com")).await;
     let words = "email must not contain \"_\" (U+005F) at character 9, in the domain.";
     assert_eq!(answer.error(422, "validation_error")["details"][0]["message"], words);
-    let filtered = world.get("/api/v1/candidates?email=ada@exam_ple.com").await;
+    let filtered = app.get("/api/v1/candidates?email=ada@exam_ple.com").await;
     assert_eq!(filtered.error(400, "invalid_parameter")["details"][0]["message"], words);
 }
 
 #[tokio::test]
 async fn one_mailbox_is_one_candidate_however_it_is_written() {
-    let world = World::new().await;
-    let domain = world.candidate("d@bücher.example").await;
-    let local = world.candidate("Jose\u{301}@example.com").await;
-    let dots = world.candidate("a..b@docomo.ne.jp").await;
-    assert_eq!(world.get(&format!("/api/v1/candidates/{local}")).await.ok(200)["email"], "José@example.com");
+    let app = TestApp::new().await;
+    let domain = app.candidate("d@bücher.example").await;
+    let local = app.candidate("Jose\u{301}@example.com").await;
+    let dots = app.candidate("a..b@docomo.ne.jp").await;
+    assert_eq!(app.get(&format!("/api/v1/candidates/{local}")).await.ok(200)["email"], "José@example.com");
     for (id, stored, ways) in [
         (
             &domain,
@@ -147,55 +147,55 @@ async fn one_mailbox_is_one_candidate_however_it_is_written() {
         (&dots, "a..b@docomo.ne.jp", vec!["A..B@Docomo.ne.jp"]),
     ] {
         for way in ways {
-            let taken = world.post("/api/v1/candidates", ada(way)).await;
+            let taken = app.post("/api/v1/candidates", ada(way)).await;
             assert_eq!(taken.error(409, "email_taken")["existingId"], **id, "{way}");
             let query: String = form_urlencoded::byte_serialize(way.as_bytes()).collect();
-            let found = world.get(&format!("/api/v1/candidates?email={query}")).await;
+            let found = app.get(&format!("/api/v1/candidates?email={query}")).await;
             assert_eq!((found.ids(), &found.rows()[0]["email"]), (vec![id.clone()], &json!(stored)), "{way}");
         }
     }
     let path = format!("/api/v1/candidates/{domain}");
-    let rewritten = world.put(&path, json!({ "email": "d@xn--bcher-kva.example" })).await;
+    let rewritten = app.put(&path, json!({ "email": "d@xn--bcher-kva.example" })).await;
     assert_eq!(rewritten.ok(200)["email"], "d@xn--bcher-kva.example");
-    world.post("/api/v1/candidates", ada("d@bücher.example")).await.error(409, "email_taken");
-    world.put(&path, json!({ "email": "elsewhere@example.com" })).await.ok(200);
-    world.candidate("d@bücher.example").await;
+    app.post("/api/v1/candidates", ada("d@bücher.example")).await.error(409, "email_taken");
+    app.put(&path, json!({ "email": "elsewhere@example.com" })).await.ok(200);
+    app.candidate("d@bücher.example").await;
 }
 
 #[tokio::test]
 async fn an_email_is_taken_once_in_an_organization_whatever_its_case() {
-    let world = World::new().await;
-    let first = world.candidate("Ada@Example.com").await;
-    let second = world.post("/api/v1/candidates", ada("aDA@example.COM")).await;
+    let app = TestApp::new().await;
+    let first = app.candidate("Ada@Example.com").await;
+    let second = app.post("/api/v1/candidates", ada("aDA@example.COM")).await;
     assert_eq!(second.error(409, "email_taken")["existingId"], first);
-    World::new().await.candidate("ada@example.com").await;
+    TestApp::new().await.candidate("ada@example.com").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixteen_parallel_creates_with_one_email_make_one_candidate() {
-    let world = World::frozen(Plan::Enterprise).await;
-    let creates = (0..16).map(|_| world.post("/api/v1/candidates", ada("ada@example.com")));
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    let creates = (0..16).map(|_| app.post("/api/v1/candidates", ada("ada@example.com")));
     let answers = join_all(creates).await;
     let created: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
     assert_eq!(created.len(), 1);
     let id = &created[0].body["data"]["id"];
     let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 201).collect();
     assert!(refused.iter().all(|answer| answer.error(409, "email_taken")["existingId"] == *id));
-    assert_eq!(world.get("/api/v1/candidates").await.rows().len(), 1);
+    assert_eq!(app.get("/api/v1/candidates").await.rows().len(), 1);
 }
 
 #[tokio::test]
 async fn the_email_filter_finds_the_one_who_has_it_whatever_its_case() {
-    let world = World::new().await;
-    let id = world.candidate("Ada+jobs@Example.com").await;
-    world.candidate("alan@example.com").await;
-    let found = world.get("/api/v1/candidates?email=ada%2BJOBS@example.com").await;
+    let app = TestApp::new().await;
+    let id = app.candidate("Ada+jobs@Example.com").await;
+    app.candidate("alan@example.com").await;
+    let found = app.get("/api/v1/candidates?email=ada%2BJOBS@example.com").await;
     assert_eq!(found.ids(), [id]);
-    let unencoded = world.get("/api/v1/candidates?email=ada+jobs@example.com").await;
+    let unencoded = app.get("/api/v1/candidates?email=ada+jobs@example.com").await;
     assert_eq!(unencoded.ids(), found.ids(), "a plus sign that was not encoded");
     assert_eq!(found.body["pagination"], json!({ "hasMore": false, "nextCursor": null, "limit": 20 }));
-    assert!(world.get("/api/v1/candidates?email=nobody@example.com").await.rows().is_empty());
-    let told = world.get("/api/v1/candidates?email=nobody").await;
+    assert!(app.get("/api/v1/candidates?email=nobody@example.com").await.rows().is_empty());
+    let told = app.get("/api/v1/candidates?email=nobody").await;
     assert_eq!(
         told.error(400, "invalid_parameter")["message"],
         "email must have an @ between the name and the domain, but has none."
@@ -204,77 +204,77 @@ async fn the_email_filter_finds_the_one_who_has_it_whatever_its_case() {
 
 #[tokio::test]
 async fn a_new_email_frees_the_old_one_and_takes_the_new_one() {
-    let world = World::new().await;
-    let (ada_id, alan_id) = (world.candidate("ada@example.com").await, world.candidate("alan@example.com").await);
+    let app = TestApp::new().await;
+    let (ada_id, alan_id) = (app.candidate("ada@example.com").await, app.candidate("alan@example.com").await);
     let path = format!("/api/v1/candidates/{ada_id}");
-    let taken = world.put(&path, json!({ "email": "ALAN@example.com" })).await;
+    let taken = app.put(&path, json!({ "email": "ALAN@example.com" })).await;
     assert_eq!(taken.error(409, "email_taken")["existingId"], alan_id);
-    assert_eq!(world.get(&path).await.ok(200)["version"], 1);
-    assert_eq!(world.put(&path, json!({ "email": "augusta@example.com" })).await.ok(200)["version"], 2);
-    assert!(world.get("/api/v1/candidates?email=ada@example.com").await.rows().is_empty());
-    assert_eq!(world.get("/api/v1/candidates?email=augusta@example.com").await.ids(), [ada_id]);
-    world.candidate("ada@example.com").await;
+    assert_eq!(app.get(&path).await.ok(200)["version"], 1);
+    assert_eq!(app.put(&path, json!({ "email": "augusta@example.com" })).await.ok(200)["version"], 2);
+    assert!(app.get("/api/v1/candidates?email=ada@example.com").await.rows().is_empty());
+    assert_eq!(app.get("/api/v1/candidates?email=augusta@example.com").await.ids(), [ada_id]);
+    app.candidate("ada@example.com").await;
 }
 
 #[tokio::test]
 async fn a_taken_email_names_its_holder_to_whoever_may_only_write_and_shows_nothing_else_of_them() {
-    let world = World::new().await;
-    let id = world.candidate("ada@example.com").await;
-    let writer = world.new_key(&[Scope::CandidatesWrite]).await;
+    let app = TestApp::new().await;
+    let id = app.candidate("ada@example.com").await;
+    let writer = app.new_key(&[Scope::CandidatesWrite]).await;
     let body = json!({ "firstName": "A", "lastName": "B", "email": "ADA@example.com" });
-    let taken = world.call("POST", "/api/v1/candidates", Some(writer.reveal()), Some(body)).await;
+    let taken = app.call("POST", "/api/v1/candidates", Some(writer.reveal()), Some(body)).await;
     assert_eq!(taken.error(409, "email_taken")["existingId"], id);
     assert!(!taken.body.to_string().contains("Byron"));
     let path = format!("/api/v1/candidates/{id}");
     for body in [json!({}), json!({ "headline": "Countess" })] {
-        let updated = world.call("PUT", &path, Some(writer.reveal()), Some(body)).await;
+        let updated = app.call("PUT", &path, Some(writer.reveal()), Some(body)).await;
         assert_eq!((updated.status.as_u16(), updated.body), (204, Value::Null));
     }
-    assert_eq!(world.get(&path).await.ok(200)["headline"], "Countess");
+    assert_eq!(app.get(&path).await.ok(200)["headline"], "Countess");
 }
 
 #[tokio::test]
 async fn a_change_of_case_alone_keeps_the_email_taken() {
-    let world = World::new().await;
-    let id = world.candidate("ada@example.com").await;
+    let app = TestApp::new().await;
+    let id = app.candidate("ada@example.com").await;
     let path = format!("/api/v1/candidates/{id}");
-    assert_eq!(world.put(&path, json!({ "email": "Ada@Example.com" })).await.ok(200)["email"], "Ada@Example.com");
-    world.post("/api/v1/candidates", ada("ada@example.com")).await.error(409, "email_taken");
+    assert_eq!(app.put(&path, json!({ "email": "Ada@Example.com" })).await.ok(200)["email"], "Ada@Example.com");
+    app.post("/api/v1/candidates", ada("ada@example.com")).await.error(409, "email_taken");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_candidates_who_want_one_email_at_once_do_not_both_get_it() {
-    let world = World::frozen(Plan::Enterprise).await;
-    let ids = [world.candidate("a@example.com").await, world.candidate("b@example.com").await];
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    let ids = [app.candidate("a@example.com").await, app.candidate("b@example.com").await];
     let updates = ids.iter().map(|id| {
         let path = format!("/api/v1/candidates/{id}");
-        let world = &world;
-        async move { world.put(&path, json!({ "email": "wanted@example.com" })).await }
+        let app = &app;
+        async move { app.put(&path, json!({ "email": "wanted@example.com" })).await }
     });
     let answers = join_all(updates).await;
     let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409]);
-    let holders = world.get("/api/v1/candidates").await;
+    let holders = app.get("/api/v1/candidates").await;
     assert_eq!(holders.rows().iter().filter(|row| row["email"] == "wanted@example.com").count(), 1);
 }
 
 #[tokio::test]
 async fn an_update_clears_lists_to_empty_and_can_not_move_the_candidate() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let mut body = ada("ada@example.com");
     body["skills"] = json!(["Rust", "SQL"]);
     body["phone"] = "+44 20 7946 0000".into();
-    let id = world.post("/api/v1/candidates", body).await.ok(201)["id"].as_str().unwrap().to_owned();
+    let id = app.post("/api/v1/candidates", body).await.ok(201)["id"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/candidates/{id}");
-    let updated = world.put(&path, json!({ "skills": null, "tags": ["vip"], "lastName": "Lovelace" })).await;
+    let updated = app.put(&path, json!({ "skills": null, "tags": ["vip"], "lastName": "Lovelace" })).await;
     let candidate = updated.ok(200);
     assert_eq!(
         (&candidate["skills"], &candidate["tags"], &candidate["lastName"]),
         (&json!([]), &json!(["vip"]), &json!("Lovelace"))
     );
     assert_eq!(candidate["phone"], "+44 20 7946 0000");
-    let stage = world.stages().await.swap_remove(1);
-    let moved = world.put(&path, json!({ "stageId": stage, "email": null })).await;
+    let stage = app.stages().await.swap_remove(1);
+    let moved = app.put(&path, json!({ "stageId": stage, "email": null })).await;
     assert_eq!(moved.problems(), ["email: required", "stageId: read_only"]);
 }

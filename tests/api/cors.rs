@@ -12,7 +12,7 @@ use shared::http::app::App;
 
 use crate::{
     openapi::{DOCUMENT, resolved},
-    world::{TEMPLATE, World, no_issuer, request},
+    test_app::{TEMPLATE, TestApp, no_issuer, request},
 };
 
 const APP: &str = "https://app.example.com";
@@ -35,13 +35,13 @@ async fn ask(gateway: &Gateway, request: Request<Body>) -> Response<Body> {
 }
 
 /// A gateway that lets pages of [`APP`] in.
-fn gateway_for_app(world: &World) -> Gateway {
+fn gateway_for_app(app: &TestApp) -> Gateway {
     let template = Template {
         routes: TEMPLATE.routes.clone(),
         tables: Vec::new(),
         cors: Cors { origins: vec![APP.to_owned()], ..TEMPLATE.cors.clone() },
     };
-    Gateway::new(&template, || App::new(world.db.clone(), world.clock.clock()), no_issuer()).unwrap()
+    Gateway::new(&template, || App::new(app.db.clone(), app.clock.clock()), no_issuer()).unwrap()
 }
 
 fn cors_headers(headers: &HeaderMap) -> BTreeSet<&str> {
@@ -50,27 +50,27 @@ fn cors_headers(headers: &HeaderMap) -> BTreeSet<&str> {
 
 #[tokio::test]
 async fn every_function_answers_a_preflight_with_204_before_key_limits_and_tables() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for path in TEMPLATE.routes.iter().map(|route| route.path.replace("{proxy+}", "x").replace("{jobId}", "x")) {
         let path = if path == "$default" { "/api/v1/nothing" } else { &path };
-        world.tally.take();
-        let response = ask(&world.gateway, preflight(path, APP)).await;
+        app.tally.take();
+        let response = ask(&app.gateway, preflight(path, APP)).await;
         assert_eq!(response.status(), 204, "{path}");
-        assert_eq!(world.tally.take().total(), 0, "{path}");
+        assert_eq!(app.tally.take().total(), 0, "{path}");
         let headers = response.headers();
         assert!(headers.contains_key("x-request-id") && !headers.contains_key("ratelimit"), "{path}: {headers:?}");
         assert_eq!(cors_headers(headers), BTreeSet::new(), "no origin is allowed by default");
         assert!(to_bytes(response.into_body(), 1).await.unwrap().is_empty(), "{path}");
     }
-    let plain = world.call("OPTIONS", "/api/v1/jobs", Some(&world.key), None).await;
+    let plain = app.call("OPTIONS", "/api/v1/jobs", Some(&app.key), None).await;
     plain.error(405, "method_not_allowed");
     assert_eq!(plain.header("allow"), Some("GET,HEAD,POST"));
 }
 
 #[tokio::test]
 async fn the_gateway_lets_pages_of_the_named_origin_call_and_no_others() {
-    let world = World::new().await;
-    let gateway = gateway_for_app(&world);
+    let app = TestApp::new().await;
+    let gateway = gateway_for_app(&app);
     let response = ask(&gateway, preflight("/api/v1/jobs", APP)).await;
     let header = |name: &str| response.headers().get(name).unwrap().to_str().unwrap();
     assert_eq!((response.status().as_u16(), header("access-control-allow-origin")), (204, APP));
@@ -85,7 +85,7 @@ async fn the_gateway_lets_pages_of_the_named_origin_call_and_no_others() {
         (Some("null"), vec![]),
         (None, vec![]),
     ] {
-        let mut read = request("GET", "/api/v1/jobs", Some(&world.key), None);
+        let mut read = request("GET", "/api/v1/jobs", Some(&app.key), None);
         if let Some(origin) = origin {
             read.headers_mut().insert("origin", origin.parse().unwrap());
         }

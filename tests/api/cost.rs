@@ -5,20 +5,20 @@ use shared::{model::key::ApiKey, store::api_key};
 
 use crate::{
     every_route::{Objects, ROUTES},
-    world::World,
+    test_app::TestApp,
 };
 
 #[tokio::test]
 async fn every_route_costs_what_this_table_says() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
     let mut table = String::new();
     for row in ROUTES {
         // Somebody is at the stage, so that its list is not empty.
-        let path = objects.path(row).replace(&objects.stage, &world.stages().await[0]);
-        world.tally.take();
-        world.call(row.method, &path, Some(&world.key), objects.body(row)).await.ok(row.status);
-        table += &format!("{} {}: {}\n", row.method, row.path, world.tally.take());
+        let path = objects.path(row).replace(&objects.stage, &app.stages().await[0]);
+        app.tally.take();
+        app.call(row.method, &path, Some(&app.key), objects.body(row)).await.ok(row.status);
+        table += &format!("{} {}: {}\n", row.method, row.path, app.tally.take());
     }
     println!("{table}");
     insta::assert_snapshot!(table);
@@ -26,66 +26,60 @@ async fn every_route_costs_what_this_table_says() {
 
 #[tokio::test]
 async fn the_email_filter_and_empty_lists_below_an_object_cost_one_read_more() {
-    let world = World::new().await;
-    world.candidate("ada@example.com").await;
-    let (job, stages) = (world.job("open").await, world.stages().await);
+    let app = TestApp::new().await;
+    app.candidate("ada@example.com").await;
+    let (job, stages) = (app.job("open").await, app.stages().await);
     for path in [
         "/api/v1/candidates?email=ada@example.com".to_owned(),
         format!("/api/v1/jobs/{job}/applications"),
         format!("/api/v1/pipeline/stages/{}/candidates", stages[5]),
     ] {
-        world.tally.take();
-        world.get(&path).await.ok(200);
-        assert_eq!(world.tally.take().total(), 4, "{path}");
+        app.tally.take();
+        app.get(&path).await.ok(200);
+        assert_eq!(app.tally.take().total(), 4, "{path}");
     }
 }
 
 #[tokio::test]
 async fn a_refusal_costs_no_more_than_it_takes_to_know() {
-    let world = World::new().await;
-    let jobs_only = world.new_key(&[shared::model::scope::Scope::JobsRead]).await;
-    let revoked = world.new_key(&[shared::model::scope::Scope::JobsRead]).await;
-    api_key::revoke(
-        &world.db,
-        &world.org,
-        &revoked.id(),
-        world.clock.now(),
-        &shared::store::activity::Actor::operator(),
-    )
-    .await
-    .unwrap();
-    let mut mistyped = world.key.clone();
+    let app = TestApp::new().await;
+    let jobs_only = app.new_key(&[shared::model::scope::Scope::JobsRead]).await;
+    let revoked = app.new_key(&[shared::model::scope::Scope::JobsRead]).await;
+    api_key::revoke(&app.db, &app.org, &revoked.id(), app.clock.now(), &shared::store::activity::Actor::operator())
+        .await
+        .unwrap();
+    let mut mistyped = app.key.clone();
     mistyped.replace_range(20..21, if mistyped.as_bytes()[20] == b'a' { "b" } else { "a" });
     let unknown = ApiKey::generate().unwrap();
     for (what, key, path, calls) in [
         ("no key", None, "/api/v1/jobs", 0),
         ("a malformed key", Some("hh_live_x"), "/api/v1/jobs", 0),
         ("a mistyped key", Some(mistyped.as_str()), "/api/v1/jobs", 0),
-        ("an unknown path", Some(world.key.as_str()), "/api/v1/job", 0),
+        ("an unknown path", Some(app.key.as_str()), "/api/v1/job", 0),
         ("an unknown key", Some(unknown.reveal()), "/api/v1/jobs", 1),
         ("a revoked key", Some(revoked.reveal()), "/api/v1/jobs", 1),
         ("a missing scope", Some(jobs_only.reveal()), "/api/v1/candidates", 1),
-        ("a wrong parameter", Some(world.key.as_str()), "/api/v1/jobs?limit=0", 2),
-        ("an id that is none", Some(world.key.as_str()), "/api/v1/jobs/1", 2),
+        ("a wrong parameter", Some(app.key.as_str()), "/api/v1/jobs?limit=0", 2),
+        ("an id that is none", Some(app.key.as_str()), "/api/v1/jobs/1", 2),
     ] {
-        world.tally.take();
-        world.call("GET", path, key, None).await;
-        assert_eq!(world.tally.take().total(), calls, "{what}");
+        app.tally.take();
+        app.call("GET", path, key, None).await;
+        assert_eq!(app.tally.take().total(), calls, "{what}");
     }
 }
 
 #[tokio::test]
 async fn a_page_of_20_jobs_of_1_kb_costs_its_own_read_units_and_at_most_a_row_more() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for i in 0..25 {
         // With its other attributes the item comes to about 1,024 bytes.
         let body = json!({ "title": format!("Job {i:02}"), "description": "x".repeat(600), "status": "open" });
-        world.post("/api/v1/jobs", body).await.ok(201);
+        app.post("/api/v1/jobs", body).await.ok(201);
     }
     for path in ["/api/v1/jobs", "/api/v1/jobs?status=open"] {
-        world.tally.take();
-        world.get(path).await.ok(200);
-        let bill = world.tally.take();
+        app.tally.take();
+        app.get(path).await.ok(200);
+        let bill = app.tally.take();
         println!("20 jobs of 1 KB, {path}: {bill}");
         // Twenty-one rows of 1 KB, at half a unit for each 4 KB begun: 20 would be 2.5.
         assert!((2.0..=3.0).contains(&bill.read_units), "{bill}");

@@ -16,7 +16,7 @@ use shared::{
     store::{activity::Actor, db::Db, member, organization},
 };
 
-use crate::world::{START, TestClock, database, gateway, request, send};
+use crate::test_app::{START, TestClock, database, gateway, request, send};
 
 /// Everything that a key can see, list by list.
 async fn everything(db: &Db, key: &str) -> Vec<Vec<Value>> {

@@ -20,7 +20,7 @@ use shared::{
 
 use crate::{
     every_route::ROUTES,
-    world::{TEMPLATE, World, no_issuer, unused_app},
+    test_app::{TEMPLATE, TestApp, no_issuer, unused_app},
 };
 
 struct Page {
@@ -128,8 +128,8 @@ async fn the_pages_tell_every_operation_scope_plan_and_error() {
 
 #[tokio::test]
 async fn an_errors_docs_url_leads_to_its_code() {
-    let world = World::new().await;
-    let answer = world.get("/api/v1/jobs?limit=0").await;
+    let app = TestApp::new().await;
+    let answer = app.get("/api/v1/jobs?limit=0").await;
     let url = answer.error(400, "invalid_parameter")["docsUrl"].as_str().unwrap();
     assert_eq!(url, "http://api.example.com/docs/errors#invalid_parameter");
     let (path, anchor) = url.strip_prefix("http://api.example.com").unwrap().split_once('#').unwrap();

@@ -3,23 +3,23 @@
 use axum::{body::Body, http::header::HeaderName};
 use serde_json::{Value, json};
 
-use crate::world::{Answer, World, request, send};
+use crate::test_app::{Answer, TestApp, request, send};
 
 fn message(answer: &Answer, status: u16, code: &str) -> String {
     answer.error(status, code)["message"].as_str().unwrap().to_owned()
 }
 
 /// What a new job as this text is answered with.
-async fn post(world: &World, body: impl Into<Body>) -> Answer {
-    world.clock.advance(1_100);
-    let mut raw = request("POST", "/api/v1/jobs", Some(&world.key), Some(json!({})));
+async fn post(app: &TestApp, body: impl Into<Body>) -> Answer {
+    app.clock.advance(1_100);
+    let mut raw = request("POST", "/api/v1/jobs", Some(&app.key), Some(json!({})));
     *raw.body_mut() = body.into();
-    send(&world.gateway, raw).await
+    send(&app.gateway, raw).await
 }
 
 #[tokio::test]
 async fn a_body_that_is_no_json_is_told_the_fault_its_place_and_its_field() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for (body, told) in [
         (
             &br#"{"title":"Nurse \ud83d"}"#[..],
@@ -33,15 +33,15 @@ async fn a_body_that_is_no_json_is_told_the_fault_its_place_and_its_field() {
         (b"\xff\xfe{\0}\0", "it is in UTF-16 or UTF-32, not in UTF-8"),
         (b"{\"title\":\"a\",}", "trailing comma at \"}\" (U+007D), line 1, character 14, in title"),
     ] {
-        let answer = post(&world, body.to_vec()).await;
+        let answer = post(&app, body.to_vec()).await;
         assert_eq!(message(&answer, 400, "malformed_json"), format!("The body can't be read as JSON: {told}."));
     }
-    assert_eq!(post(&world, "\u{feff}{\"title\":\"Nurse\"}").await.ok(201)["title"], "Nurse");
+    assert_eq!(post(&app, "\u{feff}{\"title\":\"Nurse\"}").await.ok(201)["title"], "Nurse");
 }
 
 #[tokio::test]
 async fn a_number_that_would_lose_a_digit_is_told_once_by_its_field_with_all_else_that_is_wrong() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let salary = |max: &str| format!(r#"{{"titel":1,"salary":{{"max":{max},"currency":"EUR","period":"year"}}}}"#);
     for (max, told) in [
         ("50000.000000000000001", "must have at most 15 significant digits (got 20 in 50000.000000000000001)"),
@@ -49,13 +49,13 @@ async fn a_number_that_would_lose_a_digit_is_told_once_by_its_field_with_all_els
         ("1234567890123456789", "must have at most 15 significant digits (got 19 in 1234567890123456789)"),
         ("0.30000000000000004", "must have at most 15 significant digits (got 17 in 0.30000000000000004)"),
     ] {
-        let answer = post(&world, salary(max)).await;
+        let answer = post(&app, salary(max)).await;
         assert_eq!(answer.problems(), ["salary.max: out_of_range", "title: required", "titel: unknown"], "{max}");
         assert_eq!(answer.body["error"]["details"][0]["message"], format!("salary.max {told}."));
         let first = format!("salary.max {told}. See details for 2 more problems.");
         assert_eq!(message(&answer, 422, "validation_error"), first);
     }
-    let beyond = post(&world, salary("1E400")).await;
+    let beyond = post(&app, salary("1E400")).await;
     assert_eq!(beyond.problems(), ["salary.max: out_of_range"]);
     let told = "salary.max must be within the range of a double (got 1E400).";
     assert_eq!(message(&beyond, 422, "validation_error"), told);
@@ -63,11 +63,11 @@ async fn a_number_that_would_lose_a_digit_is_told_once_by_its_field_with_all_els
 
 #[tokio::test]
 async fn a_value_of_another_type_is_told_both_types() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let job = json!({
         "title": 7, "description": null, "location": ["Köln"], "openings": "2", "salary": [], "employmentType": true,
     });
-    let answer = world.post("/api/v1/jobs", job).await;
+    let answer = app.post("/api/v1/jobs", job).await;
     let details = answer.error(422, "validation_error")["details"].as_array().unwrap();
     let told: Vec<&str> = details.iter().map(|detail| detail["message"].as_str().unwrap()).collect();
     assert_eq!(
@@ -80,13 +80,13 @@ async fn a_value_of_another_type_is_told_both_types() {
             "openings must be a whole number, not a string.",
         ]
     );
-    let null = world.post("/api/v1/jobs", json!({ "title": null })).await;
+    let null = app.post("/api/v1/jobs", json!({ "title": null })).await;
     assert_eq!(null.error(422, "validation_error")["message"], "title must not be null.");
 }
 
 #[tokio::test]
 async fn a_body_that_is_not_read_is_told_which_header_is_why() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for (name, values, told) in [
         (
             "content-type",
@@ -107,13 +107,13 @@ async fn a_body_that_is_not_read_is_told_which_header_is_why() {
         ("content-type", vec![], "The body has no Content-Type. Send Content-Type: application/json."),
         ("content-encoding", vec!["gzip"], "The body is compressed (Content-Encoding: gzip). Send it uncompressed."),
     ] {
-        world.clock.advance(1_100);
-        let mut sent = request("POST", "/api/v1/jobs", Some(&world.key), Some(json!({ "title": "Nurse" })));
+        app.clock.advance(1_100);
+        let mut sent = request("POST", "/api/v1/jobs", Some(&app.key), Some(json!({ "title": "Nurse" })));
         sent.headers_mut().remove(name);
         for value in values {
             sent.headers_mut().append(HeaderName::from_static(name), value.parse().unwrap());
         }
-        let answer = send(&world.gateway, sent).await;
+        let answer = send(&app.gateway, sent).await;
         // The gateway joins with a comma, with or without a space.
         let words = message(&answer, 415, "unsupported_media_type").replace("json,app", "json, app");
         assert_eq!(words, told);
@@ -122,22 +122,22 @@ async fn a_body_that_is_not_read_is_told_which_header_is_why() {
 
 #[tokio::test]
 async fn a_reference_and_an_id_are_told_as_they_were_sent() {
-    let world = World::new().await;
-    let (candidate, missing) = (world.candidate("ada@example.com").await, "01900000-0000-7000-8000-000000000000");
+    let app = TestApp::new().await;
+    let (candidate, missing) = (app.candidate("ada@example.com").await, "01900000-0000-7000-8000-000000000000");
     let path = format!("/api/v1/pipeline/candidates/{candidate}/move");
-    let unknown = world.put(&path, json!({ "stageId": missing })).await;
+    let unknown = app.put(&path, json!({ "stageId": missing })).await;
     assert_eq!(
         message(&unknown, 422, "validation_error"),
         format!("stageId names no stage of your pipeline (got {missing}).")
     );
-    let strange = world.put(&path, json!({ "stageId": "screening" })).await;
+    let strange = app.put(&path, json!({ "stageId": "screening" })).await;
     let told = "stageId must be a UUID with hyphens, which has 36 characters (got 9).";
     assert_eq!(message(&strange, 422, "validation_error"), told);
-    let job = world.job("open").await;
-    let applied = world.post(&format!("/api/v1/jobs/{job}/applications"), json!({ "candidateId": missing })).await;
+    let job = app.job("open").await;
+    let applied = app.post(&format!("/api/v1/jobs/{job}/applications"), json!({ "candidateId": missing })).await;
     let told = format!("candidateId names no candidate of your organization (got {missing}).");
     assert_eq!(message(&applied, 422, "validation_error"), told);
-    let id = world.get(&format!("/api/v1/jobs/{}", job.replacen('-', "_", 1))).await;
+    let id = app.get(&format!("/api/v1/jobs/{}", job.replacen('-', "_", 1))).await;
     let told = format!(
         "There is no object with the id \"{}\": an id must be a UUID with hyphens: it must not have \"_\" (U+005F) at character 9.",
         job.replacen('-', "_", 1)
@@ -147,15 +147,15 @@ async fn a_reference_and_an_id_are_told_as_they_were_sent() {
 
 #[tokio::test]
 async fn a_path_a_method_a_key_and_a_cursor_are_told_what_is_wrong_with_them() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for (path, told) in [
         ("/api/v1/jobs/", "There is no path /api/v1/jobs/: no path has a slash at its end."),
         ("/v1/jobs", "There is no path /v1/jobs: the paths of the API begin with /api/v1/."),
         ("/api/v1/job", "There is no path /api/v1/job in the API."),
     ] {
-        assert_eq!(message(&world.get(path).await, 404, "not_found"), told);
+        assert_eq!(message(&app.get(path).await, 404, "not_found"), told);
     }
-    let patch = world.call("PATCH", "/api/v1/jobs", Some(&world.key), None).await;
+    let patch = app.call("PATCH", "/api/v1/jobs", Some(&app.key), None).await;
     let told = "This path does not take PATCH. The Allow header lists the methods it takes.";
     assert_eq!(message(&patch, 405, "method_not_allowed"), told);
 
@@ -164,24 +164,24 @@ async fn a_path_a_method_a_key_and_a_cursor_are_told_what_is_wrong_with_them() {
         sent.headers_mut().insert(name, value.parse().unwrap());
         sent
     };
-    let bearer = send(&world.gateway, with("authorization", &format!("Bearer {}", world.key))).await;
+    let bearer = send(&app.gateway, with("authorization", &format!("Bearer {}", app.key))).await;
     let told = "The request has an Authorization header, but no X-API-Key header. Send your API key in that.";
     assert_eq!(message(&bearer, 401, "missing_api_key"), told);
-    let empty = message(&send(&world.gateway, with("x-api-key", "")).await, 401, "missing_api_key");
+    let empty = message(&send(&app.gateway, with("x-api-key", "")).await, 401, "missing_api_key");
     assert!(empty.starts_with("The X-API-Key header is empty."), "{empty}");
 
-    let too_large = post(&world, Value::from("x".repeat(300_000)).to_string()).await;
+    let too_large = post(&app, Value::from("x".repeat(300_000)).to_string()).await;
     assert_eq!(message(&too_large, 413, "payload_too_large"), "The body is larger than 256 KiB (got 300002 bytes).");
-    let cursor = world.get("/api/v1/jobs?cursor=AV%20vX").await;
+    let cursor = app.get("/api/v1/jobs?cursor=AV%20vX").await;
     let told = "The cursor has a space (U+0020) at character 3, which no cursor has.";
     assert!(message(&cursor, 400, "invalid_cursor").starts_with(told));
-    world.candidate("ada@example.com").await;
-    world.candidate("alan@example.com").await;
-    let first = world.get("/api/v1/candidates?limit=1").await;
+    app.candidate("ada@example.com").await;
+    app.candidate("alan@example.com").await;
+    let first = app.get("/api/v1/candidates?limit=1").await;
     let next = first.next().unwrap();
-    let other = message(&world.get(&format!("/api/v1/jobs?cursor={next}")).await, 400, "invalid_cursor");
+    let other = message(&app.get(&format!("/api/v1/jobs?cursor={next}")).await, 400, "invalid_cursor");
     assert!(other.starts_with("The cursor was changed, or belongs to another list or to other filters."), "{other}");
-    let filtered = world.get(&format!("/api/v1/candidates?email=ada@example.com&cursor={next}")).await;
+    let filtered = app.get(&format!("/api/v1/candidates?email=ada@example.com&cursor={next}")).await;
     let told = "This filter returns a single page, so it takes no cursor. Leave the parameter out.";
     assert_eq!(message(&filtered, 400, "invalid_cursor"), told);
 }

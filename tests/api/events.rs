@@ -11,7 +11,7 @@ use shared::http::app::App;
 
 use crate::{
     every_route::{ROUTES, matches},
-    world::{START, TEMPLATE, TestClock, gateway, no_issuer},
+    test_app::{START, TEMPLATE, TestClock, gateway, no_issuer},
 };
 
 /// Demo data in a file, to be copied for each fixture.

@@ -9,7 +9,7 @@ use shared::{
     store::{activity::Actor, api_key},
 };
 
-use crate::world::{Answer, World, request, send};
+use crate::test_app::{Answer, TestApp, request, send};
 
 pub struct Row {
     pub method: &'static str,
@@ -69,12 +69,12 @@ pub struct Objects {
 }
 
 impl Objects {
-    pub async fn of(world: &World) -> Self {
-        let job = world.job("open").await;
-        let candidate = world.candidate("ada@example.com").await;
-        let application = world.application(&job, &candidate).await;
-        let other_candidate = world.candidate("alan@example.com").await;
-        Self { job, candidate, other_candidate, stage: world.stages().await.swap_remove(1), application }
+    pub async fn of(app: &TestApp) -> Self {
+        let job = app.job("open").await;
+        let candidate = app.candidate("ada@example.com").await;
+        let application = app.application(&job, &candidate).await;
+        let other_candidate = app.candidate("alan@example.com").await;
+        Self { job, candidate, other_candidate, stage: app.stages().await.swap_remove(1), application }
     }
 
     /// The row's path with these objects' ids.
@@ -106,14 +106,14 @@ impl Objects {
     }
 }
 
-async fn call(world: &World, objects: &Objects, row: &Row, key: Option<&str>) -> Answer {
-    world.call(row.method, &objects.path(row), key, objects.body(row)).await
+async fn call(app: &TestApp, objects: &Objects, row: &Row, key: Option<&str>) -> Answer {
+    app.call(row.method, &objects.path(row), key, objects.body(row)).await
 }
 
 #[tokio::test]
 async fn the_table_has_every_route_of_every_function_and_the_template_leads_each_to_its_function() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
     let mut served = BTreeSet::new();
     for function in &FUNCTIONS {
         for route in (function.routes)().list() {
@@ -124,18 +124,18 @@ async fn the_table_has_every_route_of_every_function_and_the_template_leads_each
         ROUTES.iter().map(|row| format!("{} {} by {}", row.method, row.path, row.function)).collect();
     assert_eq!(served, listed);
     for row in ROUTES {
-        let (function, ..) = world.gateway.route(row.method, &objects.path(row)).unwrap();
+        let (function, ..) = app.gateway.route(row.method, &objects.path(row)).unwrap();
         assert_eq!(function, row.function, "{} {}", row.method, row.path);
     }
 }
 
 #[tokio::test]
 async fn with_a_key_that_has_just_the_scope_it_is_served_and_write_does_not_imply_read() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
     for row in ROUTES {
-        let key = world.new_key(&[row.scope.unwrap_or(Scope::JobsRead)]).await;
-        let answer = call(&world, &objects, row, Some(key.reveal())).await;
+        let key = app.new_key(&[row.scope.unwrap_or(Scope::JobsRead)]).await;
+        let answer = call(&app, &objects, row, Some(key.reveal())).await;
         if row.shows_what_was_there() {
             assert_eq!((answer.status.as_u16(), &answer.body), (204, &Value::Null), "{} {}", row.method, row.path);
             assert_eq!(answer.header("content-type"), None);
@@ -150,16 +150,16 @@ async fn with_a_key_that_has_just_the_scope_it_is_served_and_write_does_not_impl
 
 #[tokio::test]
 async fn an_update_shows_the_object_to_a_key_with_the_read_scope_and_to_no_other() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
     for row in ROUTES.iter().filter(|row| row.shows_what_was_there()) {
         let write = row.scope.unwrap();
         let read = write.read().unwrap();
         let others: Vec<Scope> = Scope::ALL.iter().copied().filter(|scope| *scope != read).collect();
-        let unread = call(&world, &objects, row, Some(world.new_key(&others).await.reveal())).await;
+        let unread = call(&app, &objects, row, Some(app.new_key(&others).await.reveal())).await;
         assert_eq!((unread.status.as_u16(), &unread.body), (204, &Value::Null), "{} {}", row.method, row.path);
         // Once more: it changes nothing, so that both are at one version.
-        let shown = call(&world, &objects, row, Some(world.new_key(&[write, read]).await.reveal())).await;
+        let shown = call(&app, &objects, row, Some(app.new_key(&[write, read]).await.reveal())).await;
         let version = shown.ok(row.status).get("version").map(|version| format!("\"{version}\""));
         assert_eq!((unread.header("etag"), shown.header("etag")), (version.as_deref(), version.as_deref()));
     }
@@ -167,22 +167,20 @@ async fn an_update_shows_the_object_to_a_key_with_the_read_scope_and_to_no_other
 
 #[tokio::test]
 async fn without_a_valid_key_it_is_401_and_all_invalid_keys_read_the_same() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
-    let revoked = world.new_key(Scope::ALL).await;
-    assert!(
-        api_key::revoke(&world.db, &world.org, &revoked.id(), world.clock.now(), &Actor::operator()).await.unwrap()
-    );
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
+    let revoked = app.new_key(Scope::ALL).await;
+    assert!(api_key::revoke(&app.db, &app.org, &revoked.id(), app.clock.now(), &Actor::operator()).await.unwrap());
     let unknown = ApiKey::generate().unwrap();
     // Has a key's id that is there, and a secret that is not its.
-    let forged = ApiKey::with_id(&ApiKey::parse(&world.key).unwrap().id()).unwrap();
+    let forged = ApiKey::with_id(&ApiKey::parse(&app.key).unwrap().id()).unwrap();
     for row in ROUTES {
         for missing in [None, Some("")] {
-            call(&world, &objects, row, missing).await.error(401, "missing_api_key");
+            call(&app, &objects, row, missing).await.error(401, "missing_api_key");
         }
         let mut told = BTreeSet::new();
         for key in ["junk", "hh_live_", revoked.reveal(), unknown.reveal(), forged.reveal()] {
-            let answer = call(&world, &objects, row, Some(key)).await;
+            let answer = call(&app, &objects, row, Some(key)).await;
             told.insert(answer.error(401, "invalid_api_key")["message"].to_string());
             assert!(answer.header("www-authenticate").is_some_and(|challenge| challenge.starts_with("ApiKey ")));
             assert!(answer.header("ratelimit").is_none(), "a stranger learns nothing of limits");
@@ -193,37 +191,37 @@ async fn without_a_valid_key_it_is_401_and_all_invalid_keys_read_the_same() {
 
 #[tokio::test]
 async fn without_the_scope_it_is_403_that_names_it_whether_or_not_the_object_is_there() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
     for row in ROUTES {
         let Some(wanted) = row.scope else { continue };
         let others: Vec<Scope> = Scope::ALL.iter().copied().filter(|scope| *scope != wanted).collect();
-        let key = world.new_key(&others).await;
-        let answer = call(&world, &objects, row, Some(key.reveal())).await;
+        let key = app.new_key(&others).await;
+        let answer = call(&app, &objects, row, Some(key.reveal())).await;
         let error = answer.error(403, "insufficient_scope");
         assert!(error["message"].as_str().unwrap().contains(wanted.as_str()));
         let nowhere = row.path.replace("{jobId}", "x").replace("{stageId}", "x").replace("{id}", "x");
-        let answer = world.call(row.method, &nowhere, Some(key.reveal()), None).await;
+        let answer = app.call(row.method, &nowhere, Some(key.reveal()), None).await;
         answer.error(403, "insufficient_scope");
     }
 }
 
 #[tokio::test]
 async fn on_the_free_plan_it_is_403() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
-    world.set_plan(Plan::Free).await;
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
+    app.set_plan(Plan::Free).await;
     for row in ROUTES.iter().filter(|row| row.scope.is_some()) {
-        call(&world, &objects, row, Some(&world.key)).await.error(403, "plan_no_api_access");
+        call(&app, &objects, row, Some(&app.key)).await.error(403, "plan_no_api_access");
     }
-    assert_eq!(world.get("/api/v1/usage").await.ok(200)["plan"], "free");
+    assert_eq!(app.get("/api/v1/usage").await.ok(200)["plan"], "free");
 }
 
 #[tokio::test]
 async fn another_organizations_object_reads_exactly_like_a_missing_one() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
-    let stranger = World::new().await;
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
+    let stranger = TestApp::new().await;
     let theirs = Objects::of(&stranger).await;
     for row in ROUTES.iter().filter(|row| row.path.contains('{')) {
         let mut body = theirs.body(row);
@@ -233,11 +231,11 @@ async fn another_organizations_object_reads_exactly_like_a_missing_one() {
             // The stage is the caller's own; the candidate in the path is not.
             fields.insert("stageId".to_owned(), objects.stage.clone().into());
         }
-        let foreign = world.call(row.method, &theirs.path(row), Some(&world.key), body.clone()).await;
+        let foreign = app.call(row.method, &theirs.path(row), Some(&app.key), body.clone()).await;
         let missing_path = row.path.replace("{jobId}", MISSING).replace("{stageId}", MISSING).replace("{id}", MISSING);
-        let missing = world.call(row.method, &missing_path, Some(&world.key), body.clone()).await;
+        let missing = app.call(row.method, &missing_path, Some(&app.key), body.clone()).await;
         let malformed_path = row.path.replace("{jobId}", "1").replace("{stageId}", "1").replace("{id}", "1");
-        let malformed = world.call(row.method, &malformed_path, Some(&world.key), body).await;
+        let malformed = app.call(row.method, &malformed_path, Some(&app.key), body).await;
         for answer in [&foreign, &missing, &malformed] {
             answer.error(404, "not_found");
             let names = |answer: &Answer| answer.headers.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
@@ -255,63 +253,63 @@ const MISSING: &str = "01900000-0000-7000-8000-000000000000";
 
 #[tokio::test]
 async fn another_method_is_405_with_the_methods_it_takes_and_costs_nothing() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
-    world.tally.take();
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
+    app.tally.take();
     for row in ROUTES {
-        let answer = world.call("PATCH", &objects.path(row), Some(&world.key), None).await;
+        let answer = app.call("PATCH", &objects.path(row), Some(&app.key), None).await;
         answer.error(405, "method_not_allowed");
         let allowed: Vec<&str> = answer.header("allow").unwrap().split(',').map(str::trim).collect();
         assert!(allowed.contains(&row.method), "{allowed:?}");
     }
-    assert_eq!(world.tally.take().total(), 0);
+    assert_eq!(app.tally.take().total(), 0);
 }
 
 #[tokio::test]
 async fn a_body_that_is_not_declared_as_json_is_415_and_one_that_is_not_json_is_400() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
     for row in ROUTES.iter().filter(|row| row.method != "GET") {
-        let mut form = request(row.method, &objects.path(row), Some(&world.key), objects.body(row));
+        let mut form = request(row.method, &objects.path(row), Some(&app.key), objects.body(row));
         form.headers_mut().insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
-        send(&world.gateway, form).await.error(415, "unsupported_media_type");
-        world.clock.advance(2_200);
+        send(&app.gateway, form).await.error(415, "unsupported_media_type");
+        app.clock.advance(2_200);
         for text in ["", "\u{feff}", "{", "{\"title\":}", "\u{feff}\u{feff}{}", "nonsense"] {
-            let mut broken = request(row.method, &objects.path(row), Some(&world.key), Some(json!({})));
+            let mut broken = request(row.method, &objects.path(row), Some(&app.key), Some(json!({})));
             *broken.body_mut() = text.into();
-            send(&world.gateway, broken).await.error(400, "malformed_json");
-            world.clock.advance(1_100);
+            send(&app.gateway, broken).await.error(400, "malformed_json");
+            app.clock.advance(1_100);
         }
-        let mut marked = request(row.method, &objects.path(row), Some(&world.key), Some(json!({})));
+        let mut marked = request(row.method, &objects.path(row), Some(&app.key), Some(json!({})));
         *marked.body_mut() = "\u{feff}[]".into();
-        assert_eq!(send(&world.gateway, marked).await.problems(), [": invalid_type"], "a byte order mark is ignored");
-        world.clock.advance(1_100);
-        let list = world.call(row.method, &objects.path(row), Some(&world.key), Some(json!([]))).await;
+        assert_eq!(send(&app.gateway, marked).await.problems(), [": invalid_type"], "a byte order mark is ignored");
+        app.clock.advance(1_100);
+        let list = app.call(row.method, &objects.path(row), Some(&app.key), Some(json!([]))).await;
         assert_eq!(list.problems(), [": invalid_type"]);
     }
 }
 
 #[tokio::test]
 async fn an_oversized_body_is_413_before_the_key_is_looked_at() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
-    world.tally.take();
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
+    app.tally.take();
     for row in ROUTES.iter().filter(|row| row.method != "GET") {
         let body = json!({ "title": "x".repeat(256 * 1024) });
-        let answer = world.call(row.method, &objects.path(row), Some(&world.key), Some(body)).await;
+        let answer = app.call(row.method, &objects.path(row), Some(&app.key), Some(body)).await;
         answer.error(413, "payload_too_large");
     }
-    assert_eq!(world.tally.take().total(), 0);
+    assert_eq!(app.tally.take().total(), 0);
 }
 
 #[tokio::test]
 async fn head_is_answered_like_get_without_a_body() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
     for row in ROUTES.iter().filter(|row| row.method == "GET") {
-        let answer = world.call("HEAD", &objects.path(row), Some(&world.key), None).await;
+        let answer = app.call("HEAD", &objects.path(row), Some(&app.key), None).await;
         assert_eq!((answer.status.as_u16(), answer.body), (200, Value::Null));
-        let refused = world.call("HEAD", &objects.path(row), None, None).await;
+        let refused = app.call("HEAD", &objects.path(row), None, None).await;
         assert_eq!((refused.status.as_u16(), refused.body), (401, Value::Null));
     }
 }

@@ -17,7 +17,7 @@ use shared::{
 };
 use tokio::net::TcpListener;
 
-use crate::world::{TestClock, World, gateway, request, send};
+use crate::test_app::{TestApp, TestClock, gateway, request, send};
 
 thread_local! {
     /// What the test on this thread has logged, once it listens.
@@ -125,7 +125,7 @@ fn config(endpoint: &str) -> aws_sdk_dynamodb::config::Builder {
 /// What a good request gets from a DynamoDB at `endpoint`.
 async fn answer_from(endpoint: &str) {
     let db = Db::with(config(endpoint), Embedded::tables());
-    let gateway = gateway(&db, &TestClock::at(crate::world::START));
+    let gateway = gateway(&db, &TestClock::at(crate::test_app::START));
     let key = shared::model::key::ApiKey::generate().unwrap();
     let request = request("GET", "/api/v1/jobs", Some(key.reveal()), None);
     let answer =
@@ -158,33 +158,33 @@ async fn a_dynamodb_that_accepts_and_never_answers_is_a_503_within_five_seconds(
 
 #[tokio::test]
 async fn a_refused_body_is_logged_with_its_own_method() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let log = Log::listen();
     let body = json!({ "title": "x".repeat(300_000) });
-    world.post("/api/v1/jobs", body).await.error(413, "payload_too_large");
+    app.post("/api/v1/jobs", body).await.error(413, "payload_too_large");
     assert_eq!((&log.lines()[0]["method"], &log.lines()[0]["status"]), (&json!("POST"), &json!(413)));
 }
 
 #[tokio::test]
 async fn a_line_of_a_refused_key_has_its_id_once_it_has_the_form_of_a_key() {
-    let world = World::frozen(shared::model::plan::Plan::Enterprise).await;
+    let app = TestApp::frozen(shared::model::plan::Plan::Enterprise).await;
     let log = Log::listen();
     let id = |key: &str| shared::model::key::ApiKey::parse(key).unwrap().id();
-    let revoked = world.new_key(shared::model::scope::Scope::ALL).await;
+    let revoked = app.new_key(shared::model::scope::Scope::ALL).await;
     let actor = shared::store::activity::Actor::operator();
-    shared::store::api_key::revoke(&world.db, &world.org, &revoked.id(), world.clock.now(), &actor).await.unwrap();
-    let forged = shared::model::key::ApiKey::with_id(&id(&world.key)).unwrap();
+    shared::store::api_key::revoke(&app.db, &app.org, &revoked.id(), app.clock.now(), &actor).await.unwrap();
+    let forged = shared::model::key::ApiKey::with_id(&id(&app.key)).unwrap();
     let unknown = shared::model::key::ApiKey::generate().unwrap();
-    let mistyped = world.key.replace("hh_live_", "hh_live-");
+    let mistyped = app.key.replace("hh_live_", "hh_live-");
     for path in ["/api/v1/jobs", "/api/v1/usage", "/api/v1/candidates"] {
         for (key, logged) in [
             (revoked.reveal(), Some(revoked.id())),
-            (forged.reveal(), Some(id(&world.key))),
+            (forged.reveal(), Some(id(&app.key))),
             (unknown.reveal(), Some(unknown.id())),
             (&mistyped, None),
             ("junk", None),
         ] {
-            world.call("GET", path, Some(key), None).await.error(401, "invalid_api_key");
+            app.call("GET", path, Some(key), None).await.error(401, "invalid_api_key");
             let line = log.lines().pop().unwrap();
             assert_eq!(line.get("keyId").and_then(Value::as_str), logged.map(|id| id.to_string()).as_deref());
             assert_eq!(line.get("organization"), None, "whose it is, only a right key tells");
@@ -195,21 +195,21 @@ async fn a_line_of_a_refused_key_has_its_id_once_it_has_the_form_of_a_key() {
 
 #[tokio::test]
 async fn each_request_is_one_line_of_the_log_without_key_email_or_name() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let log = Log::listen();
     let body =
         json!({ "firstName": "Adalbert", "lastName": "Stifter", "email": "adalbert@example.com", "phone": "0049123" });
-    let created = world.post("/api/v1/candidates", body.clone()).await;
+    let created = app.post("/api/v1/candidates", body.clone()).await;
     let id = created.ok(201)["id"].as_str().unwrap().to_owned();
-    world.post("/api/v1/candidates", body).await.error(409, "email_taken");
-    world.get("/api/v1/candidates?email=adalbert@example.com").await.ok(200);
-    world.get("/api/v1/candidates?email=adalbert@").await.error(400, "invalid_parameter");
-    world.put(&format!("/api/v1/candidates/{id}"), json!({ "lastName": 7 })).await.error(422, "validation_error");
-    world.get("/api/v1/Adalbert").await.error(404, "not_found");
-    world.call("GET", "/api/v1/jobs", Some("hh_live_adalbert"), None).await.error(401, "invalid_api_key");
+    app.post("/api/v1/candidates", body).await.error(409, "email_taken");
+    app.get("/api/v1/candidates?email=adalbert@example.com").await.ok(200);
+    app.get("/api/v1/candidates?email=adalbert@").await.error(400, "invalid_parameter");
+    app.put(&format!("/api/v1/candidates/{id}"), json!({ "lastName": 7 })).await.error(422, "validation_error");
+    app.get("/api/v1/Adalbert").await.error(404, "not_found");
+    app.call("GET", "/api/v1/jobs", Some("hh_live_adalbert"), None).await.error(401, "invalid_api_key");
 
     let text = log.text();
-    for secret in [&world.key, "hh_live", "dalbert", "tifter", "0049123", &id] {
+    for secret in [&app.key, "hh_live", "dalbert", "tifter", "0049123", &id] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
     let lines = log.lines();
@@ -220,8 +220,8 @@ async fn each_request_is_one_line_of_the_log_without_key_email_or_name() {
         (&line["route"], &line["method"], &line["status"]),
         (&json!("/api/v1/candidates"), &json!("POST"), &json!(201))
     );
-    assert_eq!((&line["organization"], &line["dbCalls"]), (&json!(world.org.to_string()), &json!(4)));
-    let key_id = shared::model::key::ApiKey::parse(&world.key).unwrap().id();
+    assert_eq!((&line["organization"], &line["dbCalls"]), (&json!(app.org.to_string()), &json!(4)));
+    let key_id = shared::model::key::ApiKey::parse(&app.key).unwrap().id();
     assert_eq!(line["keyId"], key_id.to_string());
     assert!(line["durationMs"].is_u64());
     assert_eq!((&line["lambdaRequestId"], &line["version"]), (&json!("local"), &json!("")));

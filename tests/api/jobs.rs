@@ -3,14 +3,14 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
-use crate::world::{ORIGIN, World, request, send};
+use crate::test_app::{ORIGIN, TestApp, request, send};
 
 #[tokio::test]
 async fn a_new_job_has_its_defaults_every_field_and_its_location() {
-    let world = World::new().await;
-    let answer = world.post("/api/v1/jobs", json!({ "title": "Engineer" })).await;
+    let app = TestApp::new().await;
+    let answer = app.post("/api/v1/jobs", json!({ "title": "Engineer" })).await;
     let job = answer.ok(201);
-    let at = world.clock.now().to_string();
+    let at = app.clock.now().to_string();
     assert_eq!(
         *job,
         json!({
@@ -21,21 +21,21 @@ async fn a_new_job_has_its_defaults_every_field_and_its_location() {
     );
     let location = answer.header("location").unwrap().to_owned();
     assert_eq!(location, format!("{ORIGIN}/api/v1/jobs/{}", job["id"].as_str().unwrap()));
-    assert_eq!(world.get(&location).await.ok(200), job);
+    assert_eq!(app.get(&location).await.ok(200), job);
 }
 
 #[tokio::test]
 async fn what_is_sent_is_what_comes_back() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let sent = json!({
         "title": " Pflegefachkraft (m/w/d) – Nacht 🌙 ", "description": "Zeile eins\n\tZeile zwei", "location": "Köln",
         "department": "Station 3", "employmentType": "part-time", "workplaceType": "on-site", "status": "open",
         "salary": { "min": 18.5, "max": 60_000, "currency": "EUR", "period": "hour" }, "openings": 2,
         "externalId": "REQ-1",
     });
-    let answer = world.post("/api/v1/jobs", sent.clone()).await;
+    let answer = app.post("/api/v1/jobs", sent.clone()).await;
     let id = answer.ok(201)["id"].as_str().unwrap().to_owned();
-    let got = world.get(&format!("/api/v1/jobs/{id}")).await;
+    let got = app.get(&format!("/api/v1/jobs/{id}")).await;
     for (field, value) in sent.as_object().unwrap() {
         assert_eq!(got.ok(200)[field], *value, "{field}");
     }
@@ -43,8 +43,8 @@ async fn what_is_sent_is_what_comes_back() {
 
 #[tokio::test]
 async fn every_wrong_field_is_told_at_once_and_nothing_is_written() {
-    let world = World::new().await;
-    let answer = world
+    let app = TestApp::new().await;
+    let answer = app
         .post(
             "/api/v1/jobs",
             json!({
@@ -78,22 +78,22 @@ async fn every_wrong_field_is_told_at_once_and_nothing_is_written() {
         details[4]["message"],
         "employmentType must be one of full-time, part-time, contract, temporary, internship (got \"fulltime\")."
     );
-    assert!(world.get("/api/v1/jobs").await.rows().is_empty());
-    assert_eq!(world.post("/api/v1/jobs", json!({})).await.problems(), ["title: required"]);
+    assert!(app.get("/api/v1/jobs").await.rows().is_empty());
+    assert_eq!(app.post("/api/v1/jobs", json!({})).await.problems(), ["title: required"]);
 }
 
 #[tokio::test]
 async fn lengths_are_counted_in_characters_and_reach_to_the_limit() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let body = json!({ "title": "ü".repeat(200), "description": "🌙".repeat(20_000) });
-    let job = world.post("/api/v1/jobs", body).await.ok(201)["id"].as_str().unwrap().to_owned();
-    let got = world.get(&format!("/api/v1/jobs/{job}")).await;
+    let job = app.post("/api/v1/jobs", body).await.ok(201)["id"].as_str().unwrap().to_owned();
+    let got = app.get(&format!("/api/v1/jobs/{job}")).await;
     assert_eq!(got.ok(200)["description"].as_str().unwrap().chars().count(), 20_000);
 }
 
 #[tokio::test]
 async fn a_salary_has_an_amount_in_a_currency_within_its_decimals() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for (salary, problem) in [
         (json!({ "currency": "EUR", "period": "year" }), "salary.min: required"),
         (json!({ "min": 1.005, "currency": "EUR", "period": "year" }), "salary.min: out_of_range"),
@@ -107,7 +107,7 @@ async fn a_salary_has_an_amount_in_a_currency_within_its_decimals() {
         (json!({ "max": 1, "currency": "EUR", "period": "century" }), "salary.period: invalid_value"),
         (json!([]), "salary: invalid_type"),
     ] {
-        let answer = world.post("/api/v1/jobs", json!({ "title": "Engineer", "salary": salary })).await;
+        let answer = app.post("/api/v1/jobs", json!({ "title": "Engineer", "salary": salary })).await;
         assert_eq!(answer.problems(), [problem]);
     }
     for salary in [
@@ -117,66 +117,65 @@ async fn a_salary_has_an_amount_in_a_currency_within_its_decimals() {
         json!({ "min": 35_000_000_000_u64, "max": null, "currency": "VND", "period": "month" }),
         json!({ "min": 0.1, "max": 0.3, "currency": "EUR", "period": "hour" }),
     ] {
-        let answer = world.post("/api/v1/jobs", json!({ "title": "Engineer", "salary": salary })).await;
+        let answer = app.post("/api/v1/jobs", json!({ "title": "Engineer", "salary": salary })).await;
         assert_eq!(answer.ok(201)["salary"], salary);
     }
 }
 
 #[tokio::test]
 async fn an_update_leaves_what_is_absent_clears_what_is_null_and_counts_the_version() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let new = json!({ "title": "Engineer", "location": "Berlin", "department": "R&D" });
-    let id = world.post("/api/v1/jobs", new).await.ok(201)["id"].as_str().unwrap().to_owned();
+    let id = app.post("/api/v1/jobs", new).await.ok(201)["id"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/jobs/{id}");
-    let updated = world.put(&path, json!({ "title": "Senior engineer", "location": null })).await;
+    let updated = app.put(&path, json!({ "title": "Senior engineer", "location": null })).await;
     let job = updated.ok(200);
     assert_eq!(
         (&job["title"], &job["location"], &job["department"]),
         (&json!("Senior engineer"), &Value::Null, &json!("R&D"))
     );
     assert_eq!(job["version"], 2);
-    assert_eq!(job["updatedAt"], world.clock.now().to_string());
+    assert_eq!(job["updatedAt"], app.clock.now().to_string());
     assert_ne!(job["createdAt"], job["updatedAt"]);
-    assert_eq!(world.get(&path).await.ok(200), job);
+    assert_eq!(app.get(&path).await.ok(200), job);
 }
 
 #[tokio::test]
 async fn an_update_that_changes_nothing_writes_nothing() {
-    let world = World::new().await;
-    let id = world.job("open").await;
+    let app = TestApp::new().await;
+    let id = app.job("open").await;
     let path = format!("/api/v1/jobs/{id}");
-    let before = world.get(&path).await;
-    world.tally.take();
+    let before = app.get(&path).await;
+    app.tally.take();
     for body in [json!({}), json!({ "title": "Engineer", "status": "open", "location": null })] {
-        assert_eq!(world.put(&path, body).await.ok(200), before.ok(200));
+        assert_eq!(app.put(&path, body).await.ok(200), before.ok(200));
     }
-    assert!(!world.tally.take().calls.contains_key("PutItem"));
+    assert!(!app.tally.take().calls.contains_key("PutItem"));
 }
 
 #[tokio::test]
 async fn an_update_refuses_what_it_can_not_set() {
-    let world = World::new().await;
-    let path = format!("/api/v1/jobs/{}", world.job("open").await);
-    let answer =
-        world.put(&path, json!({ "title": null, "status": null, "openedAt": null, "version": 3, "x": 1 })).await;
+    let app = TestApp::new().await;
+    let path = format!("/api/v1/jobs/{}", app.job("open").await);
+    let answer = app.put(&path, json!({ "title": null, "status": null, "openedAt": null, "version": 3, "x": 1 })).await;
     let mut problems = answer.problems();
     problems.sort();
     assert_eq!(
         problems,
         ["openedAt: read_only", "status: required", "title: required", "version: read_only", "x: unknown"]
     );
-    assert_eq!(world.get(&path).await.ok(200)["version"], 1);
+    assert_eq!(app.get(&path).await.ok(200)["version"], 1);
 }
 
 #[tokio::test]
 async fn an_update_under_if_match_is_made_at_that_version_only() {
-    let world = World::new().await;
-    let path = format!("/api/v1/jobs/{}", world.job("open").await);
-    assert_eq!(world.get(&path).await.header("etag"), Some("\"1\""));
-    let updated = world.put_if_match(&path, "\"1\"", json!({ "title": "Nurse" })).await;
+    let app = TestApp::new().await;
+    let path = format!("/api/v1/jobs/{}", app.job("open").await);
+    assert_eq!(app.get(&path).await.header("etag"), Some("\"1\""));
+    let updated = app.put_if_match(&path, "\"1\"", json!({ "title": "Nurse" })).await;
     assert_eq!((updated.ok(200)["version"].as_u64(), updated.header("etag")), (Some(2), Some("\"2\"")));
     for title in ["Midwife", "Nurse"] {
-        let late = world.put_if_match(&path, "\"1\"", json!({ "title": title })).await;
+        let late = app.put_if_match(&path, "\"1\"", json!({ "title": title })).await;
         let words =
             "The object is at version 2 by now, which If-Match does not name. Read it again, then retry with its ETag.";
         assert_eq!(late.error(412, "version_conflict")["message"], words);
@@ -187,25 +186,24 @@ async fn an_update_under_if_match_is_made_at_that_version_only() {
         ("", "The If-Match header is empty."),
         ("\"2-gzip\"", "The If-Match tag \"2-gzip\" is not one that this API gives"),
     ] {
-        let answer = world.put_if_match(&path, tags, json!({ "title": "Midwife" })).await;
+        let answer = app.put_if_match(&path, tags, json!({ "title": "Midwife" })).await;
         let told = answer.error(400, "bad_request")["message"].as_str().unwrap();
         assert!(told.starts_with(words), "{told}");
     }
-    assert_eq!(world.get(&path).await.ok(200), updated.ok(200));
-    world.put_if_match(&path, "\"1\", \"2\"", json!({ "title": "Midwife" })).await.ok(200);
-    world.put_if_match(&path, "*", json!({ "title": "Doctor" })).await.ok(200);
+    assert_eq!(app.get(&path).await.ok(200), updated.ok(200));
+    app.put_if_match(&path, "\"1\", \"2\"", json!({ "title": "Midwife" })).await.ok(200);
+    app.put_if_match(&path, "*", json!({ "title": "Doctor" })).await.ok(200);
 }
 
 #[tokio::test]
 async fn what_a_later_version_of_this_code_adds_to_an_item_an_update_leaves_alone() {
-    let world = World::new().await;
-    let id = world.job("open").await;
+    let app = TestApp::new().await;
+    let id = app.job("open").await;
     let key = || {
-        world
-            .client
+        app.client
             .update_item()
             .table_name("RecordsTable")
-            .key("pk", text(&format!("ORG#{}#JOB", world.org)))
+            .key("pk", text(&format!("ORG#{}#JOB", app.org)))
             .key("sk", text(&id))
     };
     key()
@@ -215,9 +213,9 @@ async fn what_a_later_version_of_this_code_adds_to_an_item_an_update_leaves_alon
         .send()
         .await
         .unwrap();
-    world.put(&format!("/api/v1/jobs/{id}"), json!({ "title": "Nurse", "status": "closed" })).await.ok(200);
-    let item = world.client.get_item().table_name("RecordsTable").consistent_read(true);
-    let item = item.key("pk", text(&format!("ORG#{}#JOB", world.org))).key("sk", text(&id)).send().await.unwrap();
+    app.put(&format!("/api/v1/jobs/{id}"), json!({ "title": "Nurse", "status": "closed" })).await.ok(200);
+    let item = app.client.get_item().table_name("RecordsTable").consistent_read(true);
+    let item = item.key("pk", text(&format!("ORG#{}#JOB", app.org))).key("sk", text(&id)).send().await.unwrap();
     assert_eq!(item.item.unwrap()["remoteCountries"], text("DE"));
 }
 
@@ -227,13 +225,13 @@ fn text(text: &str) -> AttributeValue {
 
 #[tokio::test]
 async fn a_name_that_a_body_gives_twice_is_refused_also_inside() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for body in
         [r#"{"title":"a","title":"b"}"#, r#"{"title":"a","salary":{"min":1,"min":2,"currency":"EUR","period":"day"}}"#]
     {
-        let mut twice = request("POST", "/api/v1/jobs", Some(&world.key), Some(json!({})));
+        let mut twice = request("POST", "/api/v1/jobs", Some(&app.key), Some(json!({})));
         *twice.body_mut() = body.into();
-        let error = send(&world.gateway, twice).await;
+        let error = send(&app.gateway, twice).await;
         let message = error.error(400, "malformed_json")["message"].as_str().unwrap();
         assert!(message.contains("is given more than once"), "{message}");
     }
@@ -241,74 +239,74 @@ async fn a_name_that_a_body_gives_twice_is_refused_also_inside() {
 
 #[tokio::test]
 async fn numbers_are_read_by_value_and_ids_whatever_their_case() {
-    let world = World::new().await;
-    let job = world.post("/api/v1/jobs", json!({ "title": "Nurse", "openings": 5.0, "status": null })).await;
+    let app = TestApp::new().await;
+    let job = app.post("/api/v1/jobs", json!({ "title": "Nurse", "openings": 5.0, "status": null })).await;
     assert_eq!((&job.ok(201)["openings"], &job.ok(201)["status"]), (&json!(5), &json!("draft")));
-    let half = world.post("/api/v1/jobs", json!({ "title": "Nurse", "openings": 0.5 })).await;
+    let half = app.post("/api/v1/jobs", json!({ "title": "Nurse", "openings": 0.5 })).await;
     assert_eq!(half.problems(), ["openings: invalid_type"]);
     let id = job.ok(201)["id"].as_str().unwrap();
-    assert_eq!(world.get(&format!("/api/v1/jobs/{}", id.to_uppercase())).await.ok(200)["id"], *id);
+    assert_eq!(app.get(&format!("/api/v1/jobs/{}", id.to_uppercase())).await.ok(200)["id"], *id);
 }
 
 #[tokio::test]
 async fn a_line_shows_what_it_holds() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for title in ["a\u{200b}b", "a\u{202e}b", "a\u{61c}b", "a\u{2028}b", "a\tb", "a\u{b}b", "a\u{e0041}b"] {
-        assert_eq!(world.post("/api/v1/jobs", json!({ "title": title })).await.problems(), ["title: invalid_format"]);
+        assert_eq!(app.post("/api/v1/jobs", json!({ "title": title })).await.problems(), ["title: invalid_format"]);
     }
     for title in ["\u{200b}", "\u{feff}", "\u{3164}", "\u{180e}", "\u{e0041}\u{e0064}", " \u{a0}", "\u{2800}"] {
-        assert_eq!(world.post("/api/v1/jobs", json!({ "title": title })).await.problems(), ["title: too_short"]);
+        assert_eq!(app.post("/api/v1/jobs", json!({ "title": title })).await.problems(), ["title: too_short"]);
     }
-    let answer = world.post("/api/v1/jobs", json!({ "title": "\u{200f}ab\u{7}c" })).await;
+    let answer = app.post("/api/v1/jobs", json!({ "title": "\u{200f}ab\u{7}c" })).await;
     let told = &answer.error(422, "validation_error")["details"][0]["message"];
     assert_eq!(told, "title must not contain a control character (U+0007) at character 4.");
     for title in ["👩\u{200d}👩\u{200d}👧 نرس", "می\u{200c}خواهم", "❤\u{fe0f}", " Nurse "] {
-        assert_eq!(world.post("/api/v1/jobs", json!({ "title": title })).await.ok(201)["title"], title);
+        assert_eq!(app.post("/api/v1/jobs", json!({ "title": title })).await.ok(201)["title"], title);
     }
 }
 
 #[tokio::test]
 async fn what_imports_put_around_a_text_is_not_part_of_it() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let job = json!({ "title": "\u{200f}אחות\u{200f}", "description": "\u{feff}a\u{200f}b\u{200b}", "location": "\u{2068}Köln\u{2069}" });
-    let answer = world.post("/api/v1/jobs", job).await;
+    let answer = app.post("/api/v1/jobs", job).await;
     let job = answer.ok(201);
     assert_eq!((&job["title"], &job["description"]), (&json!("אחות"), &json!("a\u{200f}b")));
     assert_eq!(job["location"], "Köln");
     let marks = "\u{200e}".repeat(50);
     let long = json!({ "title": format!("{marks}{}{marks}", "x".repeat(200)) });
-    assert_eq!(world.post("/api/v1/jobs", long).await.ok(201)["title"], "x".repeat(200));
+    assert_eq!(app.post("/api/v1/jobs", long).await.ok(201)["title"], "x".repeat(200));
 }
 
 #[tokio::test]
 async fn what_breaks_a_line_in_word_breaks_it_here() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let job = json!({ "title": "Nurse", "description": "a\u{b}b\u{85}c\u{c}d\r\n\te\u{2028}f" });
-    assert_eq!(world.post("/api/v1/jobs", job).await.ok(201)["description"], "a\nb\nc\nd\r\n\te\u{2028}f");
-    let answer = world.post("/api/v1/jobs", json!({ "title": "Nurse", "description": "a\n\u{0}" })).await;
+    assert_eq!(app.post("/api/v1/jobs", job).await.ok(201)["description"], "a\nb\nc\nd\r\n\te\u{2028}f");
+    let answer = app.post("/api/v1/jobs", json!({ "title": "Nurse", "description": "a\n\u{0}" })).await;
     let told = &answer.error(422, "validation_error")["details"][0]["message"];
     assert_eq!(told, "description must not contain a control character (U+0000) at character 3.");
 }
 
 #[tokio::test]
 async fn a_body_of_nonsense_is_answered_in_brief() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let nonsense: serde_json::Map<String, Value> = (0..15_000).map(|i| (format!("f{i}"), Value::Null)).collect();
-    assert_eq!(world.post("/api/v1/jobs", nonsense.into()).await.problems().len(), 100);
+    assert_eq!(app.post("/api/v1/jobs", nonsense.into()).await.problems().len(), 100);
     let unknown: Vec<String> = (0..500).map(|i| format!("a{i}=1")).collect();
-    let answer = world.get(&format!("/api/v1/jobs?{}", unknown.join("&"))).await;
+    let answer = app.get(&format!("/api/v1/jobs?{}", unknown.join("&"))).await;
     assert_eq!(answer.error(400, "invalid_parameter")["details"].as_array().unwrap().len(), 100);
 }
 
 #[tokio::test]
 async fn opened_at_and_closed_at_follow_the_status() {
-    let world = World::new().await;
-    let path = format!("/api/v1/jobs/{}", world.job("draft").await);
+    let app = TestApp::new().await;
+    let path = format!("/api/v1/jobs/{}", app.job("draft").await);
     let mut opened = Value::Null;
     let mut closed = Value::Null;
     for status in ["open", "on-hold", "open", "closed", "archived", "open", "draft"] {
-        let answer = world.put(&path, json!({ "status": status })).await;
-        let now = Value::from(world.clock.now().to_string());
+        let answer = app.put(&path, json!({ "status": status })).await;
+        let now = Value::from(app.clock.now().to_string());
         match status {
             "open" => (opened, closed) = (now, Value::Null),
             "closed" => closed = now,
@@ -318,30 +316,30 @@ async fn opened_at_and_closed_at_follow_the_status() {
         let job = answer.ok(200);
         assert_eq!((&job["openedAt"], &job["closedAt"]), (&opened, &closed), "{status}");
     }
-    let closed = world.post("/api/v1/jobs", json!({ "title": "Filled long ago", "status": "closed" })).await;
+    let closed = app.post("/api/v1/jobs", json!({ "title": "Filled long ago", "status": "closed" })).await;
     assert_eq!(closed.ok(201)["closedAt"], closed.ok(201)["createdAt"]);
 }
 
 #[tokio::test]
 async fn the_status_filter_follows_a_change_of_status() {
-    let world = World::new().await;
-    let (first, second) = (world.job("open").await, world.job("open").await);
-    assert_eq!(world.get("/api/v1/jobs?status=open").await.ids(), [second.clone(), first.clone()]);
-    world.put(&format!("/api/v1/jobs/{second}"), json!({ "status": "closed" })).await.ok(200);
-    assert_eq!(world.get("/api/v1/jobs?status=open").await.ids(), std::slice::from_ref(&first));
-    assert_eq!(world.get("/api/v1/jobs?status=closed").await.ids(), std::slice::from_ref(&second));
-    assert_eq!(world.get("/api/v1/jobs").await.ids(), [second, first]);
+    let app = TestApp::new().await;
+    let (first, second) = (app.job("open").await, app.job("open").await);
+    assert_eq!(app.get("/api/v1/jobs?status=open").await.ids(), [second.clone(), first.clone()]);
+    app.put(&format!("/api/v1/jobs/{second}"), json!({ "status": "closed" })).await.ok(200);
+    assert_eq!(app.get("/api/v1/jobs?status=open").await.ids(), std::slice::from_ref(&first));
+    assert_eq!(app.get("/api/v1/jobs?status=closed").await.ids(), std::slice::from_ref(&second));
+    assert_eq!(app.get("/api/v1/jobs").await.ids(), [second, first]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_updates_of_different_fields_all_take_effect() {
-    let world = World::frozen(shared::model::plan::Plan::Enterprise).await;
-    let path = format!("/api/v1/jobs/{}", world.job("open").await);
+    let app = TestApp::frozen(shared::model::plan::Plan::Enterprise).await;
+    let path = format!("/api/v1/jobs/{}", app.job("open").await);
     let bodies =
         [json!({ "title": "A" }), json!({ "location": "B" }), json!({ "department": "C" }), json!({ "openings": 4 })];
-    let answers = futures::future::join_all(bodies.map(|body| world.put(&path, body))).await;
+    let answers = futures::future::join_all(bodies.map(|body| app.put(&path, body))).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
-    let job = world.get(&path).await.ok(200).clone();
+    let job = app.get(&path).await.ok(200).clone();
     assert_eq!(
         (&job["title"], &job["location"], &job["department"], &job["openings"]),
         (&json!("A"), &json!("B"), &json!("C"), &json!(4))

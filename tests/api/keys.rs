@@ -11,7 +11,7 @@ use shared::{
     },
 };
 
-use crate::world::{ENDPOINT, World, request, send, short_text};
+use crate::test_app::{ENDPOINT, TestApp, request, send, short_text};
 
 fn new() -> NewKey {
     NewKey { name: short_text("test"), scopes: Scope::ALL.to_vec(), expires_at: None }
@@ -19,52 +19,52 @@ fn new() -> NewKey {
 
 #[tokio::test]
 async fn a_revoked_key_is_refused_from_the_very_next_request() {
-    let world = World::frozen(Plan::Enterprise).await;
-    world.get("/api/v1/jobs").await.ok(200);
-    let id = ApiKey::parse(&world.key).unwrap().id();
-    assert!(api_key::revoke(&world.db, &world.org, &id, world.clock.now(), &Actor::operator()).await.unwrap());
-    world.get("/api/v1/jobs").await.error(401, "invalid_api_key");
-    assert!(!api_key::revoke(&world.db, &world.org, &id, world.clock.now(), &Actor::operator()).await.unwrap());
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    app.get("/api/v1/jobs").await.ok(200);
+    let id = ApiKey::parse(&app.key).unwrap().id();
+    assert!(api_key::revoke(&app.db, &app.org, &id, app.clock.now(), &Actor::operator()).await.unwrap());
+    app.get("/api/v1/jobs").await.error(401, "invalid_api_key");
+    assert!(!api_key::revoke(&app.db, &app.org, &id, app.clock.now(), &Actor::operator()).await.unwrap());
 }
 
 #[tokio::test]
 async fn a_key_is_refused_from_the_moment_it_expires() {
-    let world = World::frozen(Plan::Enterprise).await;
+    let app = TestApp::frozen(Plan::Enterprise).await;
     let key = ApiKey::generate().unwrap();
-    let expires_at = Timestamp::from_millis(world.clock.now().as_millis() + 1_000);
+    let expires_at = Timestamp::from_millis(app.clock.now().as_millis() + 1_000);
     let new = NewKey { expires_at: Some(expires_at), ..new() };
-    api_key::create(&world.db, &world.org, world.clock.now(), &key, new, &Actor::operator()).await.unwrap();
-    world.clock.advance(999);
-    world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.ok(200);
-    world.clock.advance(1);
-    world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.error(401, "invalid_api_key");
+    api_key::create(&app.db, &app.org, app.clock.now(), &key, new, &Actor::operator()).await.unwrap();
+    app.clock.advance(999);
+    app.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.ok(200);
+    app.clock.advance(1);
+    app.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.error(401, "invalid_api_key");
 }
 
 #[tokio::test]
 async fn a_revoked_key_reads_like_an_unknown_one_also_when_its_burst_is_used_up() {
-    let world = World::frozen(Plan::Enterprise).await;
+    let app = TestApp::frozen(Plan::Enterprise).await;
     for _ in 0..60 {
-        world.get("/api/v1/jobs").await.ok(200);
+        app.get("/api/v1/jobs").await.ok(200);
     }
-    let id = ApiKey::parse(&world.key).unwrap().id();
-    api_key::revoke(&world.db, &world.org, &id, world.clock.now(), &Actor::operator()).await.unwrap();
-    let answer = send(&world.fresh_gateway(), request("GET", "/api/v1/jobs", Some(&world.key), None)).await;
+    let id = ApiKey::parse(&app.key).unwrap().id();
+    api_key::revoke(&app.db, &app.org, &id, app.clock.now(), &Actor::operator()).await.unwrap();
+    let answer = send(&app.fresh_gateway(), request("GET", "/api/v1/jobs", Some(&app.key), None)).await;
     answer.error(401, "invalid_api_key");
     // An instance that knows the minute to be used up does not ask until it is over. It serves nothing either.
-    world.get("/api/v1/jobs").await.error(429, "rate_limit_exceeded");
-    world.clock.advance(60_000);
-    world.get("/api/v1/jobs").await.error(401, "invalid_api_key");
+    app.get("/api/v1/jobs").await.error(429, "rate_limit_exceeded");
+    app.clock.advance(60_000);
+    app.get("/api/v1/jobs").await.error(401, "invalid_api_key");
 }
 
 #[tokio::test]
 async fn usage_refuses_a_key_for_being_revoked_or_expired_before_it_refuses_it_for_its_burst() {
     for ends in ["revoked", "expired", "rotated"] {
-        let world = World::frozen(Plan::Enterprise).await;
+        let app = TestApp::frozen(Plan::Enterprise).await;
         let key = ApiKey::generate().unwrap();
-        let expires_at = Some(Timestamp::from_millis(world.clock.now().as_millis() + 1_000));
-        let (db, org, now) = (&world.db, &world.org, world.clock.now());
+        let expires_at = Some(Timestamp::from_millis(app.clock.now().as_millis() + 1_000));
+        let (db, org, now) = (&app.db, &app.org, app.clock.now());
         api_key::create(db, org, now, &key, NewKey { expires_at, ..new() }, &Actor::operator()).await.unwrap();
-        let call = async || world.call("GET", "/api/v1/usage", Some(key.reveal()), None).await;
+        let call = async || app.call("GET", "/api/v1/usage", Some(key.reveal()), None).await;
         for _ in 0..60 {
             call().await.ok(200);
         }
@@ -73,8 +73,8 @@ async fn usage_refuses_a_key_for_being_revoked_or_expired_before_it_refuses_it_f
             "revoked" => {
                 assert!(api_key::revoke(db, org, &key.id(), now, &Actor::operator()).await.unwrap());
             }
-            "expired" => world.clock.advance(1_000),
-            _ => assert_eq!(rotate(&world, &successor(key.reveal()), Rotation::default()).await, Rotated::Done),
+            "expired" => app.clock.advance(1_000),
+            _ => assert_eq!(rotate(&app, &successor(key.reveal()), Rotation::default()).await, Rotated::Done),
         }
         let answer = call().await;
         answer.error(401, "invalid_api_key");
@@ -84,28 +84,28 @@ async fn usage_refuses_a_key_for_being_revoked_or_expired_before_it_refuses_it_f
 
 #[tokio::test]
 async fn a_key_that_expires_while_its_burst_is_used_up_is_refused_for_that_at_once() {
-    let world = World::frozen(Plan::Enterprise).await;
+    let app = TestApp::frozen(Plan::Enterprise).await;
     let key = ApiKey::generate().unwrap();
-    let expires_at = Timestamp::from_millis(world.clock.now().as_millis() + 1_000);
+    let expires_at = Timestamp::from_millis(app.clock.now().as_millis() + 1_000);
     let new = NewKey { expires_at: Some(expires_at), ..new() };
-    api_key::create(&world.db, &world.org, world.clock.now(), &key, new, &Actor::operator()).await.unwrap();
-    let call = async || world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await;
+    api_key::create(&app.db, &app.org, app.clock.now(), &key, new, &Actor::operator()).await.unwrap();
+    let call = async || app.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await;
     for _ in 0..60 {
         call().await.ok(200);
     }
     call().await.error(429, "rate_limit_exceeded");
-    world.clock.advance(1_000);
+    app.clock.advance(1_000);
     call().await.error(401, "invalid_api_key");
 }
 
 #[tokio::test]
 async fn a_forged_secret_counts_nothing_on_the_key_it_imitates() {
-    let world = World::frozen(Plan::Enterprise).await;
-    let forged = ApiKey::with_id(&ApiKey::parse(&world.key).unwrap().id()).unwrap();
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    let forged = ApiKey::with_id(&ApiKey::parse(&app.key).unwrap().id()).unwrap();
     for _ in 0..70 {
-        world.call("GET", "/api/v1/jobs", Some(forged.reveal()), None).await.error(401, "invalid_api_key");
+        app.call("GET", "/api/v1/jobs", Some(forged.reveal()), None).await.error(401, "invalid_api_key");
     }
-    let answer = world.get("/api/v1/jobs").await;
+    let answer = app.get("/api/v1/jobs").await;
     assert_eq!(answer.header("x-ratelimit-remaining"), Some("59"));
 }
 
@@ -114,175 +114,174 @@ fn successor(key: &str) -> ApiKey {
     ApiKey::with_id(&ApiKey::parse(key).unwrap().id()).unwrap()
 }
 
-async fn rotate(world: &World, key: &ApiKey, rotation: Rotation) -> Rotated {
-    api_key::rotate(&world.db, &world.org, world.clock.now(), key, rotation, &Actor::operator()).await.unwrap()
+async fn rotate(app: &TestApp, key: &ApiKey, rotation: Rotation) -> Rotated {
+    api_key::rotate(&app.db, &app.org, app.clock.now(), key, rotation, &Actor::operator()).await.unwrap()
 }
 
-/// The world's key, past the tally, which knows no such call.
-async fn summary(world: &World) -> KeySummary {
+/// The app's key, past the tally, which knows no such call.
+async fn summary(app: &TestApp) -> KeySummary {
     let db = Db::with(config(&ENDPOINT), Embedded::tables());
-    api_key::list(&db, &world.org, None).await.unwrap().0.swap_remove(0)
+    api_key::list(&db, &app.org, None).await.unwrap().0.swap_remove(0)
 }
 
 #[tokio::test]
 async fn while_a_rotated_secret_is_kept_both_count_on_one_burst_and_one_month() {
-    let world = World::frozen(Plan::Starter).await;
-    world.get("/api/v1/jobs").await.ok(200);
-    let new = successor(&world.key);
+    let app = TestApp::frozen(Plan::Starter).await;
+    app.get("/api/v1/jobs").await.ok(200);
+    let new = successor(&app.key);
     let until = "2026-11-24T13:00:00.000Z";
     let kept = Rotation { seen: Some(0), keep_until: Some(until.parse().unwrap()), expires_at: None };
-    assert_eq!(rotate(&world, &new, kept).await, Rotated::Done);
+    assert_eq!(rotate(&app, &new, kept).await, Rotated::Done);
     for left in (0..59).rev() {
-        let key = if left % 2 == 0 { new.reveal() } else { &world.key };
-        let answer = world.call("GET", "/api/v1/jobs", Some(key), None).await;
+        let key = if left % 2 == 0 { new.reveal() } else { &app.key };
+        let answer = app.call("GET", "/api/v1/jobs", Some(key), None).await;
         answer.ok(200);
         assert_eq!(answer.header("x-ratelimit-remaining"), Some(left.to_string().as_str()));
         // Who still has the old one is told how long it lasts.
         assert_eq!(answer.header("x-api-key-expires-at"), (left % 2 != 0).then_some(until));
     }
-    for key in [new.reveal(), &world.key] {
-        let answer = world.call("GET", "/api/v1/jobs", Some(key), None).await;
+    for key in [new.reveal(), &app.key] {
+        let answer = app.call("GET", "/api/v1/jobs", Some(key), None).await;
         answer.error(429, "rate_limit_exceeded");
         // What was last seen with this secret.
         assert!(answer.header("ratelimit").unwrap().contains("\"month\";r=94"));
     }
-    let key = summary(&world).await;
+    let key = summary(&app).await;
     let previous = key.previous.unwrap();
-    assert_eq!((key.rotations, key.rotated_at, previous.uses), (1, Some(world.clock.now()), 29));
-    assert_eq!((previous.last_four.as_str(), key.last_four.as_str()), (&world.key[52..], new.last_four()));
+    assert_eq!((key.rotations, key.rotated_at, previous.uses), (1, Some(app.clock.now()), 29));
+    assert_eq!((previous.last_four.as_str(), key.last_four.as_str()), (&app.key[52..], new.last_four()));
 }
 
 #[tokio::test]
 async fn a_kept_secret_ends_with_its_time_also_where_an_instance_remembers_it() {
-    let world = World::frozen(Plan::Enterprise).await;
-    let new = successor(&world.key);
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    let new = successor(&app.key);
     let kept = Rotation { seen: None, keep_until: Some("2026-11-24T12:00:30.000Z".parse().unwrap()), expires_at: None };
-    assert_eq!(rotate(&world, &new, kept).await, Rotated::Done);
+    assert_eq!(rotate(&app, &new, kept).await, Rotated::Done);
     for _ in 0..60 {
-        world.get("/api/v1/jobs").await.ok(200);
+        app.get("/api/v1/jobs").await.ok(200);
     }
-    world.clock.set("2026-11-24T12:00:29.999Z");
-    world.get("/api/v1/jobs").await.error(429, "rate_limit_exceeded");
-    world.clock.set("2026-11-24T12:00:30.000Z");
-    world.get("/api/v1/jobs").await.error(401, "invalid_api_key");
-    world.call("GET", "/api/v1/jobs", Some(new.reveal()), None).await.error(429, "rate_limit_exceeded");
-    world.clock.set("2026-11-24T12:01:00.000Z");
-    world.get("/api/v1/jobs").await.error(401, "invalid_api_key");
-    world.call("GET", "/api/v1/jobs", Some(new.reveal()), None).await.ok(200);
+    app.clock.set("2026-11-24T12:00:29.999Z");
+    app.get("/api/v1/jobs").await.error(429, "rate_limit_exceeded");
+    app.clock.set("2026-11-24T12:00:30.000Z");
+    app.get("/api/v1/jobs").await.error(401, "invalid_api_key");
+    app.call("GET", "/api/v1/jobs", Some(new.reveal()), None).await.error(429, "rate_limit_exceeded");
+    app.clock.set("2026-11-24T12:01:00.000Z");
+    app.get("/api/v1/jobs").await.error(401, "invalid_api_key");
+    app.call("GET", "/api/v1/jobs", Some(new.reveal()), None).await.ok(200);
 }
 
 #[tokio::test]
 async fn a_second_rotation_ends_the_secret_that_the_first_has_kept() {
-    let world = World::frozen(Plan::Enterprise).await;
-    let (second, third) = (successor(&world.key), successor(&world.key));
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    let (second, third) = (successor(&app.key), successor(&app.key));
     let keep = |seen| Rotation {
         seen: Some(seen),
         keep_until: Some("2026-12-01T12:00:00.000Z".parse().unwrap()),
         expires_at: None,
     };
-    assert_eq!(rotate(&world, &second, keep(0)).await, Rotated::Done);
-    world.get("/api/v1/jobs").await.ok(200);
-    assert_eq!(rotate(&world, &third, keep(1)).await, Rotated::Done);
-    world.get("/api/v1/jobs").await.error(401, "invalid_api_key");
+    assert_eq!(rotate(&app, &second, keep(0)).await, Rotated::Done);
+    app.get("/api/v1/jobs").await.ok(200);
+    assert_eq!(rotate(&app, &third, keep(1)).await, Rotated::Done);
+    app.get("/api/v1/jobs").await.error(401, "invalid_api_key");
     for key in [&second, &third] {
-        world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.ok(200);
+        app.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.ok(200);
     }
-    assert_eq!(summary(&world).await.previous.unwrap().uses, 1);
-    assert!(api_key::revoke(&world.db, &world.org, &third.id(), world.clock.now(), &Actor::operator()).await.unwrap());
+    assert_eq!(summary(&app).await.previous.unwrap().uses, 1);
+    assert!(api_key::revoke(&app.db, &app.org, &third.id(), app.clock.now(), &Actor::operator()).await.unwrap());
     for key in [&second, &third] {
-        world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.error(401, "invalid_api_key");
+        app.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.error(401, "invalid_api_key");
     }
-    assert_eq!(rotate(&world, &successor(&world.key), Rotation::default()).await, Rotated::Unknown);
+    assert_eq!(rotate(&app, &successor(&app.key), Rotation::default()).await, Rotated::Unknown);
 }
 
 #[tokio::test]
 async fn of_rotations_at_once_exactly_one_is_done() {
-    let world = World::frozen(Plan::Enterprise).await;
-    let candidates: Vec<ApiKey> = (0..20).map(|_| successor(&world.key)).collect();
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    let candidates: Vec<ApiKey> = (0..20).map(|_| successor(&app.key)).collect();
     let seen = Rotation { seen: Some(0), keep_until: None, expires_at: None };
-    let came = join_all(candidates.iter().map(|key| rotate(&world, key, seen))).await;
+    let came = join_all(candidates.iter().map(|key| rotate(&app, key, seen))).await;
     assert_eq!(came.iter().filter(|came| **came == Rotated::Done).count(), 1);
     assert!(came.iter().all(|came| *came != Rotated::Unknown));
     for (key, came) in candidates.iter().zip(came) {
-        let status = world.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.status.as_u16();
+        let status = app.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.status.as_u16();
         assert_eq!(status, if came == Rotated::Done { 200 } else { 401 });
     }
-    assert_eq!(rotate(&world, &successor(&world.key), seen).await, Rotated::Overtaken);
+    assert_eq!(rotate(&app, &successor(&app.key), seen).await, Rotated::Overtaken);
 }
 
 #[tokio::test]
 async fn a_plan_whose_keys_are_used_up_is_not_in_the_way_of_a_rotation() {
-    let world = World::frozen(Plan::Starter).await;
+    let app = TestApp::frozen(Plan::Starter).await;
     let kept = Rotation { seen: None, keep_until: Some("2026-11-25T12:00:00.000Z".parse().unwrap()), expires_at: None };
-    assert_eq!(rotate(&world, &successor(&world.key), kept).await, Rotated::Done);
-    world.get("/api/v1/jobs").await.ok(200);
+    assert_eq!(rotate(&app, &successor(&app.key), kept).await, Rotated::Done);
+    app.get("/api/v1/jobs").await.ok(200);
 }
 
 #[tokio::test]
 async fn a_rotated_key_keeps_its_burst_and_the_old_secret_is_refused() {
-    let world = World::frozen(Plan::Enterprise).await;
-    world.get("/api/v1/jobs").await.ok(200);
-    let rotated = ApiKey::with_id(&ApiKey::parse(&world.key).unwrap().id()).unwrap();
-    assert_eq!(rotate(&world, &rotated, Rotation::default()).await, Rotated::Done);
-    world.get("/api/v1/jobs").await.error(401, "invalid_api_key");
-    let answer = world.call("GET", "/api/v1/jobs", Some(rotated.reveal()), None).await;
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    app.get("/api/v1/jobs").await.ok(200);
+    let rotated = ApiKey::with_id(&ApiKey::parse(&app.key).unwrap().id()).unwrap();
+    assert_eq!(rotate(&app, &rotated, Rotation::default()).await, Rotated::Done);
+    app.get("/api/v1/jobs").await.error(401, "invalid_api_key");
+    let answer = app.call("GET", "/api/v1/jobs", Some(rotated.reveal()), None).await;
     assert_eq!((answer.status.as_u16(), answer.header("x-ratelimit-remaining")), (200, Some("58")));
 }
 
 #[tokio::test]
 async fn another_organization_can_neither_revoke_nor_rotate_a_key() {
-    let (world, stranger) = (World::new().await, World::new().await);
-    let id = ApiKey::parse(&world.key).unwrap().id();
-    assert!(!api_key::revoke(&world.db, &stranger.org, &id, world.clock.now(), &Actor::operator()).await.unwrap());
+    let (app, stranger) = (TestApp::new().await, TestApp::new().await);
+    let id = ApiKey::parse(&app.key).unwrap().id();
+    assert!(!api_key::revoke(&app.db, &stranger.org, &id, app.clock.now(), &Actor::operator()).await.unwrap());
     assert_eq!(rotate(&stranger, &ApiKey::with_id(&id).unwrap(), Rotation::default()).await, Rotated::Unknown);
-    assert_eq!(rotate(&world, &ApiKey::generate().unwrap(), Rotation::default()).await, Rotated::Unknown);
-    world.get("/api/v1/jobs").await.ok(200);
+    assert_eq!(rotate(&app, &ApiKey::generate().unwrap(), Rotation::default()).await, Rotated::Unknown);
+    app.get("/api/v1/jobs").await.ok(200);
 }
 
 #[tokio::test]
 async fn the_key_is_looked_for_in_its_header_only_and_once() {
-    let world = World::new().await;
-    let bearer = format!("Bearer {}", world.key);
-    for (name, value) in [("authorization", bearer.as_str()), ("api-key", &world.key), ("cookie", &world.key)] {
+    let app = TestApp::new().await;
+    let bearer = format!("Bearer {}", app.key);
+    for (name, value) in [("authorization", bearer.as_str()), ("api-key", &app.key), ("cookie", &app.key)] {
         let mut other = request("GET", "/api/v1/jobs", None, None);
         other.headers_mut().insert(name, value.parse().unwrap());
-        send(&world.gateway, other).await.error(401, "missing_api_key");
+        send(&app.gateway, other).await.error(401, "missing_api_key");
     }
-    world.get(&format!("/api/v1/jobs?api_key={}", world.key)).await.error(400, "invalid_parameter");
-    let mut twice = request("GET", "/api/v1/jobs", Some(&world.key), None);
-    twice.headers_mut().append("x-api-key", world.key.parse().unwrap());
-    send(&world.gateway, twice).await.error(401, "invalid_api_key");
+    app.get(&format!("/api/v1/jobs?api_key={}", app.key)).await.error(400, "invalid_parameter");
+    let mut twice = request("GET", "/api/v1/jobs", Some(&app.key), None);
+    twice.headers_mut().append("x-api-key", app.key.parse().unwrap());
+    send(&app.gateway, twice).await.error(401, "invalid_api_key");
 }
 
 #[tokio::test]
 async fn a_plan_allows_as_many_keys_as_its_table_says_and_a_revoked_one_makes_room() {
-    let world = World::on(Plan::Professional).await;
+    let app = TestApp::on(Plan::Professional).await;
     let mut last = None;
     for _ in 0..4 {
-        last = Some(world.new_key(Scope::ALL).await);
+        last = Some(app.new_key(Scope::ALL).await);
     }
     let sixth = ApiKey::generate().unwrap();
-    let create =
-        async || api_key::create(&world.db, &world.org, world.clock.now(), &sixth, new(), &Actor::operator()).await;
+    let create = async || api_key::create(&app.db, &app.org, app.clock.now(), &sixth, new(), &Actor::operator()).await;
     let refused = create().await.unwrap_err();
     assert_eq!(refused.to_string(), "the plan professional allows no further key");
-    world.call("GET", "/api/v1/jobs", Some(sixth.reveal()), None).await.error(401, "invalid_api_key");
-    api_key::revoke(&world.db, &world.org, &last.unwrap().id(), world.clock.now(), &Actor::operator()).await.unwrap();
+    app.call("GET", "/api/v1/jobs", Some(sixth.reveal()), None).await.error(401, "invalid_api_key");
+    api_key::revoke(&app.db, &app.org, &last.unwrap().id(), app.clock.now(), &Actor::operator()).await.unwrap();
     create().await.unwrap();
-    world.set_plan(Plan::Free).await;
+    app.set_plan(Plan::Free).await;
     let another = ApiKey::generate().unwrap();
-    let refused = api_key::create(&world.db, &world.org, world.clock.now(), &another, new(), &Actor::operator()).await;
+    let refused = api_key::create(&app.db, &app.org, app.clock.now(), &another, new(), &Actor::operator()).await;
     assert!(matches!(refused, Err(CreateKeyError::PlanLimit(Plan::Free))));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_50_concurrent_creations_on_starter_one_makes_a_key() {
-    let world = World::on(Plan::Starter).await;
-    let id = ApiKey::parse(&world.key).unwrap().id();
-    api_key::revoke(&world.db, &world.org, &id, world.clock.now(), &Actor::operator()).await.unwrap();
+    let app = TestApp::on(Plan::Starter).await;
+    let id = ApiKey::parse(&app.key).unwrap().id();
+    api_key::revoke(&app.db, &app.org, &id, app.clock.now(), &Actor::operator()).await.unwrap();
     let creations = (0..50).map(|_| async {
         let key = ApiKey::generate().unwrap();
-        api_key::create(&world.db, &world.org, world.clock.now(), &key, new(), &Actor::operator()).await
+        api_key::create(&app.db, &app.org, app.clock.now(), &key, new(), &Actor::operator()).await
     });
     let outcomes = join_all(creations).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
@@ -291,13 +290,13 @@ async fn of_50_concurrent_creations_on_starter_one_makes_a_key() {
 
 #[tokio::test]
 async fn a_key_is_made_with_a_scope_and_for_an_organization_that_is_there() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let key = ApiKey::generate().unwrap();
     let none = NewKey { scopes: Vec::new(), ..new() };
-    let refused = api_key::create(&world.db, &world.org, world.clock.now(), &key, none, &Actor::operator()).await;
+    let refused = api_key::create(&app.db, &app.org, app.clock.now(), &key, none, &Actor::operator()).await;
     assert!(matches!(refused, Err(CreateKeyError::NoScope)));
-    let taken = ApiKey::with_id(&ApiKey::parse(&world.key).unwrap().id()).unwrap();
-    let refused = api_key::create(&world.db, &world.org, world.clock.now(), &taken, new(), &Actor::operator()).await;
+    let taken = ApiKey::with_id(&ApiKey::parse(&app.key).unwrap().id()).unwrap();
+    let refused = api_key::create(&app.db, &app.org, app.clock.now(), &taken, new(), &Actor::operator()).await;
     assert!(matches!(refused, Err(CreateKeyError::IdTaken)));
-    world.get("/api/v1/jobs").await.ok(200);
+    app.get("/api/v1/jobs").await.ok(200);
 }

@@ -6,18 +6,18 @@ use futures::stream::{self, StreamExt};
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 
-use crate::world::{Answer, ORIGIN, World};
+use crate::test_app::{Answer, ORIGIN, TestApp};
 
 /// Every list of an organization that has `rows` rows in each, with the path of each.
-async fn lists(world: &World, rows: usize) -> Vec<String> {
-    let stages = world.stages().await;
-    let job = world.job("open").await;
+async fn lists(app: &TestApp, rows: usize) -> Vec<String> {
+    let stages = app.stages().await;
+    let job = app.job("open").await;
     for i in 1..rows {
-        world.post("/api/v1/jobs", json!({ "title": format!("Job {i}"), "status": "open" })).await.ok(201);
+        app.post("/api/v1/jobs", json!({ "title": format!("Job {i}"), "status": "open" })).await.ok(201);
     }
     for i in 0..rows {
-        let candidate = world.candidate(&format!("c{i}@example.com")).await;
-        world.application(&job, &candidate).await;
+        let candidate = app.candidate(&format!("c{i}@example.com")).await;
+        app.application(&job, &candidate).await;
     }
     vec![
         "/api/v1/jobs".to_owned(),
@@ -39,10 +39,10 @@ fn id(row: &Value) -> String {
 }
 
 /// All pages from `path` on, by the cursor.
-async fn walk(world: &World, path: &str, limit: usize) -> Vec<Answer> {
-    let mut pages = vec![world.get(&with(path, &format!("limit={limit}"))).await];
+async fn walk(app: &TestApp, path: &str, limit: usize) -> Vec<Answer> {
+    let mut pages = vec![app.get(&with(path, &format!("limit={limit}"))).await];
     while let Some(next) = pages.last().unwrap().next().map(str::to_owned) {
-        pages.push(world.get(&with(path, &format!("limit={limit}&cursor={next}"))).await);
+        pages.push(app.get(&with(path, &format!("limit={limit}&cursor={next}"))).await);
         assert!(pages.len() < 100, "an endless walk");
     }
     pages
@@ -50,12 +50,12 @@ async fn walk(world: &World, path: &str, limit: usize) -> Vec<Answer> {
 
 #[tokio::test]
 async fn a_walk_of_any_list_sees_every_row_once_in_full_pages_and_ends_exactly() {
-    let world = World::new().await;
-    for path in lists(&world, 12).await {
-        let whole: Vec<String> = world.get(&with(&path, "limit=100")).await.rows().iter().map(id).collect();
+    let app = TestApp::new().await;
+    for path in lists(&app, 12).await {
+        let whole: Vec<String> = app.get(&with(&path, "limit=100")).await.rows().iter().map(id).collect();
         assert_eq!(whole.len(), 12, "{path}");
         for limit in [1, 5, 6, 11, 12, 13] {
-            let pages = walk(&world, &path, limit).await;
+            let pages = walk(&app, &path, limit).await;
             let seen: Vec<String> = pages.iter().flat_map(|page| page.rows().iter().map(id)).collect();
             assert_eq!(seen, whole, "{path} by {limit}");
             // The last page says so even when its size equals the limit.
@@ -73,9 +73,9 @@ async fn a_walk_of_any_list_sees_every_row_once_in_full_pages_and_ends_exactly()
 
 #[tokio::test]
 async fn the_stages_are_walked_in_pipeline_order() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for limit in 1..=6 {
-        let pages = walk(&world, "/api/v1/pipeline/stages", limit).await;
+        let pages = walk(&app, "/api/v1/pipeline/stages", limit).await;
         let positions: Vec<u64> =
             pages.iter().flat_map(|page| page.rows().iter().map(|stage| stage["position"].as_u64().unwrap())).collect();
         assert_eq!(positions, [1, 2, 3, 4, 5, 6]);
@@ -84,9 +84,9 @@ async fn the_stages_are_walked_in_pipeline_order() {
 
 #[tokio::test]
 async fn lists_are_newest_first() {
-    let world = World::new().await;
-    for path in lists(&world, 3).await {
-        let answer = world.get(&path).await;
+    let app = TestApp::new().await;
+    for path in lists(&app, 3).await {
+        let answer = app.get(&path).await;
         let ids: Vec<String> = answer.rows().iter().map(id).collect();
         assert!(ids.iter().rev().is_sorted(), "{path}");
     }
@@ -94,14 +94,14 @@ async fn lists_are_newest_first() {
 
 #[tokio::test]
 async fn the_link_header_leads_to_the_next_page_with_the_same_limit_and_filters() {
-    let world = World::new().await;
-    for path in lists(&world, 3).await {
-        let first = world.get(&with(&path, "limit=2")).await;
+    let app = TestApp::new().await;
+    for path in lists(&app, 3).await {
+        let first = app.get(&with(&path, "limit=2")).await;
         let link = first.header("link").unwrap();
         let target = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap();
         assert!(target.starts_with(&format!("{ORIGIN}{}?", path.split('?').next().unwrap())), "{target}");
-        let second = world.get(target).await;
-        let by_cursor = world.get(&with(&path, &format!("limit=2&cursor={}", first.next().unwrap()))).await;
+        let second = app.get(target).await;
+        let by_cursor = app.get(&with(&path, &format!("limit=2&cursor={}", first.next().unwrap()))).await;
         assert_eq!(second.rows(), by_cursor.rows());
         assert_eq!((second.rows().len(), second.header("link")), (1, None));
     }
@@ -109,24 +109,23 @@ async fn the_link_header_leads_to_the_next_page_with_the_same_limit_and_filters(
 
 #[tokio::test]
 async fn a_limit_outside_1_to_100_is_refused_and_20_is_the_default() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for limit in ["0", "101", "-1", "+5", "1.5", "ten", "", "1e1", "99999999999999999999"] {
-        let answer = world.get(&format!("/api/v1/jobs?limit={limit}")).await;
+        let answer = app.get(&format!("/api/v1/jobs?limit={limit}")).await;
         let error = answer.error(400, "invalid_parameter");
         let sent = if limit == "+5" { " 5" } else { limit };
         assert_eq!(error["message"], format!("limit must be a whole number from 1 to 100 (got \"{sent}\")."));
         assert_eq!(error["details"][0]["field"], "limit");
     }
-    assert_eq!(world.get("/api/v1/jobs").await.body["pagination"]["limit"], 20);
-    assert_eq!(world.get("/api/v1/jobs?limit=100").await.body["pagination"]["limit"], 100);
+    assert_eq!(app.get("/api/v1/jobs").await.body["pagination"]["limit"], 20);
+    assert_eq!(app.get("/api/v1/jobs?limit=100").await.body["pagination"]["limit"], 100);
 }
 
 #[tokio::test]
 async fn an_unknown_parameter_or_filter_value_is_refused_and_the_message_names_the_allowed_ones() {
-    let world = World::new().await;
-    let told = async |path: &str| {
-        world.get(path).await.error(400, "invalid_parameter")["message"].as_str().unwrap().to_owned()
-    };
+    let app = TestApp::new().await;
+    let told =
+        async |path: &str| app.get(path).await.error(400, "invalid_parameter")["message"].as_str().unwrap().to_owned();
     assert_eq!(
         told("/api/v1/jobs?state=open").await,
         "state is not a parameter here; the parameters are limit, cursor, status."
@@ -157,17 +156,17 @@ async fn an_unknown_parameter_or_filter_value_is_refused_and_the_message_names_t
 
 #[tokio::test]
 async fn a_cursor_is_good_for_its_own_list_and_filters_only() {
-    let world = World::new().await;
-    let paths = lists(&world, 3).await;
+    let app = TestApp::new().await;
+    let paths = lists(&app, 3).await;
     let stages = "/api/v1/pipeline/stages".to_owned();
     let all: Vec<&String> = paths.iter().chain([&stages]).collect();
     let mut cursors = Vec::new();
     for path in &all {
-        cursors.push(world.get(&with(path, "limit=1")).await.next().unwrap().to_owned());
+        cursors.push(app.get(&with(path, "limit=1")).await.next().unwrap().to_owned());
     }
     for (i, cursor) in cursors.iter().enumerate() {
         for (j, path) in all.iter().enumerate() {
-            let answer = world.get(&with(path, &format!("cursor={cursor}"))).await;
+            let answer = app.get(&with(path, &format!("cursor={cursor}"))).await;
             if i == j {
                 answer.ok(200)
             } else {
@@ -175,60 +174,57 @@ async fn a_cursor_is_good_for_its_own_list_and_filters_only() {
             };
         }
     }
-    let stranger = World::new().await;
+    let stranger = TestApp::new().await;
     stranger.get(&format!("/api/v1/jobs?cursor={}", cursors[0])).await.error(400, "invalid_cursor");
     for cursor in ["", "abc", "%00", "null", &"A".repeat(513), &format!("{}A", cursors[0]), &cursors[0][1..]] {
-        world.get(&format!("/api/v1/jobs?cursor={cursor}")).await.error(400, "invalid_cursor");
+        app.get(&format!("/api/v1/jobs?cursor={cursor}")).await.error(400, "invalid_cursor");
     }
-    world
-        .get(&format!("/api/v1/candidates?email=a@example.com&cursor={}", cursors[2]))
+    app.get(&format!("/api/v1/candidates?email=a@example.com&cursor={}", cursors[2]))
         .await
         .error(400, "invalid_cursor");
 }
 
 #[tokio::test]
 async fn a_cursor_holds_no_partition_key() {
-    let world = World::new().await;
-    for path in lists(&world, 2).await {
-        let answer = world.get(&with(&path, "limit=1")).await;
+    let app = TestApp::new().await;
+    for path in lists(&app, 2).await {
+        let answer = app.get(&with(&path, "limit=1")).await;
         let bytes = data_encoding::BASE64URL_NOPAD.decode(answer.next().unwrap().as_bytes()).unwrap();
         let text = String::from_utf8_lossy(&bytes);
-        assert!(!text.contains("ORG#") && !text.contains(&world.org.to_string()), "{text}");
+        assert!(!text.contains("ORG#") && !text.contains(&app.org.to_string()), "{text}");
     }
 }
 
 #[tokio::test]
 async fn rows_created_or_changed_during_a_walk_never_make_it_skip_or_repeat_an_older_one() {
-    let world = World::new().await;
-    for path in lists(&world, 9).await {
-        let before: BTreeSet<String> = world.get(&with(&path, "limit=100")).await.rows().iter().map(id).collect();
+    let app = TestApp::new().await;
+    for path in lists(&app, 9).await {
+        let before: BTreeSet<String> = app.get(&with(&path, "limit=100")).await.rows().iter().map(id).collect();
         let mut seen = Vec::new();
         let mut next = with(&path, "limit=2");
         for i in 0.. {
-            let page = world.get(&next).await;
+            let page = app.get(&next).await;
             seen.extend(page.rows().iter().map(id));
             let Some(cursor) = page.next() else { break };
             next = with(&path, &format!("limit=2&cursor={cursor}"));
             // The row the cursor stands on changes, and a new one comes in.
             if path.starts_with("/api/v1/jobs?") || path == "/api/v1/jobs" {
-                world
-                    .put(&format!("/api/v1/jobs/{}", seen.last().unwrap()), json!({ "title": format!("New {i}") }))
+                app.put(&format!("/api/v1/jobs/{}", seen.last().unwrap()), json!({ "title": format!("New {i}") }))
                     .await
                     .ok(200);
-                world.job("open").await;
+                app.job("open").await;
             }
             if path.ends_with("candidates") {
-                world
-                    .put(&format!("/api/v1/candidates/{}", seen.last().unwrap()), json!({ "phone": i.to_string() }))
+                app.put(&format!("/api/v1/candidates/{}", seen.last().unwrap()), json!({ "phone": i.to_string() }))
                     .await
                     .ok(200);
-                world.candidate(&format!("new{i}-{}@example.com", path.len())).await;
+                app.candidate(&format!("new{i}-{}@example.com", path.len())).await;
             }
             if let Some((job, _)) = path.split_once("/applications") {
                 let status = json!({ "status": if path.contains('?') { "new" } else { "in-review" } });
-                world.put(&format!("{job}/applications/{}", seen.last().unwrap()), status).await.ok(200);
-                let candidate = world.candidate(&format!("applies{i}-{}@example.com", path.len())).await;
-                world.application(job.rsplit('/').next().unwrap(), &candidate).await;
+                app.put(&format!("{job}/applications/{}", seen.last().unwrap()), status).await.ok(200);
+                let candidate = app.candidate(&format!("applies{i}-{}@example.com", path.len())).await;
+                app.application(job.rsplit('/').next().unwrap(), &candidate).await;
             }
         }
         let old: Vec<&String> = seen.iter().filter(|id| before.contains(*id)).collect();
@@ -239,37 +235,37 @@ async fn rows_created_or_changed_during_a_walk_never_make_it_skip_or_repeat_an_o
 
 #[tokio::test]
 async fn a_row_that_leaves_the_filter_during_a_walk_takes_no_other_with_it() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let mut ids = Vec::new();
     for _ in 0..5 {
-        ids.push(world.job("open").await);
+        ids.push(app.job("open").await);
     }
     ids.reverse();
-    let first = world.get("/api/v1/jobs?status=open&limit=2").await;
+    let first = app.get("/api/v1/jobs?status=open&limit=2").await;
     // The cursor stands on the second row, which is closed now.
-    world.put(&format!("/api/v1/jobs/{}", ids[1]), json!({ "status": "closed" })).await.ok(200);
-    let rest = world.get(&format!("/api/v1/jobs?status=open&cursor={}", first.next().unwrap())).await;
+    app.put(&format!("/api/v1/jobs/{}", ids[1]), json!({ "status": "closed" })).await.ok(200);
+    let rest = app.get(&format!("/api/v1/jobs?status=open&cursor={}", first.next().unwrap())).await;
     assert_eq!(rest.ids(), ids[2..]);
 }
 
 #[tokio::test]
 async fn a_candidate_who_leaves_the_stage_and_comes_back_is_a_late_arrival_and_takes_no_other_with_them() {
-    let world = World::new().await;
-    let stages = world.stages().await;
+    let app = TestApp::new().await;
+    let stages = app.stages().await;
     let mut ids = Vec::new();
     for i in 0..5 {
-        ids.push(world.candidate(&format!("c{i}@example.com")).await);
+        ids.push(app.candidate(&format!("c{i}@example.com")).await);
     }
     ids.reverse();
     let path = format!("/api/v1/pipeline/stages/{}/candidates", stages[0]);
-    let first = world.get(&format!("{path}?limit=2")).await;
+    let first = app.get(&format!("{path}?limit=2")).await;
     for stage in [&stages[1], &stages[0]] {
         // The row that the cursor stands on.
-        world.put(&format!("/api/v1/pipeline/candidates/{}/move", ids[1]), json!({ "stageId": stage })).await.ok(200);
+        app.put(&format!("/api/v1/pipeline/candidates/{}/move", ids[1]), json!({ "stageId": stage })).await.ok(200);
     }
-    let rest = world.get(&format!("{path}?cursor={}", first.next().unwrap())).await;
+    let rest = app.get(&format!("{path}?cursor={}", first.next().unwrap())).await;
     assert_eq!(rest.rows().iter().map(id).collect::<Vec<_>>(), ids[2..]);
-    assert_eq!(id(&world.get(&path).await.rows()[0]), ids[1]);
+    assert_eq!(id(&app.get(&path).await.rows()[0]), ids[1]);
 }
 
 /// What a walker and others do, one after the other.
@@ -297,11 +293,11 @@ fn a_walk_with_random_page_sizes_while_rows_are_added_sees_exactly_what_was_ther
 
 /// Walks as the steps say, then to the end, and compares with a model: the rows that were there when the walk began.
 async fn model_walk(rows: usize, filtered: bool, steps: Vec<Step>) {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let mut model = Vec::new();
     for i in 0..rows {
         let open = !i.is_multiple_of(3);
-        let id = world.job(if open { "open" } else { "draft" }).await;
+        let id = app.job(if open { "open" } else { "draft" }).await;
         if open || !filtered {
             model.push(id);
         }
@@ -315,7 +311,7 @@ async fn model_walk(rows: usize, filtered: bool, steps: Vec<Step>) {
     for step in steps.into_iter().chain(tail) {
         match step {
             Step::Create(open) => {
-                let id = world.job(if open { "open" } else { "draft" }).await;
+                let id = app.job(if open { "open" } else { "draft" }).await;
                 // Before the first page was read, the walk has not begun: the row is one of those to be seen.
                 if !begun && (open || !filtered) {
                     model.insert(0, id);
@@ -327,7 +323,7 @@ async fn model_walk(rows: usize, filtered: bool, steps: Vec<Step>) {
                 }
                 begun = true;
                 let cursor_parameter = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
-                let page = world.get(&with(path, &format!("limit={size}{cursor_parameter}"))).await;
+                let page = app.get(&with(path, &format!("limit={size}{cursor_parameter}"))).await;
                 seen.extend(page.ids());
                 cursor = page.next().map(str::to_owned);
                 assert!(cursor.is_none() || page.rows().len() == size);
@@ -345,32 +341,32 @@ async fn create_all<F: Future<Output = Answer>>(count: usize, create: impl Fn(us
 
 #[tokio::test]
 async fn a_page_is_full_also_where_one_megabyte_holds_fewer_rows() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     // 60 jobs of 20,000 characters at two bytes each: 2.4 MB, more than one Query reads.
     let create = |i: usize| {
         let body = json!({ "title": format!("Job {i}"), "description": "ü".repeat(20_000) });
-        world.post("/api/v1/jobs", body)
+        app.post("/api/v1/jobs", body)
     };
     create_all(60, create).await;
-    world.tally.take();
-    let page = world.get("/api/v1/jobs?limit=60").await;
+    app.tally.take();
+    let page = app.get("/api/v1/jobs?limit=60").await;
     assert_eq!((page.rows().len(), &page.body["pagination"]["hasMore"]), (60, &json!(false)));
-    assert_eq!(world.tally.take().calls["Query"], 3);
-    let page = world.get("/api/v1/jobs?limit=20").await;
+    assert_eq!(app.tally.take().calls["Query"], 3);
+    let page = app.get("/api/v1/jobs?limit=20").await;
     assert_eq!((page.rows().len(), &page.body["pagination"]["hasMore"]), (20, &json!(true)));
 }
 
 #[tokio::test]
 async fn a_page_that_lambda_could_not_send_ends_early_and_the_walk_goes_on() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     // Each comes to 80,000 bytes as JSON within JSON, and to 20,000 in DynamoDB.
     let create = |i: usize| {
         let body = json!({ "title": format!("Job {i}"), "description": "\"".repeat(20_000), "status": "open" });
-        world.post("/api/v1/jobs", body)
+        app.post("/api/v1/jobs", body)
     };
     create_all(100, create).await;
     for path in ["/api/v1/jobs", "/api/v1/jobs?status=open"] {
-        let pages = walk(&world, path, 100).await;
+        let pages = walk(&app, path, 100).await;
         let sizes: Vec<usize> = pages.iter().map(|page| page.rows().len()).collect();
         assert_eq!(sizes, [62, 38]);
         assert_eq!(pages.iter().flat_map(Answer::ids).collect::<BTreeSet<_>>().len(), 100);

@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use crate::{
-    desk::Desk,
-    world::{ENDPOINT, World, gateway},
+    test_app::{ENDPOINT, TestApp, gateway},
+    test_settings::TestSettings,
 };
 
 /// Which answer is lost: the next one to a call of this operation on this table.
@@ -80,97 +80,97 @@ async fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     }
 }
 
-/// A world whose way to DynamoDB can lose answers.
-async fn world() -> (World, Loses) {
-    let mut world = World::frozen(Plan::Enterprise).await;
+/// A app whose way to DynamoDB can lose answers.
+async fn app() -> (TestApp, Loses) {
+    let mut app = TestApp::frozen(Plan::Enterprise).await;
     let loses = Loses::default();
     let endpoint = between(ENDPOINT.clone(), Arc::clone(&loses), Sent::default()).await;
-    let config = local::database::config(&endpoint).interceptor(world.tally.clone());
-    world.gateway = Arc::new(gateway(&Db::with(config, Embedded::tables()), &world.clock));
-    (world, loses)
+    let config = local::database::config(&endpoint).interceptor(app.tally.clone());
+    app.gateway = Arc::new(gateway(&Db::with(config, Embedded::tables()), &app.clock));
+    (app, loses)
 }
 
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_succeeds_once() {
-    let (world, loses) = world().await;
+    let (app, loses) = app().await;
     let lose = |operation| *loses.lock().unwrap() = Some((operation, "RecordsTable"));
     let happened = || assert_eq!(*loses.lock().unwrap(), None, "an answer was to be lost");
 
     lose("PutItem");
-    let job = world.job("open").await;
+    let job = app.job("open").await;
     happened();
-    assert_eq!(world.get("/api/v1/jobs").await.ids(), std::slice::from_ref(&job));
+    assert_eq!(app.get("/api/v1/jobs").await.ids(), std::slice::from_ref(&job));
 
     lose("UpdateItem");
     let path = format!("/api/v1/jobs/{job}");
-    assert_eq!(world.put(&path, json!({ "title": "Nurse" })).await.ok(200)["version"], 2);
+    assert_eq!(app.put(&path, json!({ "title": "Nurse" })).await.ok(200)["version"], 2);
     happened();
-    assert_eq!(world.get(&path).await.ok(200)["version"], 2);
+    assert_eq!(app.get(&path).await.ok(200)["version"], 2);
 
     lose("TransactWriteItems");
-    let candidate = world.candidate("ada@example.com").await;
+    let candidate = app.candidate("ada@example.com").await;
     happened();
-    assert_eq!(world.get("/api/v1/candidates").await.ids(), std::slice::from_ref(&candidate));
+    assert_eq!(app.get("/api/v1/candidates").await.ids(), std::slice::from_ref(&candidate));
 
     lose("TransactWriteItems");
     let path = format!("/api/v1/candidates/{candidate}");
-    assert_eq!(world.put(&path, json!({ "email": "augusta@example.com" })).await.ok(200)["version"], 2);
+    assert_eq!(app.put(&path, json!({ "email": "augusta@example.com" })).await.ok(200)["version"], 2);
     happened();
 
-    let stages = world.stages().await;
+    let stages = app.stages().await;
     lose("UpdateItem");
     let path = format!("/api/v1/pipeline/candidates/{candidate}/move");
-    let moved = world.put(&path, json!({ "stageId": stages[1], "fromStageId": stages[0] })).await;
+    let moved = app.put(&path, json!({ "stageId": stages[1], "fromStageId": stages[0] })).await;
     happened();
     let moved = moved.ok(200);
     assert_eq!((&moved["changed"], &moved["previousStageId"]), (&json!(true), &json!(stages[0])));
-    assert_eq!(world.get(&format!("/api/v1/candidates/{candidate}")).await.ok(200)["version"], 3);
+    assert_eq!(app.get(&format!("/api/v1/candidates/{candidate}")).await.ok(200)["version"], 3);
 
     lose("TransactWriteItems");
-    let application = world.application(&job, &candidate).await;
+    let application = app.application(&job, &candidate).await;
     happened();
     let path = format!("/api/v1/jobs/{job}/applications");
-    assert_eq!(world.get(&path).await.ids(), std::slice::from_ref(&application));
+    assert_eq!(app.get(&path).await.ids(), std::slice::from_ref(&application));
 
     lose("UpdateItem");
-    let updated = world.put(&format!("{path}/{application}"), json!({ "status": "hired" })).await;
+    let updated = app.put(&format!("{path}/{application}"), json!({ "status": "hired" })).await;
     happened();
     assert_eq!(updated.ok(200)["version"], 2);
 }
 
 #[tokio::test]
 async fn an_update_under_if_match_whose_answer_is_lost_is_no_conflict() {
-    let (world, loses) = world().await;
-    let path = format!("/api/v1/jobs/{}", world.job("open").await);
+    let (app, loses) = app().await;
+    let path = format!("/api/v1/jobs/{}", app.job("open").await);
     *loses.lock().unwrap() = Some(("UpdateItem", "RecordsTable"));
-    let updated = world.put_if_match(&path, "\"1\"", json!({ "title": "Nurse" })).await;
+    let updated = app.put_if_match(&path, "\"1\"", json!({ "title": "Nurse" })).await;
     assert_eq!(*loses.lock().unwrap(), None);
     assert_eq!(updated.ok(200)["version"], 2);
 }
 
 #[tokio::test]
 async fn a_count_whose_answer_is_lost_counts_too_much_rather_than_too_little() {
-    let (world, loses) = world().await;
+    let (app, loses) = app().await;
     for _ in 0..2 {
         *loses.lock().unwrap() = Some(("UpdateItem", "AccessTable"));
-        world.get("/api/v1/jobs").await.ok(200);
+        app.get("/api/v1/jobs").await.ok(200);
         assert_eq!(*loses.lock().unwrap(), None);
     }
     // Three requests, five counts.
-    assert_eq!(world.get("/api/v1/jobs").await.header("x-ratelimit-remaining"), Some("55"));
+    assert_eq!(app.get("/api/v1/jobs").await.header("x-ratelimit-remaining"), Some("55"));
 }
 
 #[tokio::test]
 async fn a_session_begins_once_whatever_is_lost_and_an_attempt_that_comes_late_revives_none() {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     let (loses, sent) = (Loses::default(), Sent::default());
     let endpoint = between(ENDPOINT.clone(), Arc::clone(&loses), Arc::clone(&sent)).await;
     let db = Db::with(local::database::config(&endpoint), Embedded::tables());
-    let email = Email::new(&desk.admin).unwrap();
+    let email = Email::new(&test.admin).unwrap();
     let identity = Identity { issuer: "https://issuer.example", subject: "ada" };
-    let now = desk.world.clock.now();
-    let member = member::sign_in(&desk.world.db, &email, identity, now).await.unwrap().unwrap();
-    let actor = Actor::member(&desk.admin, None);
+    let now = test.app.clock.now();
+    let member = member::sign_in(&test.app.db, &email, identity, now).await.unwrap().unwrap();
+    let actor = Actor::member(&test.admin, None);
     for ends in ["signed out", "replaced"] {
         let id = Secret::generate().unwrap();
         *loses.lock().unwrap() = Some(("TransactWriteItems", "AccessTable"));
@@ -193,7 +193,7 @@ async fn a_session_begins_once_whatever_is_lost_and_an_attempt_that_comes_late_r
         assert!(session::resume(&db, &id, now).await.unwrap().is_none());
         // A marker has nothing of the member, and goes after any late attempt could begin a session that is not over.
         let string = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
-        let get = desk.world.client.get_item().table_name(Embedded::tables().access).consistent_read(true);
+        let get = test.app.client.get_item().table_name(Embedded::tables().access).consistent_read(true);
         let get = get.key("pk", string(format!("SESSION#{}", id.derive("stored"))));
         let marker = get.key("sk", string("SESSION".to_owned())).send().await.unwrap().item.unwrap();
         let mut names: Vec<_> = marker.keys().map(String::as_str).collect();
@@ -213,7 +213,7 @@ async fn a_session_begins_once_whatever_is_lost_and_an_attempt_that_comes_late_r
             assert!(session::resume(&db, &id, now).await.unwrap().is_none(), "{ends}");
         }
         // Nor is an entry written by any of that.
-        let entries = activity::page(&db, &desk.world.org, None, 50, now).await.unwrap().0;
+        let entries = activity::page(&db, &test.app.org, None, 50, now).await.unwrap().0;
         let (signed_in, signed_out) = if ends == "replaced" { (2, 1) } else { (1, 1) };
         let count = |act| entries.iter().filter(|entry| entry.act == act).count();
         assert_eq!((count(Act::SignedIn), count(Act::SignedOut)), (signed_in, signed_out));
@@ -222,21 +222,21 @@ async fn a_session_begins_once_whatever_is_lost_and_an_attempt_that_comes_late_r
     let never = Secret::generate().unwrap();
     session::end(&db, &never, now).await.unwrap();
     session::sign_out(&db, &never, now, None).await.unwrap();
-    assert!(!desk.whole_access_table().await.contains(&never.derive("stored")));
+    assert!(!test.whole_access_table().await.contains(&never.derive("stored")));
 }
 
 #[tokio::test]
 async fn signing_out_whose_answer_is_lost_is_done_once() {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     let (loses, sent) = (Loses::default(), Sent::default());
     let endpoint = between(ENDPOINT.clone(), Arc::clone(&loses), sent).await;
     let db = Db::with(local::database::config(&endpoint), Embedded::tables());
-    let browser = desk.admin().await;
+    let browser = test.admin().await;
     let id = Secret::parse(&browser.cookies["__Host-session"]).unwrap();
-    let now = desk.world.clock.now();
+    let now = test.app.clock.now();
     *loses.lock().unwrap() = Some(("TransactWriteItems", "AccessTable"));
     session::sign_out(&db, &id, now, None).await.unwrap();
     assert_eq!(*loses.lock().unwrap(), None);
-    let entries = activity::page(&db, &desk.world.org, None, 50, now).await.unwrap().0;
+    let entries = activity::page(&db, &test.app.org, None, 50, now).await.unwrap().0;
     assert_eq!(entries.iter().filter(|entry| entry.act == Act::SignedOut).count(), 1);
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::strange::SECURITY;
 use crate::{
     every_route::{Objects, ROUTES, matches},
-    world::{Answer, World},
+    test_app::{Answer, TestApp},
 };
 
 pub static DOCUMENT: LazyLock<Value> =
@@ -154,8 +154,8 @@ fn every_body_and_every_answer_has_an_example_that_its_schema_allows() {
 
 #[tokio::test]
 async fn every_example_body_is_one_that_the_api_takes() {
-    let world = World::new().await;
-    let objects = Objects::of(&world).await;
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
     for row in ROUTES.iter().filter(|row| row.method != "GET") {
         let operation = &DOCUMENT["paths"][row.path][row.method.to_lowercase()];
         let mut example = operation["requestBody"]["content"]["application/json"]["example"].clone();
@@ -165,7 +165,7 @@ async fn every_example_body_is_one_that_the_api_takes() {
                 example[name] = id.clone();
             }
         }
-        world.call(row.method, &objects.path(row), Some(&world.key), Some(example)).await.ok(row.status);
+        app.call(row.method, &objects.path(row), Some(&app.key), Some(example)).await.ok(row.status);
     }
 }
 

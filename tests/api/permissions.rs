@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::{
-    desk::Desk,
     every_route::{Objects, ROUTES},
     template::{DOCUMENT, resources, texts},
-    world::{Touch, World},
+    test_app::{TestApp, Touch},
+    test_settings::TestSettings,
 };
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
@@ -105,25 +105,25 @@ fn statements(function: &Value) -> Vec<Statement> {
 async fn done() -> Vec<(&'static str, BTreeSet<Touch>)> {
     let mut all = vec![("functions/docs", BTreeSet::new()), ("functions/settings", done_by_settings().await)];
     for code_uri in functions::with_operations().map(|function| function.code_uri) {
-        let world = World::new().await;
-        let objects = Objects::of(&world).await;
-        let last_stage = world.stages().await.swap_remove(5);
+        let app = TestApp::new().await;
+        let objects = Objects::of(&app).await;
+        let last_stage = app.stages().await.swap_remove(5);
         let mut touches = BTreeSet::new();
         for row in ROUTES.iter().filter(|row| row.function == code_uri) {
             // A key's first request of a day moves the days that are over.
-            world.clock.advance(DAY_MILLIS);
-            world.tally.take();
+            app.clock.advance(DAY_MILLIS);
+            app.tally.take();
             let path = objects.path(row);
-            world.call(row.method, &path, Some(&world.key), objects.body(row)).await.ok(row.status);
+            app.call(row.method, &path, Some(&app.key), objects.body(row)).await.ok(row.status);
             // The other ways that a route can take.
             for query in ["status=open", "status=new", "email=ada@example.com"] {
                 let body = Some(json!({ "tags": ["x"] }));
-                world.call(row.method, &format!("{path}?{query}"), Some(&world.key), body).await;
+                app.call(row.method, &format!("{path}?{query}"), Some(&app.key), body).await;
             }
             if row.path.contains("stages/") {
-                world.get(&format!("/api/v1/pipeline/stages/{last_stage}/candidates")).await.ok(200);
+                app.get(&format!("/api/v1/pipeline/stages/{last_stage}/candidates")).await.ok(200);
             }
-            touches.extend(world.tally.take().touches);
+            touches.extend(app.tally.take().touches);
         }
         all.push((code_uri, touches));
     }
@@ -132,11 +132,11 @@ async fn done() -> Vec<(&'static str, BTreeSet<Touch>)> {
 
 /// What a whole way through the settings asks of DynamoDB.
 async fn done_by_settings() -> BTreeSet<Touch> {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     // The page of usage reads the days that are over.
-    desk.world.get("/api/v1/jobs").await.ok(200);
-    desk.world.tally.take();
-    let mut browser = desk.admin().await;
+    test.app.get("/api/v1/jobs").await.ok(200);
+    test.app.tally.take();
+    let mut browser = test.admin().await;
     for page in ["keys", "usage", "activity", "plan"] {
         browser.get(&format!("/settings/{page}")).await.shown(200);
     }
@@ -150,7 +150,7 @@ async fn done_by_settings() -> BTreeSet<Touch> {
     }
     let token = browser.token().await;
     assert_eq!(browser.post("/settings/sign-out", &[("token", &token)]).await.status, 303);
-    desk.world.tally.take().touches
+    test.app.tally.take().touches
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use serde_json::{Value, json, value::RawValue};
 use shared::http::{app::App, serve::Api};
 
 use crate::{
-    desk::Desk,
-    world::{World, request},
+    test_app::{TestApp, request},
+    test_settings::TestSettings,
 };
 
 /// What every response tells a browser.
@@ -19,8 +19,8 @@ pub const SECURITY: [(&str, &str); 4] = [
     ("permissions-policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
 
-async fn answer(world: &World, event: &Value) -> (i64, Value) {
-    let api = Api::new(jobs::router(), App::new(world.db.clone(), world.clock.clock()));
+async fn answer(app: &TestApp, event: &Value) -> (i64, Value) {
+    let api = Api::new(jobs::router(), App::new(app.db.clone(), app.clock.clock()));
     let raw: Box<RawValue> = serde_json::from_value(event.clone()).unwrap();
     let answer = api.answer(&raw, "lambda-request-id").await;
     let Some(Body::Text(body)) = answer.body else { panic!("a body that is no text") };
@@ -28,8 +28,8 @@ async fn answer(world: &World, event: &Value) -> (i64, Value) {
 }
 
 /// A good event: a list of jobs.
-fn good(world: &World) -> Value {
-    let text = include_str!("../../events/jobs-list.json").replace("{professional all}", &world.key);
+fn good(app: &TestApp) -> Value {
+    let text = include_str!("../../events/jobs-list.json").replace("{professional all}", &app.key);
     serde_json::from_str(&text).unwrap()
 }
 
@@ -92,57 +92,57 @@ pub fn strange_events(good: &Value) -> Vec<Value> {
 
 #[tokio::test]
 async fn a_strange_event_is_a_400_and_costs_nothing() {
-    let world = World::new().await;
-    let good = good(&world);
-    assert_eq!(answer(&world, &good).await.0, 200);
-    world.tally.take();
+    let app = TestApp::new().await;
+    let good = good(&app);
+    assert_eq!(answer(&app, &good).await.0, 200);
+    app.tally.take();
     for event in strange_events(&good) {
-        let (status, body) = answer(&world, &event).await;
+        let (status, body) = answer(&app, &event).await;
         assert_eq!((status, &body["error"]["code"]), (400, &json!("bad_request")), "{event}");
         assert!(body["error"]["requestId"].as_str().is_some_and(|id| !id.is_empty()));
     }
-    assert_eq!(world.tally.take().total(), 0);
+    assert_eq!(app.tally.take().total(), 0);
 }
 
 #[tokio::test]
 async fn an_event_without_a_usable_request_id_is_known_by_lambdas() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for id in [Value::Null, "".into(), "a b".into(), "é".into(), "x".repeat(129).into(), "a\nb".into()] {
-        let mut event = good(&world);
+        let mut event = good(&app);
         event["requestContext"]["requestId"] = id;
         event["headers"]["x-api-key"] = "".into();
-        assert_eq!(answer(&world, &event).await.1["error"]["requestId"], "lambda-request-id");
+        assert_eq!(answer(&app, &event).await.1["error"]["requestId"], "lambda-request-id");
     }
 }
 
 #[tokio::test]
 async fn a_stage_is_not_taken_off_the_path() {
-    let world = World::new().await;
-    let mut event = good(&world);
+    let app = TestApp::new().await;
+    let mut event = good(&app);
     event["requestContext"]["stage"] = "prod".into();
-    assert_eq!(answer(&world, &event).await.0, 200);
+    assert_eq!(answer(&app, &event).await.0, 200);
     event["rawPath"] = "/prod/api/v1/jobs".into();
-    assert_eq!(answer(&world, &event).await.0, 404);
+    assert_eq!(answer(&app, &event).await.0, 404);
 }
 
 #[test]
 fn whatever_stands_in_an_event_it_is_answered_in_our_envelope() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let world = runtime.block_on(World::new());
+    let app = runtime.block_on(TestApp::new());
     let text = || prop_oneof!["\\PC{0,40}", "[/.a-z%?#\\\\ ]{0,20}", Just("/api/v1/jobs".to_owned())];
     let config = ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() };
     let strategy = (text(), text(), text(), text(), text(), any::<bool>());
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let outcome = runner.run(&strategy, |(path, query, host, method, body, base64)| {
-        let mut event = good(&world);
+        let mut event = good(&app);
         event["rawPath"] = path.into();
         event["rawQueryString"] = query.into();
         event["headers"]["host"] = host.into();
         event["requestContext"]["http"]["method"] = method.into();
         event["body"] = body.into();
         event["isBase64Encoded"] = base64.into();
-        world.clock.advance(1_100);
-        let (status, body) = runtime.block_on(answer(&world, &event));
+        app.clock.advance(1_100);
+        let (status, body) = runtime.block_on(answer(&app, &event));
         prop_assert!(matches!(status, 200 | 400 | 404 | 405), "{status} {body}");
         prop_assert_eq!(body["success"].as_bool(), Some(status == 200));
         Ok(())
@@ -152,14 +152,14 @@ fn whatever_stands_in_an_event_it_is_answered_in_our_envelope() {
 
 #[tokio::test]
 async fn a_link_and_a_location_begin_with_the_host_that_the_gateway_names_or_with_their_path() {
-    let world = World::new().await;
-    world.job("open").await;
-    world.job("open").await;
-    let api = Api::new(jobs::router(), App::new(world.db.clone(), world.clock.clock()));
+    let app = TestApp::new().await;
+    app.job("open").await;
+    app.job("open").await;
+    let api = Api::new(jobs::router(), App::new(app.db.clone(), app.clock.clock()));
     for (domain, origin) in
         [(json!("api.example.com"), "https://api.example.com"), (Value::Null, ""), (json!("a b"), "")]
     {
-        let mut event = good(&world);
+        let mut event = good(&app);
         event["requestContext"]["domainName"] = domain;
         event["rawQueryString"] = "limit=1".into();
         let raw: Box<RawValue> = serde_json::from_value(event.clone()).unwrap();
@@ -180,14 +180,14 @@ async fn a_link_and_a_location_begin_with_the_host_that_the_gateway_names_or_wit
 
 #[tokio::test]
 async fn a_docs_url_begins_with_the_host_that_the_gateway_names_and_with_no_other() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let told = async |domain: Value, scheme: &str| {
-        let mut event = good(&world);
+        let mut event = good(&app);
         event["rawPath"] = "/nowhere".into();
         event["headers"]["host"] = "127.0.0.1:3001".into();
         event["headers"]["x-forwarded-proto"] = scheme.into();
         event["requestContext"]["domainName"] = domain;
-        let (_, body) = answer(&world, &event).await;
+        let (_, body) = answer(&app, &event).await;
         body["error"]["docsUrl"].as_str().unwrap().strip_suffix("/docs/errors#not_found").unwrap().to_owned()
     };
     assert_eq!(told("api.example.com".into(), "https").await, "https://api.example.com");
@@ -200,35 +200,35 @@ async fn a_docs_url_begins_with_the_host_that_the_gateway_names_and_with_no_othe
 
 #[tokio::test]
 async fn a_public_origin_of_the_stage_is_believed_before_the_gateways_own_name_and_the_clients_headers() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for (variable, wanted) in [
         (json!({ "publicOrigin": "https://api.example.org" }), "https://api.example.org"),
         (json!({ "publicOrigin": "gateway" }), "https://gateway.example.com"),
         (json!({}), "https://gateway.example.com"),
         (Value::Null, "https://gateway.example.com"),
     ] {
-        let mut event = good(&world);
+        let mut event = good(&app);
         event["rawPath"] = "/nowhere".into();
         event["stageVariables"] = variable;
         event["headers"]["host"] = "evil.example".into();
         event["requestContext"]["domainName"] = "gateway.example.com".into();
-        let (_, body) = answer(&world, &event).await;
+        let (_, body) = answer(&app, &event).await;
         assert_eq!(body["error"]["docsUrl"], format!("{wanted}/docs/errors#not_found"));
     }
 }
 
 #[tokio::test]
 async fn every_response_whatever_it_is_has_each_security_header_once() {
-    let desk = Desk::new().await;
-    let world = &desk.world;
+    let test = TestSettings::new().await;
+    let app = &test.app;
     let mut answers = Vec::new();
     for (method, path, key) in [
-        ("GET", "/api/v1/jobs", Some(world.key.as_str())),
-        ("HEAD", "/api/v1/jobs", Some(&world.key)),
-        ("GET", "/api/v1/usage", Some(&world.key)),
+        ("GET", "/api/v1/jobs", Some(app.key.as_str())),
+        ("HEAD", "/api/v1/jobs", Some(&app.key)),
+        ("GET", "/api/v1/usage", Some(&app.key)),
         ("GET", "/api/v1/jobs", None),
-        ("GET", "/api/v1/jobs?limit=0", Some(&world.key)),
-        ("PATCH", "/api/v1/jobs", Some(&world.key)),
+        ("GET", "/api/v1/jobs?limit=0", Some(&app.key)),
+        ("PATCH", "/api/v1/jobs", Some(&app.key)),
         ("GET", "/api/v1/nowhere", None),
         ("GET", "/nowhere", None),
         ("GET", "/api/v1/openapi.json", None),
@@ -247,11 +247,11 @@ async fn every_response_whatever_it_is_has_each_security_header_once() {
         ("GET", "/settings//keys", None),
     ] {
         let request = request(method, path, key, None);
-        let response = desk.gateway.handle(request, std::net::SocketAddr::from(([192, 0, 2, 1], 443))).await;
+        let response = test.gateway.handle(request, std::net::SocketAddr::from(([192, 0, 2, 1], 443))).await;
         answers.push((format!("{method} {path}"), response.headers().clone()));
     }
-    for event in strange_events(&good(world)) {
-        answers.push((format!("{event}"), desk.answer_to(&event).await.headers));
+    for event in strange_events(&good(app)) {
+        answers.push((format!("{event}"), test.answer_to(&event).await.headers));
     }
     for (what, headers) in answers {
         for (name, value) in SECURITY {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     every_route::ROUTES,
-    world::{TEMPLATE, no_issuer, unused_app},
+    test_app::{TEMPLATE, no_issuer, unused_app},
 };
 
 pub static DOCUMENT: LazyLock<Value> =

@@ -12,10 +12,10 @@ use shared::{
     },
 };
 
-use crate::world::{ENDPOINT, TestClock, World, gateway, request, send, short_text};
+use crate::test_app::{ENDPOINT, TestApp, TestClock, gateway, request, send, short_text};
 
-async fn usage(world: &World) -> Value {
-    world.get("/api/v1/usage").await.ok(200).clone()
+async fn usage(app: &TestApp) -> Value {
+    app.get("/api/v1/usage").await.ok(200).clone()
 }
 
 /// How often the key was used today, and on the days before.
@@ -24,9 +24,9 @@ fn days(usage: &Value, count: usize) -> Vec<u64> {
 }
 
 /// The key's item, past the API.
-async fn item(world: &World) -> String {
-    let id = ApiKey::parse(&world.key).unwrap().id();
-    let get = world.client.get_item().table_name("AccessTable").consistent_read(true);
+async fn item(app: &TestApp) -> String {
+    let id = ApiKey::parse(&app.key).unwrap().id();
+    let get = app.client.get_item().table_name("AccessTable").consistent_read(true);
     let key = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
     let get = get.key("pk", key(format!("KEY#{id}"))).key("sk", key("KEY".to_owned()));
     format!("{:?}", get.send().await.unwrap().item.unwrap())
@@ -34,11 +34,11 @@ async fn item(world: &World) -> String {
 
 #[tokio::test]
 async fn a_key_is_told_what_it_may_do_and_how_much_of_that_was_done() {
-    let world = World::frozen(Plan::Professional).await;
-    world.get("/api/v1/jobs").await.ok(200);
-    world.get("/api/v1/jobs").await.ok(200);
-    let told = usage(&world).await;
-    let id = ApiKey::parse(&world.key).unwrap().id().to_string();
+    let app = TestApp::frozen(Plan::Professional).await;
+    app.get("/api/v1/jobs").await.ok(200);
+    app.get("/api/v1/jobs").await.ok(200);
+    let told = usage(&app).await;
+    let id = ApiKey::parse(&app.key).unwrap().id().to_string();
     assert_eq!(
         told["key"],
         json!({
@@ -61,135 +61,135 @@ async fn a_key_is_told_what_it_may_do_and_how_much_of_that_was_done() {
     let all = told["days"].as_array().unwrap();
     assert_eq!((all.len(), &all[0]), (30, &json!({ "date": "2026-11-24", "requests": 3 })));
     assert_eq!(all[29], json!({ "date": "2026-10-26", "requests": 0 }));
-    assert!(!told.to_string().contains(&world.key));
+    assert!(!told.to_string().contains(&app.key));
 }
 
 #[tokio::test]
 async fn an_unlimited_month_has_no_limit_and_a_plan_without_access_still_tells() {
-    let world = World::frozen(Plan::Enterprise).await;
+    let app = TestApp::frozen(Plan::Enterprise).await;
     let month = json!({ "limit": null, "used": 0, "remaining": null, "resetsAt": "2026-12-01T00:00:00.000Z" });
-    assert_eq!(usage(&world).await["month"], month);
-    world.set_plan(Plan::Free).await;
-    assert_eq!(usage(&world).await["month"]["remaining"], 0);
+    assert_eq!(usage(&app).await["month"], month);
+    app.set_plan(Plan::Free).await;
+    assert_eq!(usage(&app).await["month"]["remaining"], 0);
 }
 
 #[tokio::test]
 async fn it_needs_no_scope_costs_no_month_and_counts_for_the_burst() {
-    let world = World::frozen(Plan::Starter).await;
+    let app = TestApp::frozen(Plan::Starter).await;
     for used in 1..=60 {
-        let answer = world.get("/api/v1/usage").await;
+        let answer = app.get("/api/v1/usage").await;
         assert_eq!(
             (answer.ok(200)["burst"]["used"].as_u64(), answer.ok(200)["month"]["used"].as_u64()),
             (Some(used), Some(0))
         );
         assert!(answer.header("ratelimit").unwrap().contains("\"month\";r=1000;"));
     }
-    world.get("/api/v1/usage").await.error(429, "rate_limit_exceeded");
-    world.get("/api/v1/jobs").await.error(429, "rate_limit_exceeded");
+    app.get("/api/v1/usage").await.error(429, "rate_limit_exceeded");
+    app.get("/api/v1/jobs").await.error(429, "rate_limit_exceeded");
 }
 
 #[tokio::test]
 async fn what_is_refused_for_scope_plan_or_month_counts_for_the_day_and_for_the_burst_does_not() {
-    let world = World::frozen(Plan::Enterprise).await;
-    world.set_plan(Plan::Free).await;
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    app.set_plan(Plan::Free).await;
     for _ in 0..59 {
-        world.get("/api/v1/jobs").await.error(403, "plan_no_api_access");
+        app.get("/api/v1/jobs").await.error(403, "plan_no_api_access");
     }
-    assert_eq!(days(&usage(&world).await, 1), [60]);
+    assert_eq!(days(&usage(&app).await, 1), [60]);
     for _ in 0..5 {
-        send(&world.fresh_gateway(), request("GET", "/api/v1/jobs", Some(&world.key), None))
+        send(&app.fresh_gateway(), request("GET", "/api/v1/jobs", Some(&app.key), None))
             .await
             .error(429, "rate_limit_exceeded");
     }
-    world.clock.advance(60_000);
-    assert_eq!(days(&usage(&world).await, 1), [61]);
+    app.clock.advance(60_000);
+    assert_eq!(days(&usage(&app).await, 1), [61]);
 }
 
 #[tokio::test]
 async fn a_day_that_is_over_moves_to_an_item_of_its_own_once_and_every_other_request_costs_what_it_did() {
-    let world = World::frozen(Plan::Enterprise).await;
+    let app = TestApp::frozen(Plan::Enterprise).await;
     let get = async || {
-        world.get("/api/v1/jobs").await.ok(200);
-        world.tally.take()
+        app.get("/api/v1/jobs").await.ok(200);
+        app.tally.take()
     };
     let before = get().await;
     get().await;
-    assert!(item(&world).await.contains("d2026-11-24"));
-    world.clock.set("2026-11-25T00:00:00.000Z");
+    assert!(item(&app).await.contains("d2026-11-24"));
+    app.clock.set("2026-11-25T00:00:00.000Z");
     let moving = get().await;
     assert_eq!(moving.calls.get("TransactWriteItems"), Some(&1));
     assert_eq!(moving.total(), before.total() + 1);
     let after = get().await;
     assert_eq!((after.calls, after.write_units), (before.calls, before.write_units));
-    let item = item(&world).await;
+    let item = item(&app).await;
     assert!(!item.contains("d2026-11-24") && item.contains("d2026-11-25"), "{item}");
-    assert_eq!(days(&usage(&world).await, 3), [3, 2, 0]);
+    assert_eq!(days(&usage(&app).await, 3), [3, 2, 0]);
 }
 
 #[tokio::test]
 async fn when_many_requests_meet_a_new_day_at_once_none_is_lost_and_none_is_counted_twice() {
-    let world = World::frozen(Plan::Enterprise).await;
+    let app = TestApp::frozen(Plan::Enterprise).await;
     for _ in 0..7 {
-        world.get("/api/v1/jobs").await.ok(200);
+        app.get("/api/v1/jobs").await.ok(200);
     }
-    world.clock.set("2026-11-25T00:00:00.000Z");
-    let gateways: Vec<_> = (0..4).map(|_| world.fresh_gateway()).collect();
-    let requests = (0..24).map(|i| send(&gateways[i % 4], request("GET", "/api/v1/jobs", Some(&world.key), None)));
+    app.clock.set("2026-11-25T00:00:00.000Z");
+    let gateways: Vec<_> = (0..4).map(|_| app.fresh_gateway()).collect();
+    let requests = (0..24).map(|i| send(&gateways[i % 4], request("GET", "/api/v1/jobs", Some(&app.key), None)));
     for answer in join_all(requests).await {
         answer.ok(200);
     }
-    assert_eq!(days(&usage(&world).await, 3), [25, 7, 0]);
+    assert_eq!(days(&usage(&app).await, 3), [25, 7, 0]);
 }
 
 #[tokio::test]
 async fn an_instance_whose_clock_is_late_adds_to_the_day_that_was_moved_already() {
-    let world = World::frozen(Plan::Enterprise).await;
+    let app = TestApp::frozen(Plan::Enterprise).await;
     let late = TestClock::at("2026-11-24T23:59:59.000Z");
-    world.get("/api/v1/jobs").await.ok(200);
-    world.clock.set("2026-11-25T00:00:01.000Z");
-    world.get("/api/v1/jobs").await.ok(200);
-    let behind = gateway(&world.db, &late);
+    app.get("/api/v1/jobs").await.ok(200);
+    app.clock.set("2026-11-25T00:00:01.000Z");
+    app.get("/api/v1/jobs").await.ok(200);
+    let behind = gateway(&app.db, &late);
     for _ in 0..2 {
-        send(&behind, request("GET", "/api/v1/jobs", Some(&world.key), None)).await.ok(200);
+        send(&behind, request("GET", "/api/v1/jobs", Some(&app.key), None)).await.ok(200);
     }
-    assert_eq!(days(&usage(&world).await, 2), [2, 3]);
-    assert_eq!(days(&usage(&world).await, 2), [3, 3]);
+    assert_eq!(days(&usage(&app).await, 2), [2, 3]);
+    assert_eq!(days(&usage(&app).await, 2), [3, 3]);
 }
 
 #[tokio::test]
 async fn days_without_a_request_are_told_as_such_and_older_ones_not_at_all() {
-    let world = World::frozen(Plan::Enterprise).await;
-    world.get("/api/v1/jobs").await.ok(200);
-    world.clock.set("2026-12-20T08:00:00.000Z");
-    world.get("/api/v1/jobs").await.ok(200);
-    let told = usage(&world).await;
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    app.get("/api/v1/jobs").await.ok(200);
+    app.clock.set("2026-12-20T08:00:00.000Z");
+    app.get("/api/v1/jobs").await.ok(200);
+    let told = usage(&app).await;
     assert_eq!(told["days"].as_array().unwrap().iter().filter(|day| day["requests"] != 0).count(), 2);
     assert_eq!(told["days"][26], json!({ "date": "2026-11-24", "requests": 1 }));
-    world.clock.set("2026-12-24T08:00:00.000Z");
-    let later = usage(&world).await;
+    app.clock.set("2026-12-24T08:00:00.000Z");
+    let later = usage(&app).await;
     assert!(!later["days"].to_string().contains("2026-11-24"));
     assert_eq!(later["days"][4], json!({ "date": "2026-12-20", "requests": 2 }));
 }
 
 #[tokio::test]
 async fn the_last_use_is_kept_with_the_key() {
-    let world = World::frozen(Plan::Enterprise).await;
+    let app = TestApp::frozen(Plan::Enterprise).await;
     // Past the tally, which knows no such call.
     let db = Db::with(config(&ENDPOINT), Embedded::tables());
-    let last = async || api_key::list(&db, &world.org, None).await.unwrap().0[0].last_used_at;
+    let last = async || api_key::list(&db, &app.org, None).await.unwrap().0[0].last_used_at;
     assert_eq!(last().await, None);
-    world.get("/api/v1/jobs").await.ok(200);
-    assert_eq!(last().await, Some(world.clock.now()));
-    let used = world.clock.now();
-    world.clock.advance(1_000);
-    let forged = ApiKey::with_id(&ApiKey::parse(&world.key).unwrap().id()).unwrap();
-    world.call("GET", "/api/v1/jobs", Some(forged.reveal()), None).await.error(401, "invalid_api_key");
+    app.get("/api/v1/jobs").await.ok(200);
+    assert_eq!(last().await, Some(app.clock.now()));
+    let used = app.clock.now();
+    app.clock.advance(1_000);
+    let forged = ApiKey::with_id(&ApiKey::parse(&app.key).unwrap().id()).unwrap();
+    app.call("GET", "/api/v1/jobs", Some(forged.reveal()), None).await.error(401, "invalid_api_key");
     assert_eq!(last().await, Some(used), "who has another secret does not use the key");
 }
 
 #[tokio::test]
 async fn a_key_in_its_last_14_days_is_told_when_it_expires_with_every_answer() {
-    let world = World::frozen(Plan::Enterprise).await;
+    let app = TestApp::frozen(Plan::Enterprise).await;
     let expires = "2026-12-24T12:00:00.000Z";
     let key = ApiKey::generate().unwrap();
     let new = NewKey {
@@ -197,14 +197,14 @@ async fn a_key_in_its_last_14_days_is_told_when_it_expires_with_every_answer() {
         scopes: vec![Scope::JobsRead],
         expires_at: Some(expires.parse::<Timestamp>().unwrap()),
     };
-    api_key::create(&world.db, &world.org, world.clock.now(), &key, new, &Actor::operator()).await.unwrap();
+    api_key::create(&app.db, &app.org, app.clock.now(), &key, new, &Actor::operator()).await.unwrap();
     let told = async |path: &str| {
-        let answer = world.call("GET", path, Some(key.reveal()), None).await;
+        let answer = app.call("GET", path, Some(key.reveal()), None).await;
         (answer.status.as_u16(), answer.header("x-api-key-expires-at").map(str::to_owned))
     };
-    world.clock.set("2026-12-10T11:59:59.999Z");
+    app.clock.set("2026-12-10T11:59:59.999Z");
     assert_eq!(told("/api/v1/jobs").await, (200, None));
-    world.clock.set("2026-12-10T12:00:00.000Z");
+    app.clock.set("2026-12-10T12:00:00.000Z");
     assert_eq!(told("/api/v1/jobs").await, (200, Some(expires.to_owned())));
     assert_eq!(told("/api/v1/candidates").await, (403, Some(expires.to_owned())));
     assert_eq!(told("/api/v1/usage").await, (200, Some(expires.to_owned())));
@@ -213,6 +213,6 @@ async fn a_key_in_its_last_14_days_is_told_when_it_expires_with_every_answer() {
     }
     assert_eq!(told("/api/v1/jobs").await, (429, Some(expires.to_owned())));
     assert_eq!(told("/api/v1/jobs").await, (429, Some(expires.to_owned())), "also from memory");
-    world.clock.set(expires);
+    app.clock.set(expires);
     assert_eq!(told("/api/v1/jobs").await, (401, None), "a stranger learns nothing");
 }

@@ -1,17 +1,17 @@
 //! An issuer that is gone, slow or wrong.
 
 use super::refused;
-use crate::{desk::Desk, failures::Log};
+use crate::{failures::Log, test_settings::TestSettings};
 
 #[tokio::test]
 async fn an_issuer_that_is_gone_is_told_and_logged_and_ends_no_session() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     let log = Log::listen();
     let gone = settings::Issuer::new("http://127.0.0.1:1/dev/issuer", "settings", None);
-    let (db, clock) = (desk.world.db.clone(), desk.world.clock.clock());
+    let (db, clock) = (test.app.db.clone(), test.app.clock.clock());
     let app = || shared::http::app::App::new(db.clone(), clock.clone());
-    browser.gateway = std::sync::Arc::new(local::gateway::Gateway::new(&crate::world::TEMPLATE, app, gone).unwrap());
+    browser.gateway = std::sync::Arc::new(local::gateway::Gateway::new(&crate::test_app::TEMPLATE, app, gone).unwrap());
     let page = browser.get("/settings/sign-in").await;
     assert!(page.shown(503).contains("Signing in is not possible at the moment"));
     assert_eq!(log.lines().last().unwrap()["status"], 503);
@@ -21,10 +21,10 @@ async fn an_issuer_that_is_gone_is_told_and_logged_and_ends_no_session() {
 
 #[tokio::test]
 async fn an_issuer_that_does_not_take_us_for_its_client_is_logged_and_not_told_as_the_persons_doing() {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     let log = Log::listen();
-    desk.liar.refuses("token", r#"{"error":"invalid_client","error_description":"secret-in-a-description"}"#);
-    let mut browser = desk.browser();
+    test.issuer.rejects("token", r#"{"error":"invalid_client","error_description":"secret-in-a-description"}"#);
+    let mut browser = test.browser();
     let page = browser.sign_in(0).await;
     assert!(page.shown(503).contains("Signing in is not possible at the moment"));
     refused(&page, 503, &browser);
@@ -34,35 +34,36 @@ async fn an_issuer_that_does_not_take_us_for_its_client_is_logged_and_not_told_a
 
 #[tokio::test]
 async fn an_issuer_that_can_not_be_asked_is_not_asked_again_for_five_seconds() {
-    let desk = Desk::new().await;
-    desk.liar.refuses("openid-configuration", "{}");
-    let asked = || desk.liar.asked("openid-configuration");
+    let test = TestSettings::new().await;
+    test.issuer.rejects("openid-configuration", "{}");
+    let asked = || test.issuer.asked("openid-configuration");
     for _ in 0..5 {
-        desk.browser().get("/settings/sign-in").await.shown(503);
+        test.browser().get("/settings/sign-in").await.shown(503);
     }
     assert_eq!(asked(), 1);
-    desk.world.clock.advance(4_999);
-    desk.browser().get("/settings/sign-in").await.shown(503);
+    test.app.clock.advance(4_999);
+    test.browser().get("/settings/sign-in").await.shown(503);
     assert_eq!(asked(), 1);
-    desk.world.clock.advance(1);
-    desk.browser().get("/settings/sign-in").await.shown(503);
+    test.app.clock.advance(1);
+    test.browser().get("/settings/sign-in").await.shown(503);
     assert_eq!(asked(), 2);
-    desk.liar.refuses("nothing", "");
-    desk.browser().get("/settings/sign-in").await.shown(503);
-    desk.world.clock.advance(5_000);
-    desk.admin().await;
+    test.issuer.rejects("nothing", "");
+    test.browser().get("/settings/sign-in").await.shown(503);
+    test.app.clock.advance(5_000);
+    test.admin().await;
     assert_eq!(asked(), 3);
 }
 
 #[tokio::test]
 async fn an_issuer_that_accepts_and_never_answers_keeps_one_visitor_waiting_and_not_the_next() {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = settings::Issuer::new(&format!("http://{}", listener.local_addr().unwrap()), "settings", None);
-    let (db, clock) = (desk.world.db.clone(), desk.world.clock.clock());
+    let (db, clock) = (test.app.db.clone(), test.app.clock.clock());
     let app = || shared::http::app::App::new(db.clone(), clock.clone());
-    let mut browser = desk.browser();
-    browser.gateway = std::sync::Arc::new(local::gateway::Gateway::new(&crate::world::TEMPLATE, app, silent).unwrap());
+    let mut browser = test.browser();
+    browser.gateway =
+        std::sync::Arc::new(local::gateway::Gateway::new(&crate::test_app::TEMPLATE, app, silent).unwrap());
     // All at once: they wait for the same answer.
     let begun = std::time::Instant::now();
     let visits = (0..8).map(|_| {
@@ -78,29 +79,29 @@ async fn an_issuer_that_accepts_and_never_answers_keeps_one_visitor_waiting_and_
 
 #[tokio::test]
 async fn a_token_endpoint_that_never_answers_keeps_one_visitor_waiting_and_not_the_next() {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = format!("http://{}", listener.local_addr().unwrap());
-    desk.liar.lies("openid-configuration", move |_, mut body| {
+    test.issuer.alters("openid-configuration", move |_, mut body| {
         body["token_endpoint"] = silent.clone().into();
         body
     });
-    let mut browser = desk.browser();
+    let mut browser = test.browser();
     let page = browser.sign_in(0).await;
     refused(&page, 503, &browser);
     let begun = std::time::Instant::now();
-    desk.browser().get("/settings/sign-in").await.shown(503);
+    test.browser().get("/settings/sign-in").await.shown(503);
     assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
-    desk.world.clock.advance(5_000);
-    desk.browser().ask("/settings/sign-in").await;
+    test.app.clock.advance(5_000);
+    test.browser().ask("/settings/sign-in").await;
 }
 
 #[tokio::test]
 async fn an_issuer_that_names_another_in_its_metadata_is_not_believed() {
-    let desk = Desk::new().await;
-    desk.liar.lies("openid-configuration", |_, mut body| {
+    let test = TestSettings::new().await;
+    test.issuer.alters("openid-configuration", |_, mut body| {
         body["issuer"] = "https://elsewhere.example".into();
         body
     });
-    desk.browser().get("/settings/sign-in").await.shown(503);
+    test.browser().get("/settings/sign-in").await.shown(503);
 }

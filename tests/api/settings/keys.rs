@@ -11,14 +11,14 @@ use shared::{
 };
 
 use crate::{
-    desk::{Browser, Desk, ORIGIN, PAGES, Page, id},
-    world::short_text,
+    test_app::short_text,
+    test_settings::{ORIGIN, PAGES, Page, SettingsClient, TestSettings, id},
 };
 
 #[tokio::test]
 async fn a_key_is_made_with_just_what_was_ticked_and_shown_once() {
-    let desk = Desk::on(Plan::Professional).await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::on(Plan::Professional).await;
+    let mut browser = test.admin().await;
     let form = browser.get("/settings/keys/new").await;
     assert!(!form.shown(200).contains("checkbox\" name=\"scope\" value=\"jobs:read\" checked"), "nothing is ticked");
     for scope in Scope::ALL {
@@ -33,13 +33,13 @@ async fn a_key_is_made_with_just_what_was_ticked_and_shown_once() {
     {
         assert!(page.body.contains(part), "{}", page.body);
     }
-    let call = async |path: &str| desk.world.call("GET", path, Some(&key), None).await.status.as_u16();
+    let call = async |path: &str| test.app.call("GET", path, Some(&key), None).await.status.as_u16();
     assert_eq!((call("/api/v1/candidates").await, call("/api/v1/jobs").await), (200, 403));
     for path in PAGES {
         assert!(!browser.get(path).await.shown(200).contains(&key), "{path}");
     }
     let list = browser.get("/settings/keys").await;
-    for part in ["Nightly sync", &format!("hh_live_{}…{}", id(&key), &key[52..]), &desk.admin, "2 of 5 used, 3 left"]
+    for part in ["Nightly sync", &format!("hh_live_{}…{}", id(&key), &key[52..]), &test.admin, "2 of 5 used, 3 left"]
     {
         assert!(list.body.contains(part), "{part}: {}", list.body);
     }
@@ -47,9 +47,9 @@ async fn a_key_is_made_with_just_what_was_ticked_and_shown_once() {
 
 #[tokio::test]
 async fn presets_tick_what_they_say() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
-    let ticked = async |browser: &mut Browser, preset: &str| {
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
+    let ticked = async |browser: &mut SettingsClient, preset: &str| {
         let page = browser.get(&format!("/settings/keys/new?preset={preset}")).await;
         let inputs = page.shown(200).split("name=\"scope\" value=\"").skip(1);
         let ticked = inputs.filter(|rest| rest.split('>').next().unwrap().contains(" checked"));
@@ -63,8 +63,8 @@ async fn presets_tick_what_they_say() {
 
 #[tokio::test]
 async fn a_wrong_form_is_shown_again_with_what_was_filled_in_and_makes_no_key() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     let form = browser.get("/settings/keys/new").await;
     let (token, nonce) = (form.field("token"), form.field("nonce"));
     let long = "x".repeat(201);
@@ -94,26 +94,26 @@ async fn a_wrong_form_is_shown_again_with_what_was_filled_in_and_makes_no_key() 
     // A form that no page has made.
     let fields = [("token", token.as_str()), ("nonce", "1"), ("name", "x"), ("expiry", "none"), ("scope", "jobs:read")];
     browser.post("/settings/keys", &fields).await.shown(403);
-    let organization = organization::get(&desk.world.db, &desk.world.org, desk.world.clock.now()).await.unwrap();
+    let organization = organization::get(&test.app.db, &test.app.org, test.app.clock.now()).await.unwrap();
     assert_eq!(organization.keys, 1);
 }
 
 #[tokio::test]
 async fn a_key_expires_when_it_was_chosen_to() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     let form = browser.get("/settings/keys/new").await;
     let (token, nonce) = (form.field("token"), form.field("nonce"));
     let fields =
         [("token", token.as_str()), ("nonce", &nonce), ("name", "x"), ("expiry", "30"), ("scope", "jobs:read")];
     let key = browser.post("/settings/keys", &fields).await.secret();
     assert!(browser.get("/settings/keys").await.body.contains("2026-12-24 12:00 UTC"));
-    desk.world.clock.set("2026-12-24T11:59:59.999Z");
-    let answer = desk.world.call("GET", "/api/v1/jobs", Some(&key), None).await;
+    test.app.clock.set("2026-12-24T11:59:59.999Z");
+    let answer = test.app.call("GET", "/api/v1/jobs", Some(&key), None).await;
     assert_eq!(answer.header("x-api-key-expires-at"), Some("2026-12-24T12:00:00.000Z"));
-    desk.world.clock.set("2026-12-24T12:00:00.000Z");
-    assert_eq!(desk.call(&key).await, 401);
-    let mut browser = desk.admin().await;
+    test.app.clock.set("2026-12-24T12:00:00.000Z");
+    assert_eq!(test.call(&key).await, 401);
+    let mut browser = test.admin().await;
     assert!(browser.get("/settings/keys").await.body.contains("expired"));
     let path = format!("/settings/keys/{}/rotate", id(&key));
     browser.get(&path).await.shown(409);
@@ -124,8 +124,8 @@ async fn a_key_expires_when_it_was_chosen_to() {
 
 #[tokio::test]
 async fn a_form_that_is_sent_twice_makes_one_key_also_at_once() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     let form = browser.get("/settings/keys/new").await;
     let sent = (0..12).map(|_| {
         let (mut browser, form) = (browser.clone(), form.clone());
@@ -138,26 +138,26 @@ async fn a_form_that_is_sent_twice_makes_one_key_also_at_once() {
     for page in pages.iter().filter(|page| page.status != 200) {
         assert!(page.shown(409).contains("This key is created already") && !page.body.contains(&key));
     }
-    assert_eq!(desk.call(&key).await, 200);
+    assert_eq!(test.call(&key).await, 200);
     // Much later too, as with Back and a second press; and with another name.
     assert!(browser.fill(&form, "another", &["jobs:write"]).await.shown(409).contains("twice"));
-    let organization = organization::get(&desk.world.db, &desk.world.org, desk.world.clock.now()).await.unwrap();
+    let organization = organization::get(&test.app.db, &test.app.org, test.app.clock.now()).await.unwrap();
     assert_eq!(organization.keys, 2);
 }
 
 #[tokio::test]
 async fn of_fifty_keys_made_at_once_on_starter_there_is_exactly_one() {
-    let desk = Desk::on(Plan::Starter).await;
-    let (db, org) = (&desk.world.db, &desk.world.org);
-    let first = ApiKey::parse(&desk.world.key).unwrap().id();
-    assert!(api_key::revoke(db, org, &first, desk.world.clock.now(), &Actor::operator()).await.unwrap());
-    let mut browser = desk.admin().await;
+    let test = TestSettings::on(Plan::Starter).await;
+    let (db, org) = (&test.app.db, &test.app.org);
+    let first = ApiKey::parse(&test.app.key).unwrap().id();
+    assert!(api_key::revoke(db, org, &first, test.app.clock.now(), &Actor::operator()).await.unwrap());
+    let mut browser = test.admin().await;
     let mut forms = Vec::new();
     for _ in 0..50 {
         forms.push(browser.get("/settings/keys/new").await);
     }
     // On several instances.
-    let gateways = [desk.fresh_gateway(), desk.fresh_gateway(), desk.fresh_gateway()];
+    let gateways = [test.fresh_gateway(), test.fresh_gateway(), test.fresh_gateway()];
     let sent = forms.into_iter().enumerate().map(|(i, form)| {
         let mut browser = browser.clone();
         browser.gateway = gateways[i % 3].clone();
@@ -176,9 +176,9 @@ async fn of_fifty_keys_made_at_once_on_starter_there_is_exactly_one() {
 
 #[tokio::test]
 async fn a_key_is_rotated_with_overlap_and_of_two_rotations_at_once_one_wins() {
-    let desk = Desk::on(Plan::Starter).await;
-    let mut browser = desk.admin().await;
-    let old = desk.world.key.clone();
+    let test = TestSettings::on(Plan::Starter).await;
+    let mut browser = test.admin().await;
+    let old = test.app.key.clone();
     let path = format!("/settings/keys/{}/rotate", id(&old));
     let form = browser.get(&path).await;
     let (token, seen) = (form.field("token"), form.field("seen"));
@@ -196,16 +196,16 @@ async fn a_key_is_rotated_with_overlap_and_of_two_rotations_at_once_one_wins() {
     for page in pages.iter().filter(|page| page.status != 200) {
         assert!(page.shown(409).contains("rotated meanwhile"));
     }
-    assert_eq!((desk.call(&old).await, desk.call(&old).await, desk.call(&new).await), (200, 200, 200));
+    assert_eq!((test.call(&old).await, test.call(&old).await, test.call(&new).await), (200, 200, 200));
     let list = browser.get("/settings/keys").await;
     assert!(list.shown(200).contains("rotating"));
     assert!(list.body.contains(&format!("The old secret, …{}, was used 2 times since.", &old[52..])), "{}", list.body);
     let again = browser.get(&path).await;
     assert!(again.shown(200).contains("it ends with this rotation, whatever you choose"));
 
-    desk.world.clock.set("2026-11-24T13:00:00.000Z");
-    assert_eq!((desk.call(&old).await, desk.call(&new).await), (401, 200));
-    let mut browser = desk.admin().await;
+    test.app.clock.set("2026-11-24T13:00:00.000Z");
+    assert_eq!((test.call(&old).await, test.call(&new).await), (401, 200));
+    let mut browser = test.admin().await;
     let token = browser.token().await;
     assert!(!browser.get("/settings/keys").await.body.contains("rotating"));
     // The form of before the rotation is of no use now; a wrong choice neither.
@@ -225,19 +225,19 @@ async fn a_key_is_rotated_with_overlap_and_of_two_rotations_at_once_one_wins() {
         .post(&path, &[("token", &token), ("seen", "1"), ("overlap", "none"), ("expiry", "same")])
         .await
         .secret();
-    assert_eq!((desk.call(&new).await, desk.call(&newest).await), (401, 200));
+    assert_eq!((test.call(&new).await, test.call(&newest).await), (401, 200));
 }
 
 #[tokio::test]
 async fn a_rotation_gives_the_old_secret_no_longer_than_the_key_had_and_can_renew_the_key() {
-    let desk = Desk::new().await;
-    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
+    let test = TestSettings::new().await;
+    let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
     let old = ApiKey::generate().unwrap();
     let expires_at = Some("2026-11-24T18:00:00.000Z".parse().unwrap());
     let new = NewKey { name: short_text("ends today"), scopes: vec![Scope::JobsRead], expires_at };
     api_key::create(db, org, now, &old, new, &Actor::operator()).await.unwrap();
     let old = old.reveal();
-    let mut browser = desk.admin().await;
+    let mut browser = test.admin().await;
     assert!(browser.get("/settings/keys").await.shown(200).contains("<strong> soon</strong>"));
     let path = format!("/settings/keys/{}/rotate", id(old));
     let form = browser.get(&path).await;
@@ -248,29 +248,29 @@ async fn a_rotation_gives_the_old_secret_no_longer_than_the_key_had_and_can_rene
     let new = page.secret();
     let valid = page.body.split("is valid until ").nth(1).unwrap();
     assert!(valid.starts_with("<time datetime=\"2026-11-24T18:00:00.000Z\""), "{valid}");
-    let told = desk.world.call("GET", "/api/v1/usage", Some(old), None).await;
+    let told = test.app.call("GET", "/api/v1/usage", Some(old), None).await;
     assert_eq!(told.ok(200)["key"]["expiresAt"], "2026-11-24T18:00:00.000Z", "of the secret that asks");
-    let told = desk.world.call("GET", "/api/v1/usage", Some(&new), None).await;
+    let told = test.app.call("GET", "/api/v1/usage", Some(&new), None).await;
     assert_eq!(told.ok(200)["key"]["expiresAt"], "2027-02-22T12:00:00.000Z");
-    desk.world.clock.set("2026-11-24T18:00:00.000Z");
-    assert_eq!((desk.call(old).await, desk.call(&new).await), (401, 200));
-    let mut browser = desk.admin().await;
+    test.app.clock.set("2026-11-24T18:00:00.000Z");
+    assert_eq!((test.call(old).await, test.call(&new).await), (401, 200));
+    let mut browser = test.admin().await;
     let token = browser.token().await;
     let fields = [("token", token.as_str()), ("seen", "1"), ("overlap", "none"), ("expiry", "none")];
     let newest = browser.post(&path, &fields).await.secret();
-    desk.world.clock.set("2030-01-01T00:00:00.000Z");
-    assert_eq!((desk.call(&new).await, desk.call(&newest).await), (401, 200));
+    test.app.clock.set("2030-01-01T00:00:00.000Z");
+    assert_eq!((test.call(&new).await, test.call(&newest).await), (401, 200));
 }
 
 #[tokio::test]
 async fn a_key_from_before_it_was_noted_who_creates_keys_is_the_operators() {
-    let desk = Desk::new().await;
-    let key = id(&desk.world.key).to_owned();
+    let test = TestSettings::new().await;
+    let key = id(&test.app.key).to_owned();
     let string = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
-    let update = desk.world.client.update_item().table_name("AccessTable");
+    let update = test.app.client.update_item().table_name("AccessTable");
     let update = update.key("pk", string(format!("KEY#{key}"))).key("sk", string("KEY".to_owned()));
     update.update_expression("REMOVE createdBy").send().await.unwrap();
-    let mut browser = desk.admin().await;
+    let mut browser = test.admin().await;
     assert!(browser.get("/settings/keys").await.shown(200).contains("by operator"));
     let path = format!("/settings/keys/{key}/revoke");
     let token = browser.token().await;
@@ -279,8 +279,8 @@ async fn a_key_from_before_it_was_noted_who_creates_keys_is_the_operators() {
 
 #[tokio::test]
 async fn a_form_that_the_gateway_hands_over_in_base64_is_read() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     let form = browser.get("/settings/keys/new").await;
     let (token, nonce) = (form.field("token"), form.field("nonce"));
     let body = format!("token={token}&nonce={nonce}&name=a%20b+c&scope=jobs%3Aread&scope=jobs%3Awrite&expiry=none");
@@ -293,23 +293,23 @@ async fn a_form_that_the_gateway_hands_over_in_base64_is_read() {
     event["cookies"] = serde_json::json!([format!("__Host-session={}", browser.cookies["__Host-session"])]);
     event["body"] = data_encoding::BASE64.encode(body.as_bytes()).into();
     event["isBase64Encoded"] = true.into();
-    let page = desk.answer(&event).await;
+    let page = test.answer(&event).await;
     assert!(page.shown(200).contains("“a b c” is created"));
-    assert_eq!(desk.call(&page.secret()).await, 200);
+    assert_eq!(test.call(&page.secret()).await, 200);
 }
 
 #[tokio::test]
 async fn a_revoked_key_is_refused_from_the_next_request_on() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
-    assert_eq!(desk.call(&desk.world.key).await, 200);
-    let path = format!("/settings/keys/{}/revoke", id(&desk.world.key));
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
+    assert_eq!(test.call(&test.app.key).await, 200);
+    let path = format!("/settings/keys/{}/revoke", id(&test.app.key));
     let page = browser.get(&path).await;
     assert!(page.shown(200).contains("Last used") && page.body.contains("2026-11-24 12:00 UTC"));
     let fields = [("token", page.field("token"))];
     let fields = [(fields[0].0, fields[0].1.as_str())];
     let done = browser.post(&path, &fields).await;
-    assert_eq!(desk.call(&desk.world.key).await, 401);
+    assert_eq!(test.call(&test.app.key).await, 401);
     assert!(browser.get(done.location()).await.shown(200).contains("is revoked. It is refused from now on."));
     // Once more is no failure, and no second entry.
     assert_eq!(browser.post(&path, &fields).await.status, 303);
@@ -321,28 +321,28 @@ async fn a_revoked_key_is_refused_from_the_next_request_on() {
 
 #[tokio::test]
 async fn pages_walk_every_key_once_newest_first_and_cost_the_same_however_many_there_are() {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     let mut names = Vec::new();
     let mut make = async |count: usize| {
         for _ in 0..count {
-            desk.world.clock.advance(1);
+            test.app.clock.advance(1);
             let key = ApiKey::generate().unwrap();
             let name = format!("name-{}", names.len());
             let new = NewKey { name: short_text(&name), scopes: vec![Scope::JobsRead], expires_at: None };
-            let (db, now) = (&desk.world.db, desk.world.clock.now());
-            api_key::create(db, &desk.world.org, now, &key, new, &Actor::operator()).await.unwrap();
+            let (db, now) = (&test.app.db, test.app.clock.now());
+            api_key::create(db, &test.app.org, now, &key, new, &Actor::operator()).await.unwrap();
             names.push(name);
         }
     };
-    let mut browser = desk.admin().await;
+    let mut browser = test.admin().await;
     make(24).await;
-    desk.world.tally.take();
+    test.app.tally.take();
     browser.get("/settings/keys").await.shown(200);
-    let few = desk.world.tally.take();
+    let few = test.app.tally.take();
     make(26).await;
-    desk.world.tally.take();
+    test.app.tally.take();
     browser.get("/settings/keys").await.shown(200);
-    assert_eq!(desk.world.tally.take().to_string(), few.to_string());
+    assert_eq!(test.app.tally.take().to_string(), few.to_string());
 
     let (mut walked, mut path) = (Vec::new(), "/settings/keys".to_owned());
     loop {
@@ -360,15 +360,14 @@ async fn pages_walk_every_key_once_newest_first_and_cost_the_same_however_many_t
 
 #[tokio::test]
 async fn an_empty_list_leads_on_as_the_plan_and_the_role_allow() {
-    let desk = Desk::on(Plan::Professional).await;
-    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
-    let (mut admin, mut member) = (desk.admin().await, desk.member().await);
+    let test = TestSettings::on(Plan::Professional).await;
+    let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
+    let (mut admin, mut member) = (test.admin().await, test.member().await);
     // As it is before the first key: the list is of those there ever were.
-    let other = organization::create(db, &short_text("Empty"), Plan::Starter, || desk.world.clock.clock().stamp())
-        .await
-        .unwrap();
+    let other =
+        organization::create(db, &short_text("Empty"), Plan::Starter, || test.app.clock.clock().stamp()).await.unwrap();
     assert_ne!(other, *org);
-    let email = shared::model::value::Email::new(&desk.admin).unwrap();
+    let email = shared::model::value::Email::new(&test.admin).unwrap();
     assert!(shared::store::member::remove(db, org, now, &email, &Actor::operator()).await.unwrap());
     let role = shared::model::role::Role::Admin;
     shared::store::member::add(db, &other, now, &email, role, &Actor::operator()).await.unwrap();

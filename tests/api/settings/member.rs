@@ -7,20 +7,20 @@ use shared::{
 };
 
 use super::refused;
-use crate::desk::{Desk, Page};
+use crate::test_settings::{Page, TestSettings};
 
 #[tokio::test]
 async fn a_stranger_and_an_address_that_has_changed_hands_open_nothing() {
-    let desk = Desk::new().await;
-    let mut stranger = desk.browser();
+    let test = TestSettings::new().await;
+    let mut stranger = test.browser();
     let page = stranger.sign_in(2).await;
     refused(&page, 403, &stranger);
-    desk.admin().await;
-    desk.liar.forges(|issuer, mut claims| {
+    test.admin().await;
+    test.issuer.forges(|issuer, mut claims| {
         claims["sub"] = "somebody-else".into();
         issuer.sign(&claims).unwrap()
     });
-    let mut heir = desk.browser();
+    let mut heir = test.browser();
     let other = heir.sign_in(0).await;
     refused(&other, 403, &heir);
     let body = |page: &Page| page.shown(403).to_owned();
@@ -29,12 +29,12 @@ async fn a_stranger_and_an_address_that_has_changed_hands_open_nothing() {
 
 #[tokio::test]
 async fn an_e_mail_is_the_same_in_any_case() {
-    let desk = Desk::new().await;
-    desk.liar.forges(|issuer, mut claims| {
+    let test = TestSettings::new().await;
+    test.issuer.forges(|issuer, mut claims| {
         claims["email"] = claims["email"].as_str().unwrap().to_uppercase().into();
         issuer.sign(&claims).unwrap()
     });
-    desk.admin().await;
+    test.admin().await;
 }
 
 #[test]
@@ -68,33 +68,33 @@ fn an_e_mail_is_verified_by_who_can_know_it() {
 
 #[tokio::test]
 async fn a_letter_that_only_looks_like_one_of_a_members_e_mail_is_another() {
-    let desk = Desk::new().await;
-    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
+    let test = TestSettings::new().await;
+    let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
     let kate = Email::new(&format!("kate@{org}.example")).unwrap();
     member::add(db, org, now, &kate, Role::Admin, &Actor::operator()).await.unwrap();
     let kelvin = kate.as_str().replacen('k', "\u{212a}", 1);
     assert!(Email::of_member(&kelvin).is_err());
-    desk.liar.forges(move |issuer, mut claims| {
+    test.issuer.forges(move |issuer, mut claims| {
         claims["email"] = kelvin.clone().into();
         issuer.sign(&claims).unwrap()
     });
-    let mut browser = desk.browser();
+    let mut browser = test.browser();
     let page = browser.sign_in(0).await;
     refused(&page, 403, &browser);
 }
 
 #[tokio::test]
 async fn a_member_signs_in_however_the_issuer_writes_the_mailbox() {
-    let desk = Desk::new().await;
-    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
+    let test = TestSettings::new().await;
+    let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
     let jose = Email::of_member(&format!("jos\u{e9}@bücher.{org}.example")).unwrap();
     member::add(db, org, now, &jose, Role::Admin, &Actor::operator()).await.unwrap();
     for way in [format!("JOSE\u{301}@bücher.{org}.example"), format!("jos\u{e9}@xn--bcher-kva.{org}.example")] {
-        desk.liar.forges(move |issuer, mut claims| {
+        test.issuer.forges(move |issuer, mut claims| {
             claims["email"] = way.clone().into();
             issuer.sign(&claims).unwrap()
         });
-        let mut browser = desk.browser();
+        let mut browser = test.browser();
         assert_eq!(browser.sign_in(0).await.status, 303);
         browser.get("/settings/plan").await.shown(200);
     }

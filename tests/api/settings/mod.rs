@@ -10,11 +10,11 @@ mod sign_out;
 mod token;
 mod usage;
 
-use crate::desk::{Browser, Page};
+use crate::test_settings::{Page, SettingsClient};
 
 /// Nobody was signed in.
 #[track_caller]
-pub fn refused(page: &Page, status: u16, browser: &Browser) {
+pub fn refused(page: &Page, status: u16, browser: &SettingsClient) {
     assert_eq!(page.status, status, "{}", page.body);
     assert!(!browser.cookies.contains_key("__Host-session"), "{:?}", browser.cookies);
 }

@@ -18,37 +18,37 @@ use shared::{
 };
 
 use crate::{
-    desk::{Desk, ORIGIN, PAGES, Page, id},
     failures::Log,
-    world::World,
+    test_app::TestApp,
+    test_settings::{ORIGIN, PAGES, Page, TestSettings, id},
 };
 
 #[tokio::test]
 async fn no_page_is_shown_and_no_form_taken_without_a_session() {
-    let desk = Desk::new().await;
-    let key = id(&desk.world.key);
+    let test = TestSettings::new().await;
+    let key = id(&test.app.key);
     let forms = [format!("/settings/keys/{key}/rotate"), format!("/settings/keys/{key}/revoke")];
     for path in PAGES.iter().map(ToString::to_string).chain(forms.clone()) {
-        let page = desk.browser().get(&path).await;
+        let page = test.browser().get(&path).await;
         assert_eq!(page.status, 303, "{path}");
         assert!(page.location().starts_with("/settings/sign-in?return="), "{path}");
-        let mut browser = desk.browser();
+        let mut browser = test.browser();
         for junk in ["x", "", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
             browser.cookies.insert("__Host-session".to_owned(), junk.to_owned());
             assert_eq!(browser.get(&path).await.status, 303, "{path} with the session {junk}");
         }
     }
     for path in forms.iter().map(String::as_str).chain(["/settings/keys", "/settings/sign-out"]) {
-        desk.browser().post(path, &[("overlap", "none"), ("expiry", "same"), ("seen", "0")]).await.shown(401);
+        test.browser().post(path, &[("overlap", "none"), ("expiry", "same"), ("seen", "0")]).await.shown(401);
     }
-    assert_eq!(desk.call(&desk.world.key).await, 200);
+    assert_eq!(test.call(&test.app.key).await, 200);
 }
 
 #[tokio::test]
 async fn every_page_keeps_to_itself_and_is_kept_by_nobody() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
-    let key = id(&desk.world.key).to_owned();
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
+    let key = id(&test.app.key).to_owned();
     let mut pages = Vec::new();
     for path in PAGES.iter().map(ToString::to_string).chain([
         format!("/settings/keys/{key}/rotate"),
@@ -62,7 +62,7 @@ async fn every_page_keeps_to_itself_and_is_kept_by_nobody() {
         pages.push(browser.get(&path).await);
     }
     pages.push(browser.make("made", &["jobs:read"]).await);
-    pages.push(desk.browser().post("/settings/keys", &[]).await);
+    pages.push(test.browser().post("/settings/keys", &[]).await);
     pages.push(browser.post_from(None, "/settings/keys", &[]).await);
     for page in pages {
         assert_eq!(page.header("cache-control"), "no-store", "{}", page.body);
@@ -82,8 +82,8 @@ async fn every_page_keeps_to_itself_and_is_kept_by_nobody() {
 
 #[tokio::test]
 async fn assets_are_kept_for_ever_under_the_names_that_pages_have_for_them() {
-    let desk = Desk::new().await;
-    let mut browser = desk.browser();
+    let test = TestSettings::new().await;
+    let mut browser = test.browser();
     let page = browser.get("/settings/signed-out").await;
     let assets: BTreeSet<&str> = page.body.split('"').filter(|part| part.starts_with("/settings/assets/")).collect();
     assert_eq!(assets.len(), 3);
@@ -104,8 +104,8 @@ async fn assets_are_kept_for_ever_under_the_names_that_pages_have_for_them() {
 
 #[tokio::test]
 async fn another_organizations_keys_read_like_missing_ones_on_every_page_and_action() {
-    let (desk, other) = (Desk::new().await, World::new().await);
-    let mut browser = desk.admin().await;
+    let (test, other) = (TestSettings::new().await, TestApp::new().await);
+    let mut browser = test.admin().await;
     let token = browser.token().await;
     let theirs = id(&other.key).to_owned();
     let missing = "AAAAAAAAAA";
@@ -125,21 +125,21 @@ async fn another_organizations_keys_read_like_missing_ones_on_every_page_and_act
     assert_eq!(notice.body, browser.get(&format!("/settings/keys?revoked={missing}")).await.body);
     for path in ["/settings/keys", "/settings/usage", "/settings/activity"] {
         let page = browser.get(path).await;
-        assert!(page.shown(200).contains(id(&desk.world.key)) && !page.body.contains(&theirs), "{path}");
+        assert!(page.shown(200).contains(id(&test.app.key)) && !page.body.contains(&theirs), "{path}");
     }
 }
 
 #[tokio::test]
 async fn a_cursor_of_another_organizations_list_is_refused() {
-    let (desk, other) = (Desk::new().await, Desk::new().await);
-    for desk in [&desk, &other] {
+    let (test, other) = (TestSettings::new().await, TestSettings::new().await);
+    for test in [&test, &other] {
         for _ in 0..21 {
-            desk.world.new_key(&[Scope::JobsRead]).await;
+            test.app.new_key(&[Scope::JobsRead]).await;
         }
     }
     let next = |page: &Page| page.body.split_once("?cursor=").unwrap().1.split('"').next().unwrap().to_owned();
     let theirs = next(&other.admin().await.get("/settings/keys").await);
-    let mut browser = desk.admin().await;
+    let mut browser = test.admin().await;
     let ours = next(&browser.get("/settings/keys").await);
     browser.get(&format!("/settings/keys?cursor={ours}")).await.shown(200);
     browser.get(&format!("/settings/keys?cursor={theirs}")).await.shown(400);
@@ -156,12 +156,12 @@ fn forged_cursor(partition: &str, ascending: bool, position: &str) -> String {
 
 #[tokio::test]
 async fn a_cursor_with_a_position_that_no_row_has_is_refused_by_every_list() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
-    let org = desk.world.org;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
+    let org = test.app.org;
     let moment = "2026-11-24T12:00:00.000Z";
-    let job = desk.world.job("open").await;
-    let stage = desk.world.stages().await.remove(0);
+    let job = test.app.job("open").await;
+    let stage = test.app.stages().await.remove(0);
     let long = "x".repeat(300);
     let odd = ["", " ", "#", "x", "ORG", "KEY#", "\u{0}", "é", &long, moment, "KEY##", "7"];
     let settings = [
@@ -197,8 +197,8 @@ async fn a_cursor_with_a_position_that_no_row_has_is_refused_by_every_list() {
             format!("{path}{separator}cursor={}", forged_cursor(&partition, ascending, position))
         };
         let get = async |position: &str| {
-            desk.world.clock.advance(1_100);
-            desk.world.get(&with(position)).await
+            test.app.clock.advance(1_100);
+            test.app.get(&with(position)).await
         };
         get(&position).await.ok(200);
         for position in odd.iter().map(ToString::to_string).chain([format!("{position}x"), position[1..].to_owned()]) {
@@ -209,10 +209,10 @@ async fn a_cursor_with_a_position_that_no_row_has_is_refused_by_every_list() {
 
 #[tokio::test]
 async fn a_member_looks_and_changes_nothing() {
-    let desk = Desk::new().await;
-    let mut member = desk.member().await;
+    let test = TestSettings::new().await;
+    let mut member = test.member().await;
     let token = member.token().await;
-    let key = id(&desk.world.key).to_owned();
+    let key = id(&test.app.key).to_owned();
     for path in ["/settings/keys", "/settings/usage", "/settings/activity", "/settings/plan"] {
         let page = member.get(path).await;
         let body = page.shown(200);
@@ -235,18 +235,18 @@ async fn a_member_looks_and_changes_nothing() {
     for path in ["/settings/keys", &format!("/settings/keys/{key}/rotate"), &format!("/settings/keys/{key}/revoke")] {
         assert!(member.post(path, &fields).await.shown(403).contains("Admins only"));
     }
-    assert_eq!(desk.call(&desk.world.key).await, 200);
-    let organization = organization::get(&desk.world.db, &desk.world.org, desk.world.clock.now()).await.unwrap();
+    assert_eq!(test.call(&test.app.key).await, 200);
+    let organization = organization::get(&test.app.db, &test.app.org, test.app.clock.now()).await.unwrap();
     assert_eq!(organization.keys, 1);
 }
 
 #[tokio::test]
 async fn a_form_that_no_page_of_ours_has_sent_changes_nothing() {
-    let desk = Desk::new().await;
-    let (mut browser, mut other) = (desk.admin().await, desk.admin().await);
+    let test = TestSettings::new().await;
+    let (mut browser, mut other) = (test.admin().await, test.admin().await);
     let (token, others) = (browser.token().await, other.token().await);
     assert_ne!(token, others);
-    let path = format!("/settings/keys/{}/revoke", id(&desk.world.key));
+    let path = format!("/settings/keys/{}/revoke", id(&test.app.key));
     let right = [("token", token.as_str())];
     for origin in [
         None,
@@ -277,15 +277,15 @@ async fn a_form_that_no_page_of_ours_has_sent_changes_nothing() {
     // Nor does a GET change anything, whatever it has.
     browser.get(&format!("{path}?token={token}")).await.shown(200);
     assert_eq!(browser.get(&format!("/settings/sign-out?token={token}")).await.status, 405);
-    assert_eq!(desk.call(&desk.world.key).await, 200);
+    assert_eq!(test.call(&test.app.key).await, 200);
     assert_eq!(browser.post(&path, &right).await.status, 303);
-    assert_eq!(desk.call(&desk.world.key).await, 401);
+    assert_eq!(test.call(&test.app.key).await, 401);
 }
 
 #[tokio::test]
 async fn a_name_is_text_wherever_it_is_shown() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     let name = "<img src=x onerror=alert(1)> \"' & </title><script>";
     let made = browser.make(name, &["jobs:read"]).await;
     let key = made.secret();
@@ -310,8 +310,8 @@ async fn a_name_is_text_wherever_it_is_shown() {
 
 #[tokio::test]
 async fn what_is_no_page_is_told_as_one() {
-    let desk = Desk::new().await;
-    let mut browser = desk.browser();
+    let test = TestSettings::new().await;
+    let mut browser = test.browser();
     assert_eq!(browser.get("/settings/").await.location(), "/settings/keys");
     for path in ["/settings/nowhere", "/settings/keys/", "/settings/keys/AAAAAAAAAA", "/settings/usage/2026"] {
         assert!(browser.get(path).await.shown(404).contains("There is no such page"), "{path}");
@@ -321,9 +321,9 @@ async fn what_is_no_page_is_told_as_one() {
 
 #[tokio::test]
 async fn no_page_log_cookie_or_item_has_a_whole_key_but_the_page_that_shows_it() {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     let log = Log::listen();
-    let mut browser = desk.admin().await;
+    let mut browser = test.admin().await;
     let first = browser.make("secret", &["jobs:read"]).await.secret();
     let path = format!("/settings/keys/{}/rotate", id(&first));
     let form = browser.get(&path).await;
@@ -335,11 +335,11 @@ async fn no_page_log_cookie_or_item_has_a_whole_key_but_the_page_that_shows_it()
     ];
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let second = browser.post(&path, &fields).await.secret();
-    desk.call(&first).await;
+    test.call(&first).await;
     // The day is over, and its count in an item of its own.
-    desk.world.clock.set("2026-11-25T00:00:00.000Z");
-    desk.call(&second).await;
-    let mut browser = desk.admin().await;
+    test.app.clock.set("2026-11-25T00:00:00.000Z");
+    test.call(&second).await;
+    let mut browser = test.admin().await;
     let keys = [first.as_str(), &second];
     let session = browser.cookies["__Host-session"].clone();
 
@@ -349,7 +349,7 @@ async fn no_page_log_cookie_or_item_has_a_whole_key_but_the_page_that_shows_it()
         assert!(!page.body.contains(&session), "{path}");
         seen.push(page.body + &format!("{:?}", page.headers));
     }
-    let items = desk.whole_access_table().await;
+    let items = test.whole_access_table().await;
     assert!(items.contains(&format!("KEY#{}#DAY", id(&first))), "the table was read, with the days");
     assert!(!items.contains(&session) && !log.text().contains(&session), "a session is stored as its hash");
     seen.push(items);
@@ -357,7 +357,7 @@ async fn no_page_log_cookie_or_item_has_a_whole_key_but_the_page_that_shows_it()
         assert!(keys.iter().all(|key| !text.contains(key) && !text.contains(&key[18..50])));
     }
     assert!(!log.text().contains("admin@"), "no e-mail is logged");
-    let organization = desk.world.org.to_string();
+    let organization = test.app.org.to_string();
     assert!(
         log.lines()
             .iter()
@@ -367,8 +367,8 @@ async fn no_page_log_cookie_or_item_has_a_whole_key_but_the_page_that_shows_it()
 
 #[tokio::test]
 async fn a_path_through_the_api_does_not_lead_to_the_settings() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     for path in [
         "/api/v1/../settings/keys",
         "/api/v1/%2e%2e/settings/keys",
@@ -393,8 +393,8 @@ async fn a_path_through_the_api_does_not_lead_to_the_settings() {
 
 #[tokio::test]
 async fn methods_that_a_page_does_not_take_change_nothing() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS"] {
         let request = browser.request(method, "/settings/keys", String::new());
         let page = browser.send(request).await;
@@ -407,11 +407,11 @@ async fn methods_that_a_page_does_not_take_change_nothing() {
 
 #[tokio::test]
 async fn another_organizations_rotation_changes_nothing_below_the_pages_either() {
-    let (desk, other) = (Desk::new().await, World::new().await);
+    let (test, other) = (TestSettings::new().await, TestApp::new().await);
     let id = KeyId::parse(id(&other.key)).unwrap();
     let key = ApiKey::with_id(&id).unwrap();
-    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
-    let actor = Actor::member(&desk.admin, None);
+    let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
+    let actor = Actor::member(&test.admin, None);
     assert_eq!(api_key::rotate(db, org, now, &key, Rotation::default(), &actor).await.unwrap(), Rotated::Unknown);
     assert!(!api_key::revoke(db, org, &id, now, &actor).await.unwrap());
     assert!(api_key::find(db, org, &id).await.unwrap().is_none());

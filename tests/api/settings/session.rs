@@ -5,27 +5,27 @@ use shared::{
     store::{activity::Actor, member},
 };
 
-use crate::desk::Desk;
+use crate::test_settings::TestSettings;
 
 #[tokio::test]
 async fn a_session_ends_half_an_hour_after_its_last_use_and_after_eight_hours() {
     const MINUTE: i64 = 60_000;
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     // Used every 29 minutes, it lasts: 16 times, to 7 hours and 44 minutes.
     for _ in 0..16 {
-        desk.world.clock.advance(29 * MINUTE);
+        test.app.clock.advance(29 * MINUTE);
         browser.get("/settings/plan").await.shown(200);
     }
-    desk.world.clock.advance(16 * MINUTE - 1);
+    test.app.clock.advance(16 * MINUTE - 1);
     browser.get("/settings/plan").await.shown(200);
-    desk.world.clock.advance(1);
+    test.app.clock.advance(1);
     assert_eq!(browser.get("/settings/plan").await.status, 303, "eight hours are over");
 
-    let mut browser = desk.admin().await;
-    desk.world.clock.advance(30 * MINUTE - 1);
+    let mut browser = test.admin().await;
+    test.app.clock.advance(30 * MINUTE - 1);
     browser.get("/settings/plan").await.shown(200);
-    desk.world.clock.advance(30 * MINUTE);
+    test.app.clock.advance(30 * MINUTE);
     assert_eq!(browser.get("/settings/plan").await.status, 303);
     // And a form says that it was not taken.
     let page = browser.post("/settings/keys", &[("name", "x")]).await;
@@ -34,25 +34,25 @@ async fn a_session_ends_half_an_hour_after_its_last_use_and_after_eight_hours() 
 
 #[tokio::test]
 async fn a_member_who_is_removed_is_signed_out_and_stays_so_when_added_again() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
-    let email = Email::new(&desk.admin).unwrap();
-    let (db, org) = (&desk.world.db, &desk.world.org);
-    assert!(member::remove(db, org, desk.world.clock.now(), &email, &Actor::operator()).await.unwrap());
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
+    let email = Email::new(&test.admin).unwrap();
+    let (db, org) = (&test.app.db, &test.app.org);
+    assert!(member::remove(db, org, test.app.clock.now(), &email, &Actor::operator()).await.unwrap());
     assert_eq!(browser.get("/settings/plan").await.status, 303);
-    desk.world.clock.advance(1);
-    member::add(db, org, desk.world.clock.now(), &email, Role::Admin, &Actor::operator()).await.unwrap();
+    test.app.clock.advance(1);
+    member::add(db, org, test.app.clock.now(), &email, Role::Admin, &Actor::operator()).await.unwrap();
     assert_eq!(browser.get("/settings/plan").await.status, 303);
-    desk.admin().await;
+    test.admin().await;
 }
 
 #[tokio::test]
 async fn a_role_is_asked_with_every_request() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     let token = browser.token().await;
-    let email = Email::new(&desk.admin).unwrap();
-    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
+    let email = Email::new(&test.admin).unwrap();
+    let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
     assert!(member::set_role(db, org, now, &email, Role::Member, &Actor::operator()).await.unwrap());
     browser.get("/settings/plan").await.shown(200);
     browser.post("/settings/keys", &[("token", &token)]).await.shown(403);
@@ -60,14 +60,14 @@ async fn a_role_is_asked_with_every_request() {
 
 #[tokio::test]
 async fn a_new_sign_in_is_a_new_session_and_ends_the_one_the_browser_had() {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     // A session id that somebody else has planted becomes nobody's session.
-    let mut browser = desk.browser();
+    let mut browser = test.browser();
     let planted = Secret::generate().unwrap().reveal();
     browser.cookies.insert("__Host-session".to_owned(), planted.clone());
     browser.sign_in(0).await;
     assert_ne!(browser.cookies["__Host-session"], planted);
-    let mut planter = desk.browser();
+    let mut planter = test.browser();
     planter.cookies.insert("__Host-session".to_owned(), planted);
     assert_eq!(planter.get("/settings/plan").await.status, 303);
 
@@ -75,5 +75,5 @@ async fn a_new_sign_in_is_a_new_session_and_ends_the_one_the_browser_had() {
     before.get("/settings/plan").await.shown(200);
     browser.sign_in(1).await;
     assert_eq!(before.get("/settings/plan").await.status, 303);
-    assert!(browser.get("/settings/plan").await.shown(200).contains(&desk.member));
+    assert!(browser.get("/settings/plan").await.shown(200).contains(&test.member));
 }

@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use super::refused;
 use crate::{
-    desk::{Desk, Page},
     failures::Log,
+    test_settings::{Page, TestSettings},
 };
 
 #[tokio::test]
 async fn a_person_signs_in_and_arrives_at_the_page_that_was_asked_for() {
-    let desk = Desk::new().await;
-    let mut browser = desk.browser();
+    let test = TestSettings::new().await;
+    let mut browser = test.browser();
     let asked = browser.get("/settings/usage").await;
     assert_eq!(asked.location(), "/settings/sign-in?return=%2Fsettings%2Fusage");
     let issuer = browser.ask(asked.location()).await;
@@ -25,21 +25,21 @@ async fn a_person_signs_in_and_arrives_at_the_page_that_was_asked_for() {
     for part in ["; HttpOnly", "; SameSite=Lax", "; Secure", "; Path=/"] {
         assert!(session.contains(part) && !session.contains("Domain"), "{session}");
     }
-    assert!(browser.get("/settings/usage").await.shown(200).contains(&desk.admin));
+    assert!(browser.get("/settings/usage").await.shown(200).contains(&test.admin));
     assert!(!browser.cookies.contains_key("__Host-sign-in"), "what the sign-in needed is forgotten");
 }
 
 #[tokio::test]
 async fn who_comes_back_without_having_asked_is_not_signed_in() {
-    let desk = Desk::new().await;
-    let mut honest = desk.browser();
+    let test = TestSettings::new().await;
+    let mut honest = test.browser();
     let issuer = honest.ask("/settings/sign-in").await;
     let back = honest.pick(&issuer, 0).await;
     let (_, query) = back.split_once('?').unwrap();
     let code = query.split('&').find(|part| part.starts_with("code=")).unwrap();
 
     // Another browser, with the whole address; with a sign-in of its own; the right browser with no state, or a part of it.
-    let mut other = desk.browser();
+    let mut other = test.browser();
     let page = other.get(&back).await;
     refused(&page, 400, &other);
     other.ask("/settings/sign-in").await;
@@ -53,15 +53,15 @@ async fn who_comes_back_without_having_asked_is_not_signed_in() {
         let page = honest.get(&path).await;
         refused(&page, 400, &honest);
     }
-    assert_eq!(desk.liar.asked("token"), 0, "the issuer was not even asked");
+    assert_eq!(test.issuer.asked("token"), 0, "the issuer was not even asked");
     // The code was not spent by any of that.
     assert_eq!(honest.get(&back).await.status, 303);
 }
 
 #[tokio::test]
 async fn a_code_from_another_sign_in_is_refused_by_pkce() {
-    let desk = Desk::new().await;
-    let (mut thief, mut victim) = (desk.browser(), desk.browser());
+    let test = TestSettings::new().await;
+    let (mut thief, mut victim) = (test.browser(), test.browser());
     let issuer = victim.ask("/settings/sign-in").await;
     let stolen = victim.pick(&issuer, 0).await;
     let stolen = stolen.split(['?', '&']).find(|part| part.starts_with("code=")).unwrap().to_owned();
@@ -70,13 +70,13 @@ async fn a_code_from_another_sign_in_is_refused_by_pkce() {
     let state = own.split(['?', '&']).find(|part| part.starts_with("state=")).unwrap();
     let page = thief.get(&format!("/settings/callback?{stolen}&{state}")).await;
     refused(&page, 400, &thief);
-    assert_eq!(desk.liar.asked("token"), 1, "it was the issuer that refused it");
+    assert_eq!(test.issuer.asked("token"), 1, "it was the issuer that refused it");
 }
 
 #[tokio::test]
 async fn a_code_signs_in_once() {
-    let desk = Desk::new().await;
-    let mut browser = desk.browser();
+    let test = TestSettings::new().await;
+    let mut browser = test.browser();
     let issuer = browser.ask("/settings/sign-in").await;
     let back = browser.pick(&issuer, 0).await;
     let mut again = browser.clone();
@@ -87,8 +87,8 @@ async fn a_code_signs_in_once() {
 
 #[tokio::test]
 async fn who_cancels_at_the_issuer_is_told_so() {
-    let desk = Desk::new().await;
-    let mut browser = desk.browser();
+    let test = TestSettings::new().await;
+    let mut browser = test.browser();
     let issuer = browser.ask("/settings/sign-in").await;
     let state = issuer.split(['?', '&']).find(|part| part.starts_with("state=")).unwrap();
     let page = browser.get(&format!("/settings/callback?error=access_denied&error_description=%3Cb%3E&{state}")).await;
@@ -98,7 +98,7 @@ async fn who_cancels_at_the_issuer_is_told_so() {
 
 #[tokio::test]
 async fn after_signing_in_nobody_is_sent_to_another_host() {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     let elsewhere = [
         "https://evil.example",
         "//evil.example",
@@ -116,12 +116,12 @@ async fn after_signing_in_nobody_is_sent_to_another_host() {
         " /settings",
     ];
     for path in elsewhere {
-        let mut browser = desk.browser();
+        let mut browser = test.browser();
         let encoded: String = form_urlencoded::byte_serialize(path.as_bytes()).collect();
         let page = browser.get(&format!("/settings/sign-in?return={encoded}")).await;
         refused(&page, 400, &browser);
         // Nor is a cookie believed that the browser did not get here.
-        let mut browser = desk.browser();
+        let mut browser = test.browser();
         let issuer = browser.ask("/settings/sign-in").await;
         let back = browser.pick(&issuer, 0).await;
         let kept = browser.cookies["__Host-sign-in"].split_once('.').unwrap().0.to_owned();
@@ -133,7 +133,7 @@ async fn after_signing_in_nobody_is_sent_to_another_host() {
 
 #[tokio::test]
 async fn what_comes_through_the_browser_is_never_a_failure_of_ours() {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     let log = Log::listen();
     let long = "x".repeat(9_000);
     for (query, code, reason) in [
@@ -153,7 +153,7 @@ async fn what_comes_through_the_browser_is_never_a_failure_of_ours() {
         ("code=%C3%A9", "code_refused", Some("malformed")),
         (&format!("code={long}"), "code_refused", Some("malformed")),
     ] {
-        let mut browser = desk.browser();
+        let mut browser = test.browser();
         let issuer = browser.ask("/settings/sign-in").await;
         let state = issuer.split(['?', '&']).find(|part| part.starts_with("state=")).unwrap();
         let page = browser.get(&format!("/settings/callback?{query}&{state}")).await;
@@ -162,14 +162,14 @@ async fn what_comes_through_the_browser_is_never_a_failure_of_ours() {
         assert_eq!((&line["level"], &line["code"]), (&json!("INFO"), &json!(code)), "{query}");
         assert_eq!(line.get("reason").and_then(Value::as_str), reason, "{query}");
         // And without the state, whatever it says.
-        let page = desk.browser().get(&format!("/settings/callback?{query}")).await;
+        let page = test.browser().get(&format!("/settings/callback?{query}")).await;
         page.shown(400);
         assert_eq!(log.lines().pop().unwrap()["code"], "sign_in_over");
     }
     assert!(!log.text().contains("ERROR") && !log.text().contains("example.com"), "{}", log.text());
-    assert_eq!(desk.liar.asked("token"), 1, "only for what can be a code");
-    desk.liar.refuses("token", r#"{"error":"invalid_request"}"#);
-    let mut browser = desk.browser();
+    assert_eq!(test.issuer.asked("token"), 1, "only for what can be a code");
+    test.issuer.rejects("token", r#"{"error":"invalid_request"}"#);
+    let mut browser = test.browser();
     let page = browser.sign_in(0).await;
     refused(&page, 400, &browser);
     assert_eq!(log.lines().pop().unwrap()["reason"], "invalid_request");
@@ -177,23 +177,23 @@ async fn what_comes_through_the_browser_is_never_a_failure_of_ours() {
 
 #[tokio::test]
 async fn each_refusal_has_a_code_in_the_log_and_signing_in_and_out_are_events_there() {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     let log = Log::listen();
     let last = || log.lines().pop().unwrap();
-    let mut browser = desk.admin().await;
-    let organization = desk.world.org.to_string();
+    let mut browser = test.admin().await;
+    let organization = test.app.org.to_string();
     let line = last();
     assert_eq!((&line["event"], &line["organization"]), (&json!("signed_in"), &json!(organization)));
     let token = browser.token().await;
-    let key = crate::desk::id(&desk.world.key).to_owned();
-    let mut member = desk.member().await;
-    let (_, mut stranger) = (member.token().await, desk.browser());
+    let key = crate::test_settings::id(&test.app.key).to_owned();
+    let mut member = test.member().await;
+    let (_, mut stranger) = (member.token().await, test.browser());
     let told = |page: &Page, status: u16, code: &str| {
         assert_eq!((page.status.as_u16(), last()["code"].as_str()), (status, Some(code)), "{}", page.body);
         assert_eq!(last()["level"], "INFO");
     };
-    told(&desk.browser().get("/settings/keys").await, 303, "not_signed_in");
-    told(&desk.browser().post("/settings/keys", &[]).await, 401, "signed_out");
+    told(&test.browser().get("/settings/keys").await, 303, "not_signed_in");
+    told(&test.browser().post("/settings/keys", &[]).await, 401, "signed_out");
     told(&browser.post_from(None, "/settings/keys", &[("token", &token)]).await, 403, "forged_form");
     told(&member.get("/settings/keys/new").await, 403, "not_admin");
     told(&browser.get("/settings/nowhere").await, 404, "not_found");
@@ -213,9 +213,9 @@ async fn each_refusal_has_a_code_in_the_log_and_signing_in_and_out_are_events_th
     told(&browser.post(&rotate, &fields("7")).await, 409, "already_rotated");
     browser.post(&format!("/settings/keys/{key}/revoke"), &[("token", &token)]).await;
     told(&browser.post(&rotate, &fields("0")).await, 409, "key_not_served");
-    desk.world.set_plan(shared::model::plan::Plan::Starter).await;
+    test.app.set_plan(shared::model::plan::Plan::Starter).await;
     told(&browser.get("/settings/keys/new").await, 409, "plan_limit");
-    desk.world.set_plan(shared::model::plan::Plan::Free).await;
+    test.app.set_plan(shared::model::plan::Plan::Free).await;
     told(&browser.get("/settings/keys/new").await, 409, "no_api_access");
     browser.post("/settings/sign-out", &[("token", &token)]).await;
     let line = last();
@@ -225,8 +225,8 @@ async fn each_refusal_has_a_code_in_the_log_and_signing_in_and_out_are_events_th
 
 #[tokio::test]
 async fn a_cookie_of_another_application_is_in_nobodys_way() {
-    let desk = Desk::new().await;
-    let mut browser = desk.browser();
+    let test = TestSettings::new().await;
+    let mut browser = test.browser();
     browser.cookies.insert("a".to_owned(), "ü; b=\"; c".to_owned());
     let page = browser.sign_in(0).await;
     assert_eq!(page.status, 303, "{}", page.body);
@@ -235,7 +235,7 @@ async fn a_cookie_of_another_application_is_in_nobodys_way() {
 
 #[tokio::test]
 async fn the_settings_believe_no_host_but_the_gateways() {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     let answer = async |domain: Option<&str>, origin: &str, method: &str, path: &str| {
         let event = include_str!("../../../events/settings-form-of-another-site.json");
         let mut event: Value = serde_json::from_str(event).unwrap();
@@ -246,7 +246,7 @@ async fn the_settings_believe_no_host_but_the_gateways() {
             event["headers"][header] = "evil.example".into();
         }
         event["headers"]["origin"] = origin.into();
-        desk.answer(&event).await
+        test.answer(&event).await
     };
     let page = answer(Some("api.example.com"), "", "GET", "/settings/sign-in").await;
     assert!(page.location().contains("redirect_uri=https%3A%2F%2Fapi.example.com%2Fsettings%2Fcallback"));

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::{desk::Desk, failures::Log};
+use crate::{failures::Log, test_settings::TestSettings};
 
 #[tokio::test]
 async fn signing_out_ends_the_session_also_for_whoever_kept_its_cookie() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     let mut thief = browser.clone();
     let token = browser.token().await;
     // Nobody who is signed in is told otherwise.
@@ -22,17 +22,17 @@ async fn signing_out_ends_the_session_also_for_whoever_kept_its_cookie() {
 
 #[tokio::test]
 async fn who_signs_out_is_led_to_the_issuer_once_and_back() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     // Nobody else is: neither who is signed in, nor who never was.
-    assert_eq!(desk.browser().get("/settings/signed-out").await.leads_to(), None);
+    assert_eq!(test.browser().get("/settings/signed-out").await.leads_to(), None);
     let token = browser.token().await;
     let page = browser.post("/settings/sign-out", &[("token", &token)]).await;
     let kept = page.cookies().into_iter().find(|cookie| cookie.starts_with("__Host-signed-out=")).unwrap();
     assert!(kept.contains("; HttpOnly") && kept.contains("; Secure") && kept.contains("; Max-Age=60"), "{kept}");
     let page = browser.get(page.location()).await;
     let url = page.leads_to().unwrap();
-    let base = desk.liar.issuer.url();
+    let base = test.issuer.issuer.url();
     assert_eq!(
         url,
         format!(
@@ -49,16 +49,16 @@ async fn who_signs_out_is_led_to_the_issuer_once_and_back() {
 
 #[tokio::test]
 async fn a_session_that_is_over_by_itself_can_still_be_signed_out_of_and_twice() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     let token = browser.token().await;
-    let other = desk.admin().await.token().await;
-    desk.world.clock.advance(60 * 60_000);
+    let other = test.admin().await.token().await;
+    test.app.clock.advance(60 * 60_000);
     let mut again = browser.clone();
     // Not by another site, nor with another session's token, nor by who has none.
     assert_eq!(again.post_from(None, "/settings/sign-out", &[("token", &token)]).await.status, 403);
     assert_eq!(again.post("/settings/sign-out", &[("token", &other)]).await.status, 403);
-    assert_eq!(desk.browser().post("/settings/sign-out", &[("token", &token)]).await.status, 401);
+    assert_eq!(test.browser().post("/settings/sign-out", &[("token", &token)]).await.status, 401);
     let log = Log::listen();
     for browser in [&mut browser, &mut again] {
         let page = browser.post("/settings/sign-out", &[("token", &token)]).await;
@@ -80,14 +80,14 @@ async fn whatever_the_issuer_says_of_signing_out_or_not_the_person_is_signed_out
         json!({}),
         json!(["https://issuer.example/logout"]),
     ] {
-        let desk = Desk::new().await;
+        let test = TestSettings::new().await;
         let lie = told.clone();
-        desk.liar.lies("openid-configuration", move |_, mut body| {
+        test.issuer.alters("openid-configuration", move |_, mut body| {
             body["end_session_endpoint"] = lie.clone();
             body.as_object_mut().unwrap().retain(|_, value| !value.is_null());
             body
         });
-        let mut browser = desk.admin().await;
+        let mut browser = test.admin().await;
         let token = browser.token().await;
         browser.post("/settings/sign-out", &[("token", &token)]).await;
         let page = browser.get("/settings/signed-out").await;
@@ -95,11 +95,11 @@ async fn whatever_the_issuer_says_of_signing_out_or_not_the_person_is_signed_out
         assert!(page.leads_to().is_none() && !page.body.contains("alert(1)"), "{told}: {}", page.body);
     }
     // Nor by one that can't be reached.
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     let token = browser.token().await;
-    browser.gateway = desk.fresh_gateway();
-    desk.liar.refuses("openid-configuration", "{}");
+    browser.gateway = test.fresh_gateway();
+    test.issuer.rejects("openid-configuration", "{}");
     browser.post("/settings/sign-out", &[("token", &token)]).await;
     let log = Log::listen();
     let page = browser.get("/settings/signed-out").await;

@@ -6,7 +6,7 @@ use local::issuer::{Issuer, Person};
 use serde_json::{Value, json};
 
 use super::refused;
-use crate::desk::{Desk, claims};
+use crate::test_settings::{TestSettings, claims};
 
 #[tokio::test]
 async fn a_forged_token_signs_nobody_in() {
@@ -40,14 +40,14 @@ async fn a_forged_token_signs_nobody_in() {
         ("whose e-mail may be verified", 403, |claims| claims["email_verified"] = Value::Null),
         ("without an e-mail", 403, |claims| claims["email"] = Value::Null),
     ];
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     for (what, status, change) in changed {
-        desk.liar.forges(move |issuer, mut claims| {
+        test.issuer.forges(move |issuer, mut claims| {
             change(&mut claims);
             claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
             issuer.sign(&claims).unwrap()
         });
-        let mut browser = desk.browser();
+        let mut browser = test.browser();
         let page = browser.sign_in(0).await;
         let told = if status == 400 { "could not be verified" } else { "belongs to no organization" };
         assert!(page.body.contains(told), "a token {what}: {}", page.body);
@@ -82,18 +82,18 @@ async fn a_forged_token_signs_nobody_in() {
         }),
     ];
     for (what, forge) in forged {
-        desk.liar.forges(forge);
-        let mut browser = desk.browser();
+        test.issuer.forges(forge);
+        let mut browser = test.browser();
         let page = browser.sign_in(0).await;
         assert!(page.body.contains("could not be verified"), "a signature that is {what}: {}", page.body);
         refused(&page, 400, &browser);
     }
 
-    desk.liar.lies("token", |_, mut body| {
+    test.issuer.alters("token", |_, mut body| {
         body.as_object_mut().unwrap().remove("id_token");
         body
     });
-    let mut browser = desk.browser();
+    let mut browser = test.browser();
     let page = browser.sign_in(0).await;
     refused(&page, 400, &browser);
     // And the issuer's own is taken, so that none of these was refused for something else, with what else may be right.
@@ -105,11 +105,11 @@ async fn a_forged_token_signs_nobody_in() {
         |claims| claims["xms_edov"] = json!({ "odd": [] }),
     ];
     for change in right {
-        desk.liar.forges(move |issuer, mut claims| {
+        test.issuer.forges(move |issuer, mut claims| {
             change(&mut claims);
             issuer.sign(&claims).unwrap()
         });
-        desk.admin().await;
+        test.admin().await;
     }
 }
 
@@ -124,25 +124,25 @@ fn part(json: &Value) -> String {
 
 #[tokio::test]
 async fn an_access_token_that_is_not_the_one_the_id_token_names_signs_nobody_in() {
-    let desk = Desk::new().await;
-    desk.liar.forges(|issuer, mut claims| {
+    let test = TestSettings::new().await;
+    test.issuer.forges(|issuer, mut claims| {
         claims["at_hash"] = BASE64URL_NOPAD.encode(&[0; 16]).into();
         issuer.sign(&claims).unwrap()
     });
-    let mut browser = desk.browser();
+    let mut browser = test.browser();
     let page = browser.sign_in(0).await;
     refused(&page, 400, &browser);
 }
 
 #[tokio::test]
 async fn a_token_signed_as_cognito_signs_is_taken() {
-    let desk = Desk::new().await;
+    let test = TestSettings::new().await;
     let pem = rsa_key();
     let key = EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap();
     let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&key, Algorithm::RS256).unwrap()).unwrap();
     jwk["kid"] = "rsa".into();
     jwk["use"] = "sig".into();
-    desk.liar.lies_all(move |issuer, endpoint, mut body| match endpoint {
+    test.issuer.alters_all(move |issuer, endpoint, mut body| match endpoint {
         "keys" => json!({ "keys": [jwk] }),
         "token" => {
             let mut claims = claims(&body);
@@ -156,7 +156,7 @@ async fn a_token_signed_as_cognito_signs_is_taken() {
         }
         _ => body,
     });
-    desk.admin().await;
+    test.admin().await;
 }
 
 /// A key of this run.
@@ -168,11 +168,11 @@ fn rsa_key() -> String {
 
 #[tokio::test]
 async fn a_token_under_the_secret_that_we_share_with_the_issuer_signs_nobody_in() {
-    let mut desk = Desk::new().await;
-    desk.share_secret("shared with the issuer");
+    let mut test = TestSettings::new().await;
+    test.share_secret("shared with the issuer");
     // The issuer's own is taken, so that it is the signature which is refused.
-    desk.admin().await;
-    desk.liar.lies_all(|_, endpoint, mut body| match endpoint {
+    test.admin().await;
+    test.issuer.alters_all(|_, endpoint, mut body| match endpoint {
         "openid-configuration" => {
             body["id_token_signing_alg_values_supported"] = json!(["ES256", "HS256"]);
             body
@@ -185,8 +185,8 @@ async fn a_token_under_the_secret_that_we_share_with_the_issuer_signs_nobody_in(
         }
         _ => body,
     });
-    let mut browser = desk.browser();
-    browser.gateway = desk.fresh_gateway();
+    let mut browser = test.browser();
+    browser.gateway = test.fresh_gateway();
     let page = browser.sign_in(0).await;
     refused(&page, 400, &browser);
     assert!(page.body.contains("could not be verified"));
@@ -194,14 +194,14 @@ async fn a_token_under_the_secret_that_we_share_with_the_issuer_signs_nobody_in(
 
 #[tokio::test]
 async fn a_new_key_of_the_issuer_is_learned_and_asked_for_once_a_minute_at_most() {
-    let desk = Desk::new().await;
-    desk.admin().await;
-    assert_eq!(desk.liar.asked("keys"), 1, "what is known is not asked again");
-    let person = Person { title: String::new(), email: desk.admin.clone() };
-    let next = Issuer::new("http://127.0.0.1:1", Vec::new(), vec![person], desk.world.clock.clock()).unwrap();
+    let test = TestSettings::new().await;
+    test.admin().await;
+    assert_eq!(test.issuer.asked("keys"), 1, "what is known is not asked again");
+    let person = Person { title: String::new(), email: test.admin.clone() };
+    let next = Issuer::new("http://127.0.0.1:1", Vec::new(), vec![person], test.app.clock.clock()).unwrap();
     let next = std::sync::Arc::new(next);
     let jwks = next.jwks().clone();
-    desk.liar.lies_all(move |_, endpoint, mut body| match endpoint {
+    test.issuer.alters_all(move |_, endpoint, mut body| match endpoint {
         "keys" => jwks.clone(),
         "token" => {
             body["id_token"] = next.sign(&claims(&body)).unwrap().into();
@@ -210,11 +210,11 @@ async fn a_new_key_of_the_issuer_is_learned_and_asked_for_once_a_minute_at_most(
         _ => body,
     });
     // Within the minute, what could not be verified is not asked for again.
-    let mut browser = desk.browser();
+    let mut browser = test.browser();
     let page = browser.sign_in(0).await;
     refused(&page, 400, &browser);
-    assert_eq!(desk.liar.asked("keys"), 1);
-    desk.world.clock.advance(60_000);
-    desk.admin().await;
-    assert_eq!(desk.liar.asked("keys"), 2);
+    assert_eq!(test.issuer.asked("keys"), 1);
+    test.app.clock.advance(60_000);
+    test.admin().await;
+    assert_eq!(test.issuer.asked("keys"), 2);
 }

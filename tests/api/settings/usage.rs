@@ -6,14 +6,14 @@ use shared::{
 };
 
 use crate::{
-    desk::{Desk, Page, id},
-    world::World,
+    test_app::TestApp,
+    test_settings::{Page, TestSettings, id},
 };
 
 #[tokio::test]
 async fn activity_tells_who_did_what_from_where_and_forgets_after_400_days() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
     let key = browser.make("told", &["jobs:read"]).await.secret();
     let cells = |page: &Page| {
         let rows = page.shown(200).split("<tr>").skip(2);
@@ -26,24 +26,24 @@ async fn activity_tells_who_did_what_from_where_and_forgets_after_400_days() {
     let page = browser.get("/settings/activity").await;
     let rows = cells(&page);
     let at = "2026-11-24 12:00 UTC";
-    let wanted = format!("{at}{}createdtold hh_live_{}…{}192.0.2.1", desk.admin, id(&key), &key[52..]);
+    let wanted = format!("{at}{}createdtold hh_live_{}…{}192.0.2.1", test.admin, id(&key), &key[52..]);
     assert!(rows.contains(&wanted), "{rows:?}");
     assert!(rows.iter().any(|row| row.contains("operator (local)createdtest") && row.ends_with("—")), "{rows:?}");
-    assert!(rows.contains(&format!("{at}operator (local)member added{}, admin—", desk.admin)), "{rows:?}");
-    assert!(rows.contains(&format!("{at}{}signed in—192.0.2.1", desk.admin)), "{rows:?}");
+    assert!(rows.contains(&format!("{at}operator (local)member added{}, admin—", test.admin)), "{rows:?}");
+    assert!(rows.contains(&format!("{at}{}signed in—192.0.2.1", test.admin)), "{rows:?}");
     // The two members, the two keys, the admin's sign-in.
     assert_eq!(rows.len(), 5);
-    desk.world.clock.set("2027-12-29T11:59:59.999Z");
-    let mut browser = desk.admin().await;
+    test.app.clock.set("2027-12-29T11:59:59.999Z");
+    let mut browser = test.admin().await;
     assert_eq!(cells(&browser.get("/settings/activity").await).len(), 6);
-    desk.world.clock.set("2027-12-29T12:00:00.000Z");
+    test.app.clock.set("2027-12-29T12:00:00.000Z");
     assert_eq!(cells(&browser.get("/settings/activity").await).len(), 1);
 }
 
 #[tokio::test]
 async fn activity_tells_of_members_the_plan_and_sign_ins_and_of_nothing_that_was_refused() {
-    let desk = Desk::on(Plan::Enterprise).await;
-    let (db, org, now) = (&desk.world.db, &desk.world.org, desk.world.clock.now());
+    let test = TestSettings::on(Plan::Enterprise).await;
+    let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
     let arn = "arn:aws:sts::123456789012:assumed-role/Admin/ada";
     let actor = Actor::aws(arn);
     let email = Email::new(&format!("Bob@{org}.example")).unwrap();
@@ -59,13 +59,13 @@ async fn activity_tells_of_members_the_plan_and_sign_ins_and_of_nothing_that_was
         assert!(organization::set_plan(db, org, now, plan, &actor).await.unwrap());
     }
     // Nobody of another organization is touched, nor told of.
-    let other = World::new().await;
-    assert!(!member::remove(db, &other.org, now, &Email::new(&desk.admin).unwrap(), &actor).await.unwrap());
-    let (mut admin, mut member) = (desk.admin().await, desk.member().await);
+    let other = TestApp::new().await;
+    assert!(!member::remove(db, &other.org, now, &Email::new(&test.admin).unwrap(), &actor).await.unwrap());
+    let (mut admin, mut member) = (test.admin().await, test.member().await);
     let token = member.token().await;
     member.post("/settings/sign-out", &[("token", &token)]).await;
     member.post("/settings/sign-out", &[("token", &token)]).await;
-    let mut stranger = desk.browser();
+    let mut stranger = test.browser();
     stranger.sign_in(2).await.shown(403);
     stranger.get("/settings/callback?error=server_error").await.shown(400);
 
@@ -86,7 +86,7 @@ async fn activity_tells_of_members_the_plan_and_sign_ins_and_of_nothing_that_was
         assert_eq!(count(&wanted), times, "{wanted}: {as_admin}");
     }
     // A member sees what was done, and neither from where nor by which account of the operator's.
-    let as_member = desk.member().await.get("/settings/activity").await;
+    let as_member = test.member().await.get("/settings/activity").await;
     let as_member = as_member.shown(200);
     assert!(as_member.contains("<td>operator</td><td>member added</td>"), "{as_member}");
     for hidden in ["192.0.2.1", "IP address", "arn:", "(local)"] {
@@ -96,11 +96,11 @@ async fn activity_tells_of_members_the_plan_and_sign_ins_and_of_nothing_that_was
 
 #[tokio::test]
 async fn an_entry_of_a_later_version_is_passed_over() {
-    let desk = Desk::new().await;
-    let mut browser = desk.admin().await;
-    let put = desk.world.client.put_item().table_name("AccessTable");
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
+    let put = test.app.client.put_item().table_name("AccessTable");
     let string = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
-    let put = put.item("pk", string(&format!("ORG#{}#ACTIVITY", desk.world.org)));
+    let put = put.item("pk", string(&format!("ORG#{}#ACTIVITY", test.app.org)));
     let put = put.item("sk", string("2026-11-24T12:00:00.000Z#later000")).item("act", string("webhook-created"));
     put.item("actor", string("operator")).send().await.unwrap();
     assert!(browser.get("/settings/activity").await.shown(200).contains("signed in"));
@@ -108,17 +108,17 @@ async fn an_entry_of_a_later_version_is_passed_over() {
 
 #[tokio::test]
 async fn usage_tells_each_day_the_month_and_refusals_by_reason() {
-    let desk = Desk::on(Plan::Starter).await;
-    let key = desk.world.key.clone();
-    desk.world.clock.set("2026-11-23T23:00:00.000Z");
+    let test = TestSettings::on(Plan::Starter).await;
+    let key = test.app.key.clone();
+    test.app.clock.set("2026-11-23T23:00:00.000Z");
     for _ in 0..62 {
-        desk.call(&key).await;
+        test.call(&key).await;
     }
-    desk.world.clock.set("2026-11-24T00:00:00.000Z");
+    test.app.clock.set("2026-11-24T00:00:00.000Z");
     for _ in 0..3 {
-        assert_eq!(desk.call(&key).await, 200);
+        assert_eq!(test.call(&key).await, 200);
     }
-    let mut browser = desk.admin().await;
+    let mut browser = test.admin().await;
     let page = browser.get("/settings/usage").await;
     for part in [
         "<title>2026-11-23: 60</title>",
@@ -139,26 +139,26 @@ async fn usage_tells_each_day_the_month_and_refusals_by_reason() {
 
 #[tokio::test]
 async fn refusals_of_every_reason_ride_on_the_next_request_and_cost_nothing() {
-    let desk = Desk::on(Plan::Starter).await;
-    let key = desk.world.new_key_instead(&[Scope::JobsRead]).await;
+    let test = TestSettings::on(Plan::Starter).await;
+    let key = test.app.new_key_instead(&[Scope::JobsRead]).await;
     let key = key.reveal();
-    let get = async || desk.world.call("GET", "/api/v1/jobs", Some(key), None).await;
+    let get = async || test.app.call("GET", "/api/v1/jobs", Some(key), None).await;
     get().await.ok(200);
-    desk.world.tally.take();
+    test.app.tally.take();
     get().await.ok(200);
-    let plain = desk.world.tally.take();
+    let plain = test.app.tally.take();
     // All of the function that reads jobs, since each function remembers for itself.
     let body = || Some(serde_json::json!({ "title": "x" }));
     for _ in 0..2 {
-        let answer = desk.world.call("POST", "/api/v1/jobs", Some(key), body()).await;
+        let answer = test.app.call("POST", "/api/v1/jobs", Some(key), body()).await;
         answer.error(403, "insufficient_scope");
     }
-    desk.world.set_plan(Plan::Free).await;
+    test.app.set_plan(Plan::Free).await;
     get().await.error(403, "plan_no_api_access");
-    desk.world.set_plan(Plan::Starter).await;
-    desk.world.tally.take();
+    test.app.set_plan(Plan::Starter).await;
+    test.app.tally.take();
     get().await.ok(200);
-    assert_eq!(desk.world.tally.take(), plain, "what rides along is free");
+    assert_eq!(test.app.tally.take(), plain, "what rides along is free");
     for _ in 0..54 {
         get().await.ok(200);
     }
@@ -166,15 +166,15 @@ async fn refusals_of_every_reason_ride_on_the_next_request_and_cost_nothing() {
     for _ in 0..3 {
         get().await.error(429, "rate_limit_exceeded");
     }
-    desk.world.use_up_month(1_000).await;
-    desk.world.clock.advance(60_000);
+    test.app.use_up_month(1_000).await;
+    test.app.clock.advance(60_000);
     for _ in 0..2 {
         get().await.error(429, "monthly_quota_exceeded");
     }
     // A refused update writes nothing; an instance that has seen nothing yet refuses by it.
-    desk.world.clock.advance(60_000);
+    test.app.clock.advance(60_000);
     get().await.error(429, "monthly_quota_exceeded");
-    let mut browser = desk.admin().await;
+    let mut browser = test.admin().await;
     let page = browser.get("/settings/usage").await;
     let wanted = [
         (3, "rate_limit_exceeded"),
@@ -190,21 +190,21 @@ async fn refusals_of_every_reason_ride_on_the_next_request_and_cost_nothing() {
 
 #[tokio::test]
 async fn refusals_that_could_not_ride_wait_for_the_next_request() {
-    let desk = Desk::on(Plan::Enterprise).await;
-    let key = desk.world.new_key(&[Scope::JobsRead]).await;
+    let test = TestSettings::on(Plan::Enterprise).await;
+    let key = test.app.new_key(&[Scope::JobsRead]).await;
     let key = key.reveal();
-    let get = async || desk.world.call("GET", "/api/v1/jobs", Some(key), None).await;
+    let get = async || test.app.call("GET", "/api/v1/jobs", Some(key), None).await;
     let body = || Some(serde_json::json!({ "title": "x" }));
-    desk.world.call("POST", "/api/v1/jobs", Some(key), body()).await.error(403, "insufficient_scope");
+    test.app.call("POST", "/api/v1/jobs", Some(key), body()).await.error(403, "insufficient_scope");
     // Other instances use up the minute, so that this one's next update is refused by its condition.
-    let others = desk.fresh_gateway();
+    let others = test.fresh_gateway();
     for _ in 0..59 {
-        crate::world::send(&others, crate::world::request("GET", "/api/v1/jobs", Some(key), None)).await.ok(200);
+        crate::test_app::send(&others, crate::test_app::request("GET", "/api/v1/jobs", Some(key), None)).await.ok(200);
     }
     get().await.error(429, "rate_limit_exceeded");
-    desk.world.clock.advance(60_000);
+    test.app.clock.advance(60_000);
     get().await.ok(200);
-    let mut browser = desk.admin().await;
+    let mut browser = test.admin().await;
     let page = browser.get("/settings/usage").await;
     for code in ["insufficient_scope", "rate_limit_exceeded"] {
         let part = format!("<strong>1</strong> × <a href=\"/docs/errors#{code}\">");
@@ -214,11 +214,11 @@ async fn refusals_that_could_not_ride_wait_for_the_next_request() {
 
 #[tokio::test]
 async fn the_largest_item_that_a_key_with_a_usual_name_has_is_charged_as_one() {
-    let desk = Desk::on(Plan::Starter).await;
-    let mut browser = desk.admin().await;
-    let first = ApiKey::parse(&desk.world.key).unwrap().id();
-    let (db, org) = (&desk.world.db, &desk.world.org);
-    assert!(api_key::revoke(db, org, &first, desk.world.clock.now(), &Actor::operator()).await.unwrap());
+    let test = TestSettings::on(Plan::Starter).await;
+    let mut browser = test.admin().await;
+    let first = ApiKey::parse(&test.app.key).unwrap().id();
+    let (db, org) = (&test.app.db, &test.app.org);
+    assert!(api_key::revoke(db, org, &first, test.app.clock.now(), &Actor::operator()).await.unwrap());
     let scopes: Vec<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
     let form = browser.get("/settings/keys/new").await;
     let (token, nonce, name) = (form.field("token"), form.field("nonce"), "n".repeat(100));
@@ -227,10 +227,10 @@ async fn the_largest_item_that_a_key_with_a_usual_name_has_is_charged_as_one() {
     let key = browser.post("/settings/keys", &fields).await.secret();
     let path = format!("/settings/keys/{}/rotate", id(&key));
     let fields = [("token", token.as_str()), ("seen", "0"), ("overlap", "7d"), ("expiry", "same")];
-    assert_eq!(desk.call(&key).await, 200);
+    assert_eq!(test.call(&key).await, 200);
     browser.post(&path, &fields).await.secret();
-    desk.world.tally.take();
-    assert_eq!(desk.call(&key).await, 200);
+    test.app.tally.take();
+    assert_eq!(test.call(&key).await, 200);
     // The key's item and the organization's.
-    assert!((desk.world.tally.take().write_units - 2.0).abs() < f64::EPSILON);
+    assert!((test.app.tally.take().write_units - 2.0).abs() < f64::EPSILON);
 }

@@ -1,43 +1,24 @@
 //! What every test begins with: an organization on a plan, a key with every scope, a clock to be set, and a tally of
 //! what DynamoDB was asked and charged.
 
+mod answer;
+mod tally;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    fmt,
     net::SocketAddr,
     path::Path,
     sync::{
-        Arc, LazyLock, Mutex,
+        Arc, LazyLock,
         atomic::{AtomicI64, Ordering},
         mpsc,
     },
     thread,
 };
 
-use aws_sdk_dynamodb::{
-    Client,
-    config::{
-        BehaviorVersion, ConfigBag, Intercept, RuntimeComponents,
-        interceptors::{
-            BeforeSerializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
-            FinalizerInterceptorContextRef,
-        },
-    },
-    error::BoxError,
-    operation::{
-        batch_get_item::{BatchGetItemInput, BatchGetItemOutput},
-        delete_item::{DeleteItemInput, DeleteItemOutput},
-        get_item::{GetItemInput, GetItemOutput},
-        put_item::{PutItemInput, PutItemOutput},
-        query::{QueryInput, QueryOutput},
-        transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
-        update_item::{UpdateItemInput, UpdateItemOutput},
-    },
-    types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, TransactWriteItem},
-};
+use aws_sdk_dynamodb::{Client, config::BehaviorVersion, types::AttributeValue};
 use axum::{
     body::{Body, to_bytes},
-    http::{HeaderMap, Request, StatusCode},
+    http::Request,
 };
 use local::{
     database::{Embedded, config},
@@ -62,6 +43,9 @@ use shared::{
         organization,
     },
 };
+
+pub use answer::Answer;
+pub use tally::{Tally, Touch};
 
 use crate::openapi;
 
@@ -116,17 +100,17 @@ impl TestClock {
     }
 }
 
-/// For whoever signs nobody in.
 /// A text that is one.
 pub fn short_text(text: &str) -> ShortText {
     ShortText::new(text, "The text").unwrap()
 }
 
+/// For a test in which nobody signs in.
 pub fn no_issuer() -> settings::Issuer {
     settings::Issuer::new("http://127.0.0.1:1", "settings", None)
 }
 
-pub struct World {
+pub struct TestApp {
     pub gateway: Arc<Gateway>,
     pub clock: TestClock,
     pub db: Db,
@@ -140,7 +124,7 @@ pub struct World {
     pub step_millis: i64,
 }
 
-impl World {
+impl TestApp {
     /// An organization on the Enterprise plan.
     pub async fn new() -> Self {
         Self::on(Plan::Enterprise).await
@@ -153,7 +137,7 @@ impl World {
         let tally = Tally::default();
         let db = Db::with(config(&ENDPOINT).interceptor(tally.clone()), Embedded::tables());
         let org = organization::create(&db, &short_text("Test"), plan, || ids.stamp()).await.unwrap();
-        let mut world = Self {
+        let mut app = Self {
             gateway: Arc::new(gateway(&db, &clock)),
             clock,
             db,
@@ -163,9 +147,9 @@ impl World {
             key: String::new(),
             step_millis: 1_100,
         };
-        world.new_key(Scope::ALL).await.reveal().clone_into(&mut world.key);
-        world.tally.take();
-        world
+        app.new_key(Scope::ALL).await.reveal().clone_into(&mut app.key);
+        app.tally.take();
+        app
     }
 
     /// As [`on`](Self::on), with a clock that only the test moves.
@@ -293,218 +277,4 @@ pub async fn send(gateway: &Gateway, request: Request<Body>) -> Answer {
     let answer = Answer { status: parts.status, headers: parts.headers, body };
     openapi::check(&method, &path, &answer);
     answer
-}
-
-#[derive(Clone)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Value,
-}
-
-impl Answer {
-    /// The object that a request with this status was answered with.
-    #[track_caller]
-    pub fn ok(&self, status: u16) -> &Value {
-        assert_eq!(self.status, status, "{}", self.body);
-        assert_eq!(self.body["success"], true);
-        &self.body["data"]
-    }
-
-    /// The rows of a list.
-    #[track_caller]
-    pub fn rows(&self) -> &Vec<Value> {
-        self.ok(200).as_array().unwrap()
-    }
-
-    #[track_caller]
-    pub fn ids(&self) -> Vec<String> {
-        self.rows().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
-    }
-
-    pub fn next(&self) -> Option<&str> {
-        self.body["pagination"]["nextCursor"].as_str()
-    }
-
-    /// The error that a request failed with, checked for the form that all errors have.
-    #[track_caller]
-    pub fn error(&self, status: u16, code: &str) -> &Value {
-        assert_eq!((self.status.as_u16(), self.body["error"]["code"].as_str()), (status, Some(code)), "{}", self.body);
-        assert_eq!(self.body["success"], false);
-        assert_eq!(self.header("x-request-id"), self.body["error"]["requestId"].as_str());
-        assert!(self.body["error"]["message"].as_str().is_some_and(|message| message.ends_with('.')));
-        &self.body["error"]
-    }
-
-    /// The wrong fields, each as `field: code`.
-    #[track_caller]
-    pub fn problems(&self) -> Vec<String> {
-        let details = self.error(422, "validation_error")["details"].as_array().unwrap();
-        let text = |detail: &Value, name: &str| detail[name].as_str().unwrap().to_owned();
-        details.iter().map(|detail| format!("{}: {}", text(detail, "field"), text(detail, "code"))).collect()
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
-    }
-}
-
-/// Counts every call to DynamoDB and what it is charged, as DynamoDB tells it.
-#[derive(Clone, Debug, Default)]
-pub struct Tally(Arc<Mutex<Bill>>);
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Bill {
-    /// Attempts on the wire, by operation.
-    pub calls: BTreeMap<&'static str, u32>,
-    pub read_units: f64,
-    pub write_units: f64,
-    /// What IAM must allow; a transaction needs what each of its writes needs.
-    pub touches: BTreeSet<Touch>,
-}
-
-/// An action on a partition.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Touch {
-    /// `PutItem`
-    pub action: &'static str,
-    /// `RecordsTable`, or `RecordsTable/index/ByStatus`
-    pub on: String,
-    /// The partition key's value: `KEY#0123456789`
-    pub partition: String,
-}
-
-impl Bill {
-    pub fn total(&self) -> u32 {
-        self.calls.values().sum()
-    }
-}
-
-impl fmt::Display for Bill {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let calls: Vec<String> = self.calls.iter().map(|(name, count)| format!("{count} {name}")).collect();
-        write!(f, "{} calls ({}), ", self.total(), calls.join(", "))?;
-        write!(f, "{} write units, {} read units", self.write_units, self.read_units)
-    }
-}
-
-impl Tally {
-    /// What was counted since the last time.
-    pub fn take(&self) -> Bill {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-/// What IAM must allow for this call.
-fn touches(context: &BeforeSerializationInterceptorContextMut<'_>) -> Vec<Touch> {
-    let input = context.input();
-    let touch = |action, on: Option<&str>, key: Option<&HashMap<String, AttributeValue>>| {
-        let partition = key.unwrap()["pk"].as_s().unwrap().clone();
-        Touch { action, on: on.unwrap().to_owned(), partition }
-    };
-    if let Some(input) = input.downcast_ref::<QueryInput>() {
-        let index = input.index_name().map(|index| format!("/index/{index}")).unwrap_or_default();
-        let partition = input.expression_attribute_values().unwrap()[":partition"].as_s().unwrap().clone();
-        return vec![Touch { action: "Query", on: format!("{}{index}", input.table_name().unwrap()), partition }];
-    }
-    if let Some(input) = input.downcast_ref::<BatchGetItemInput>() {
-        let tables = input.request_items().unwrap().iter();
-        let keys = tables.flat_map(|(table, wanted)| wanted.keys().iter().map(move |key| (table, key)));
-        return keys.map(|(table, key)| touch("BatchGetItem", Some(table), Some(key))).collect();
-    }
-    if let Some(input) = input.downcast_ref::<TransactWriteItemsInput>() {
-        let write = |write: &TransactWriteItem| {
-            let put = write.put().map(|put| touch("PutItem", Some(put.table_name()), Some(put.item())));
-            let update = write.update().map(|it| touch("UpdateItem", Some(it.table_name()), Some(it.key())));
-            let delete = write.delete().map(|it| touch("DeleteItem", Some(it.table_name()), Some(it.key())));
-            let check =
-                write.condition_check().map(|it| touch("ConditionCheckItem", Some(it.table_name()), Some(it.key())));
-            put.or(update).or(delete).or(check).unwrap()
-        };
-        return input.transact_items().iter().map(write).collect();
-    }
-    macro_rules! simple {
-        ($($input:ty => $action:literal $key:ident)*) => {$(
-            if let Some(input) = input.downcast_ref::<$input>() {
-                return vec![touch($action, input.table_name(), input.$key())];
-            }
-        )*};
-    }
-    simple! {
-        DeleteItemInput => "DeleteItem" key
-        GetItemInput => "GetItem" key
-        PutItemInput => "PutItem" item
-        UpdateItemInput => "UpdateItem" key
-    }
-    panic!("a call to DynamoDB that no policy was thought of for");
-}
-
-impl Intercept for Tally {
-    fn name(&self) -> &'static str {
-        "Tally"
-    }
-
-    fn modify_before_serialization(
-        &self,
-        context: &mut BeforeSerializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let input = context.input_mut();
-        macro_rules! ask {
-            ($($input:ty)*) => {$(
-                if let Some(input) = input.downcast_mut::<$input>() {
-                    input.return_consumed_capacity = Some(ReturnConsumedCapacity::Total);
-                }
-            )*};
-        }
-        ask! { BatchGetItemInput DeleteItemInput GetItemInput PutItemInput QueryInput UpdateItemInput TransactWriteItemsInput }
-        self.0.lock().unwrap().touches.extend(touches(context));
-        Ok(())
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let target = context.request().headers().get("x-amz-target").unwrap_or_default();
-        let name = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem", "TransactWriteItems"];
-        let name = name.into_iter().find(|name| target.ends_with(&format!(".{name}"))).unwrap_or("Other");
-        *self.0.lock().unwrap().calls.entry(name).or_default() += 1;
-        Ok(())
-    }
-
-    fn read_after_execution(
-        &self,
-        context: &FinalizerInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let Some(Ok(output)) = context.output_or_error() else { return Ok(()) };
-        let mut bill = self.0.lock().unwrap();
-        let units = |capacity: &ConsumedCapacity| capacity.capacity_units().unwrap_or_default();
-        macro_rules! charge {
-            ($($output:ty => $units:ident)*) => {$(
-                if let Some(output) = output.downcast_ref::<$output>() {
-                    bill.$units += output.consumed_capacity().map_or(0.0, units);
-                }
-            )*};
-        }
-        charge! {
-            DeleteItemOutput => write_units
-            GetItemOutput => read_units
-            QueryOutput => read_units
-            PutItemOutput => write_units
-            UpdateItemOutput => write_units
-        }
-        if let Some(output) = output.downcast_ref::<TransactWriteItemsOutput>() {
-            bill.write_units += output.consumed_capacity().iter().map(units).sum::<f64>();
-        }
-        if let Some(output) = output.downcast_ref::<BatchGetItemOutput>() {
-            bill.read_units += output.consumed_capacity().iter().map(units).sum::<f64>();
-        }
-        Ok(())
-    }
 }

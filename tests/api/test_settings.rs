@@ -1,4 +1,4 @@
-//! What the tests of the settings begin with: an organization with an admin and a member, an issuer that can be made to lie, and a
+//! What the tests of the settings begin with: an organization with an admin and a member, an issuer that can be made to alteration, and a
 //! browser that keeps cookies.
 
 use std::{
@@ -30,7 +30,7 @@ use shared::{
 };
 use tower::ServiceExt;
 
-use crate::world::{TEMPLATE, World};
+use crate::test_app::{TEMPLATE, TestApp};
 
 pub const ORIGIN: &str = "http://api.example.com";
 
@@ -43,27 +43,27 @@ pub fn id(key: &str) -> &str {
 }
 
 /// What becomes of an answer of the issuer: which endpoint's, and its body.
-type Lie = Box<dyn Fn(&Issuer, &str, Value) -> Value + Send + Sync>;
+type Alteration = Box<dyn Fn(&Issuer, &str, Value) -> Value + Send + Sync>;
 
-/// An issuer that serves on loopback, and says what it is told to say.
+/// An issuer that serves on loopback, and whose responses a test can alter.
 #[derive(Clone)]
-pub struct Liar {
+pub struct FakeIssuer {
     pub issuer: Arc<Issuer>,
-    lie: Arc<Mutex<Option<Lie>>>,
+    alteration: Arc<Mutex<Option<Alteration>>>,
     refusal: Arc<Mutex<Option<(&'static str, &'static str)>>>,
     /// How often each endpoint was asked.
     asked: Arc<Mutex<BTreeMap<String, u32>>>,
 }
 
-impl Liar {
-    async fn start(world: &World, people: Vec<Person>) -> Self {
+impl FakeIssuer {
+    async fn start(app: &TestApp, people: Vec<Person>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let issuer = Arc::new(Issuer::new(&origin, vec![ORIGIN.to_owned()], people, world.clock.clock()).unwrap());
-        let liar = Self { issuer, lie: Arc::default(), refusal: Arc::default(), asked: Arc::default() };
-        let service = liar.router();
+        let issuer = Arc::new(Issuer::new(&origin, vec![ORIGIN.to_owned()], people, app.clock.clock()).unwrap());
+        let fake = Self { issuer, alteration: Arc::default(), refusal: Arc::default(), asked: Arc::default() };
+        let service = fake.router();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        liar
+        fake
     }
 
     fn router(&self) -> Router {
@@ -86,31 +86,31 @@ impl Liar {
         }
         let body = response.into_body();
         let body: Value = serde_json::from_slice(&to_bytes(body, usize::MAX).await.unwrap()).unwrap();
-        let body = match &*self.lie.lock().unwrap() {
-            Some(lie) => lie(&self.issuer, &endpoint, body),
+        let body = match &*self.alteration.lock().unwrap() {
+            Some(alteration) => alteration(&self.issuer, &endpoint, body),
             None => body,
         };
         ([("content-type", "application/json")], Body::from(body.to_string())).into_response()
     }
 
-    /// From now on, the answers of each endpoint are what `lie` makes of them.
-    pub fn lies_all(&self, lie: impl Fn(&Issuer, &str, Value) -> Value + Send + Sync + 'static) {
-        *self.lie.lock().unwrap() = Some(Box::new(lie));
+    /// From now on, the answers of each endpoint are what `alteration` makes of them.
+    pub fn alters_all(&self, alteration: impl Fn(&Issuer, &str, Value) -> Value + Send + Sync + 'static) {
+        *self.alteration.lock().unwrap() = Some(Box::new(alteration));
     }
 
-    /// From now on, the answers of the endpoint `keys`, `token` or `openid-configuration` are what `lie` makes of them.
-    pub fn lies(&self, endpoint: &'static str, lie: impl Fn(&Issuer, Value) -> Value + Send + Sync + 'static) {
-        self.lies_all(move |issuer, of, body| if of == endpoint { lie(issuer, body) } else { body });
+    /// From now on, the answers of the endpoint `keys`, `token` or `openid-configuration` are what `alteration` makes of them.
+    pub fn alters(&self, endpoint: &'static str, alteration: impl Fn(&Issuer, Value) -> Value + Send + Sync + 'static) {
+        self.alters_all(move |issuer, of, body| if of == endpoint { alteration(issuer, body) } else { body });
     }
 
     /// From now on, the endpoint answers 400 with this body.
-    pub fn refuses(&self, endpoint: &'static str, body: &'static str) {
+    pub fn rejects(&self, endpoint: &'static str, body: &'static str) {
         *self.refusal.lock().unwrap() = Some((endpoint, body));
     }
 
     /// From now on, the token is what `forge` makes of the claims that it should have.
     pub fn forges(&self, forge: impl Fn(&Issuer, Value) -> String + Send + Sync + 'static) {
-        self.lies("token", move |issuer, mut body| {
+        self.alters("token", move |issuer, mut body| {
             body["id_token"] = forge(issuer, claims(&body)).into();
             body
         });
@@ -140,29 +140,29 @@ pub fn claims(answer: &Value) -> Value {
     serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap()).unwrap()
 }
 
-pub struct Desk {
-    pub world: World,
-    pub liar: Liar,
+pub struct TestSettings {
+    pub app: TestApp,
+    pub issuer: FakeIssuer,
     pub gateway: Arc<Gateway>,
     pub admin: String,
     pub member: String,
     secret: Option<String>,
 }
 
-impl Desk {
+impl TestSettings {
     /// An organization on `plan` with one key, an admin and a member.
     pub async fn on(plan: Plan) -> Self {
-        let world = World::frozen(plan).await;
-        let (admin, member) = (format!("admin@{}.example", world.org), format!("member@{}.example", world.org));
+        let app = TestApp::frozen(plan).await;
+        let (admin, member) = (format!("admin@{}.example", app.org), format!("member@{}.example", app.org));
         for (email, role) in [(&admin, Role::Admin), (&member, Role::Member)] {
             let email = Email::new(email).unwrap();
-            member::add(&world.db, &world.org, world.clock.now(), &email, role, &Actor::operator()).await.unwrap();
+            member::add(&app.db, &app.org, app.clock.now(), &email, role, &Actor::operator()).await.unwrap();
         }
         let person = |email: &str| Person { title: email.to_owned(), email: email.to_owned() };
         let stranger = "stranger@example.com";
-        let liar = Liar::start(&world, [admin.as_str(), &member, stranger].map(person).to_vec()).await;
-        let gateway = Arc::new(gateway(&world, &liar, None));
-        Self { world, liar, gateway, admin, member, secret: None }
+        let issuer = FakeIssuer::start(&app, [admin.as_str(), &member, stranger].map(person).to_vec()).await;
+        let gateway = Arc::new(gateway(&app, &issuer, None));
+        Self { app, issuer, gateway, admin, member, secret: None }
     }
 
     pub async fn new() -> Self {
@@ -171,7 +171,7 @@ impl Desk {
 
     /// Further instances of all functions, which know nothing of what these have seen.
     pub fn fresh_gateway(&self) -> Arc<Gateway> {
-        Arc::new(gateway(&self.world, &self.liar, self.secret.clone()))
+        Arc::new(gateway(&self.app, &self.issuer, self.secret.clone()))
     }
 
     /// The settings have a secret with the issuer from now on.
@@ -190,35 +190,35 @@ impl Desk {
 
     /// As Lambda would have it.
     pub async fn answer_to(&self, event: &Value) -> ApiGatewayV2httpResponse {
-        let issuer = settings::Issuer::new(self.liar.issuer.url(), issuer::CLIENT_ID, None);
-        let apis = local::apis(|| App::new(self.world.db.clone(), self.world.clock.clock()), issuer);
+        let issuer = settings::Issuer::new(self.issuer.issuer.url(), issuer::CLIENT_ID, None);
+        let apis = local::apis(|| App::new(self.app.db.clone(), self.app.clock.clock()), issuer);
         let event = serde_json::value::to_raw_value(event).unwrap();
         apis["functions/settings"].answer(&event, "test").await
     }
 
-    pub fn browser(&self) -> Browser {
-        Browser { gateway: Arc::clone(&self.gateway), issuer: self.liar.router(), cookies: BTreeMap::new() }
+    pub fn browser(&self) -> SettingsClient {
+        SettingsClient { gateway: Arc::clone(&self.gateway), issuer: self.issuer.router(), cookies: BTreeMap::new() }
     }
 
     /// A browser that the admin has signed in with.
-    pub async fn admin(&self) -> Browser {
+    pub async fn admin(&self) -> SettingsClient {
         self.signed_in(0).await
     }
 
     /// A browser that the member has signed in with.
-    pub async fn member(&self) -> Browser {
+    pub async fn member(&self) -> SettingsClient {
         self.signed_in(1).await
     }
 
     /// The status of a request with the key.
     pub async fn call(&self, key: &str) -> u16 {
-        self.world.call("GET", "/api/v1/jobs", Some(key), None).await.status.as_u16()
+        self.app.call("GET", "/api/v1/jobs", Some(key), None).await.status.as_u16()
     }
 
     /// Every item of the organization in the Access table, and of its people's sessions, as text.
     pub async fn whole_access_table(&self) -> String {
         #[expect(clippy::disallowed_methods, reason = "a test that looks everywhere")]
-        let scan = self.world.client.scan();
+        let scan = self.app.client.scan();
         let pages = scan.table_name(Embedded::tables().access).into_paginator().items().send();
         let items: Vec<_> = pages.collect::<Result<_, _>>().await.unwrap();
         let bytes = items.iter().flat_map(|item| item.values()).filter_map(|value| value.as_b().ok());
@@ -226,7 +226,7 @@ impl Desk {
         format!("{items:?} {bytes:?}")
     }
 
-    async fn signed_in(&self, person: usize) -> Browser {
+    async fn signed_in(&self, person: usize) -> SettingsClient {
         let mut browser = self.browser();
         let page = browser.sign_in(person).await;
         assert_eq!((page.status.as_u16(), page.location()), (303, "/settings/keys"), "{}", page.body);
@@ -234,14 +234,14 @@ impl Desk {
     }
 }
 
-fn gateway(world: &World, liar: &Liar, secret: Option<String>) -> Gateway {
-    let issuer = settings::Issuer::new(liar.issuer.url(), issuer::CLIENT_ID, secret);
-    Gateway::new(&TEMPLATE, || App::new(world.db.clone(), world.clock.clock()), issuer).unwrap()
+fn gateway(app: &TestApp, fake: &FakeIssuer, secret: Option<String>) -> Gateway {
+    let issuer = settings::Issuer::new(fake.issuer.url(), issuer::CLIENT_ID, secret);
+    Gateway::new(&TEMPLATE, || App::new(app.db.clone(), app.clock.clock()), issuer).unwrap()
 }
 
 /// What a browser does with cookies, origins and forms; redirects are left to the test.
 #[derive(Clone)]
-pub struct Browser {
+pub struct SettingsClient {
     pub gateway: Arc<Gateway>,
     issuer: Router,
     pub cookies: BTreeMap<String, String>,
@@ -300,7 +300,7 @@ impl Page {
     }
 }
 
-impl Browser {
+impl SettingsClient {
     pub async fn send(&mut self, request: Request) -> Page {
         let response = self.gateway.handle(request, SocketAddr::from(([192, 0, 2, 1], 443))).await;
         let (parts, body) = response.into_parts();
