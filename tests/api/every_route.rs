@@ -79,12 +79,14 @@ impl Objects {
 
     /// The row's path with these objects' ids.
     pub fn path(&self, row: &Row) -> String {
-        let id = if row.path.contains("candidates/") {
-            &self.candidate
-        } else if row.path.contains("applications") {
-            &self.application
-        } else {
-            &self.job
+        // A resource that is added is added here: a wrong id would read as a 404, not as a gap.
+        let id = match row.path.split("/{id}").next().unwrap() {
+            "/api/v1/jobs" => &self.job,
+            "/api/v1/candidates" | "/api/v1/pipeline/candidates" => &self.candidate,
+            "/api/v1/pipeline/stages" => &self.stage,
+            "/api/v1/jobs/{jobId}/applications" => &self.application,
+            _ if row.path.contains("{id}") => panic!("no object for {}", row.path),
+            _ => "",
         };
         row.path.replace("{jobId}", &self.job).replace("{stageId}", &self.stage).replace("{id}", id)
     }

@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 
-use axum::extract::State;
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -115,10 +114,6 @@ impl Params for Operation {
 pub trait Part {
     /// Tells what it demands, and what can be wrong with it.
     fn describe(operation: &mut Operation);
-}
-
-impl<S> Part for State<S> {
-    fn describe(_: &mut Operation) {}
 }
 
 /// The ids of a path: one, or two.

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::extract::State;
+
 use crate::{
     admission::memory::Memory,
+    contract::operation::{Operation, Part},
     model::clock::Clock,
     store::{
         connect::{NoTls, connect},
@@ -19,6 +22,11 @@ pub struct App {
     /// The time, and new ids.
     pub clock: Clock,
     pub(crate) memory: Arc<Memory>,
+}
+
+/// Nothing of the request.
+impl<S> Part for State<S> {
+    fn describe(_: &mut Operation) {}
 }
 
 /// The environment lacks something or has something of no use.

@@ -1,5 +1,6 @@
 //! The settings: one file a page or a subject.
 
+mod isolation;
 mod issuer;
 mod keys;
 mod member;
