@@ -196,7 +196,7 @@ fn what_is_unknown_or_not_allowed_is_refused_in_one_line_and_changes_nothing() {
         ),
         (
             vec!["organization", "create", " ", "--plan", "free"],
-            "The name must not be blank: nothing in it can be seen.",
+            "The name must not be blank: it has no visible characters.",
         ),
         (vec!["organization", "show", nobody], "There is no organization 01900000-0000-7000-8000-000000000000."),
         (vec!["organization", "show", "ORGS"], "There is no organization ORGS."),
@@ -227,11 +227,11 @@ fn what_is_unknown_or_not_allowed_is_refused_in_one_line_and_changes_nothing() {
         ),
         (
             vec!["member", "add", &org, "ada", "--role", "admin"],
-            "\"ada\" is not an e-mail address: it must have an @ between the name and the domain, but has none.",
+            "\"ada\" is not an e-mail address: it must have an @ between the name and the domain.",
         ),
         (
             vec!["member", "add", &org, "\u{212a}ate@example.com", "--role", "admin"],
-            "\"\u{212a}ate@example.com\" is not an e-mail address: it must not contain \"\u{212a}\" (U+212A) at character 1: it reads as another letter.",
+            "\"\u{212a}ate@example.com\" is not an e-mail address: it must not contain \"\u{212a}\" (U+212A) at character 1, which looks like another letter.",
         ),
         (vec!["member", "remove", &org, "ada@example.com"], "The organization has no member ada@example.com."),
         (
