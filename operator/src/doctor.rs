@@ -239,7 +239,7 @@ async fn subscribed(config: &SdkConfig, arn: &str) -> Found {
     either(
         confirmed > 0,
         &format!("{confirmed} confirmed"),
-        &format!("nobody receives the alarms: 0 confirmed, {pending} pending"),
+        &format!("no one receives the alarms: 0 confirmed, {pending} pending"),
     )
 }
 
