@@ -47,34 +47,30 @@ const BUDGET: Budget = Budget { instructions: 2_100_000, zipped_bytes: 2_500_000
 
 /// Every function.
 pub const FUNCTIONS: [Function; 7] = [
-    with_key("functions/jobs", "Jobs", "The jobs of your organization.", jobs::router, |app, _| {
+    with_key("functions/jobs", "Jobs", "Jobs in your organization.", jobs::router, |app, _| {
         Api::new(jobs::router(), app)
     }),
-    with_key(
-        "functions/candidates",
-        "Candidates",
-        "The candidates of your organization.",
-        candidates::router,
-        |app, _| Api::new(candidates::router(), app),
-    ),
+    with_key("functions/candidates", "Candidates", "Candidates in your organization.", candidates::router, |app, _| {
+        Api::new(candidates::router(), app)
+    }),
     with_key(
         "functions/pipeline",
         "Pipeline",
-        "The stages that candidates pass, and where they are.",
+        "Pipeline stages, and the candidates in them.",
         pipeline::router,
         |app, _| Api::new(pipeline::router(), app),
     ),
     with_key(
         "functions/applications",
         "Applications",
-        "Who applied to a job, and what became of it.",
+        "Applications to jobs, and their status.",
         applications::router,
         |app, _| Api::new(applications::router(), app),
     ),
     with_key(
         "functions/usage",
         "Usage",
-        "What a key may do, and how much of that was done.",
+        "What a key can do, and how much of its limits is used.",
         usage::router,
         |app, _| Api::new(usage::router(), app),
     ),

@@ -95,12 +95,12 @@ fn open(data: Option<&Path>) -> Result<Database, StartError> {
 fn check(path: &Path) -> Result<(), StartError> {
     let unreadable = |why: String| StartError::Data(path.to_owned(), why);
     match path.metadata() {
-        Ok(found) if found.is_dir() => return Err(unreadable("it is a folder".to_owned())),
+        Ok(found) if found.is_dir() => return Err(unreadable("it is a directory".to_owned())),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());
             if let Some(folder) = folder {
-                return Err(unreadable(format!("there is no folder {}", folder.display())));
+                return Err(unreadable(format!("there is no directory {}", folder.display())));
             }
         }
         Err(error) => return Err(unreadable(error.to_string())),

@@ -33,22 +33,24 @@ pub fn apis(app: impl Fn() -> App, issuer: Issuer) -> HashMap<&'static str, Api>
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The template is not there, or not readable.
-    #[error("The template {0} can't be read: {1}.")]
+    #[error("Can't read the template {0}: {1}.")]
     TemplateUnreadable(PathBuf, io::Error),
     /// The template is not one that this can serve.
-    #[error("The template can't be served: {0}.")]
+    #[error("Can't serve the template: {0}.")]
     Template(String),
     /// The data file can't be reached.
-    #[error("The data file {0} can't be opened: {1}.")]
+    #[error("Can't open the data file {0}: {1}.")]
     Data(PathBuf, String),
     /// The data file is no database, or one that is damaged.
-    #[error("The data file {0} is damaged, or another program's: {REPLACE}.")]
+    #[error("The data file {0} is damaged or belongs to another program: {REPLACE}.")]
     DataDamaged(PathBuf),
     /// The data file was written by a version whose tables are laid out otherwise, or by another program.
-    #[error("The data file {0} has {1}, and this version reads format {FORMAT}: {REPLACE}.", FORMAT = database::FORMAT)]
+    #[error("The data file {0} has {1}, but this version reads format {FORMAT}: {REPLACE}.", FORMAT = database::FORMAT)]
     DataFormat(PathBuf, String),
     /// The port is taken.
-    #[error("Port {port} is in use: stop what uses it, or choose another with {option}, 0 for any that is free.")]
+    #[error(
+        "Port {port} is already in use. Stop the program that uses it, or choose another port with {option} (0 picks a free one)."
+    )]
     PortTaken {
         /// The port.
         port: u16,
@@ -56,7 +58,7 @@ pub enum StartError {
         option: &'static str,
     },
     /// The port is not ours to take.
-    #[error("Port {port} can't be listened on: {error}. Choose another with {option}.")]
+    #[error("Can't listen on port {port}: {error}. Choose another port with {option}.")]
     Port {
         /// The port.
         port: u16,
@@ -66,18 +68,18 @@ pub enum StartError {
         error: io::Error,
     },
     /// The keys can't be written.
-    #[error("The keys file {0} can't be written: {1}.")]
+    #[error("Can't write the keys file {0}: {1}.")]
     KeysFile(PathBuf, io::Error),
     /// The development issuer can't sign.
-    #[error("The development issuer can't start: {0}.")]
+    #[error("Can't start the development issuer: {0}.")]
     Issuer(&'static str),
     /// The demo data can't be written.
-    #[error("The demo data can't be written: {0}.")]
+    #[error("Can't write the demo data: {0}.")]
     Demo(String),
 }
 
 /// What to do about a data file that is of no use.
-const REPLACE: &str = "move it away or name another with --data, and a new one gets the demo data";
+const REPLACE: &str = "move it away, or choose another with --data; a new file gets the demo data";
 
 impl StartError {
     /// Why the port that `option` chose can't be listened on.

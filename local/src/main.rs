@@ -27,30 +27,30 @@ use shared::{
 };
 use tokio::net::TcpListener;
 
-/// The Head Honta API, whole, on this machine: an HTTP API on port 3000, an embedded DynamoDB, demo data.
+/// Run the whole Head Honta API on this machine: an HTTP API on port 3000, an embedded DynamoDB and demo data.
 #[derive(Debug, Parser)]
 #[command(name = "local")]
 struct Options {
-    /// Serve on this port; 0 picks a free one.
+    /// Port to listen on; 0 picks a free one.
     #[arg(long, value_name = "N", default_value_t = 3000)]
     port: u16,
-    /// Keep the data in this file; without it, it is in memory and gone at the end.
+    /// File to keep the data in. Without it, the data is in memory and is lost on exit.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Also write the demo keys to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     keys_file: Option<PathBuf>,
-    /// Also serve the embedded DynamoDB on this port, for `sam local`, the AWS CLI and other tools.
+    /// Port for the embedded DynamoDB, for `sam local`, the AWS CLI and other tools.
     #[arg(long, value_name = "N")]
     dynamodb_port: Option<u16>,
-    /// Serve the embedded DynamoDB on this address, where containers reach it. It lets everybody in.
+    /// Address for the embedded DynamoDB, so that containers can reach it. Access is not restricted.
     #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
     dynamodb_host: Ipv4Addr,
-    /// Let pages of this origin call the API from a browser, as the parameter `CorsOrigins` does on AWS; can be repeated.
+    /// Allow web pages from this origin to call the API, like the `CorsOrigins` parameter on AWS. Can be repeated.
     #[arg(long = "cors-origin", value_name = "ORIGIN")]
     cors_origins: Vec<String>,
-    /// Also answer requests for this host, such as that of a tunnel or a proxy to here; may be repeated. Without it, only those for
-    /// loopback's names are answered, so that no web page reaches this machine under a name of its own.
+    /// Also accept requests for this host name, such as that of a tunnel or proxy. Can be repeated. By default, only loopback names are
+    /// accepted, which protects against DNS rebinding.
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
 }
@@ -141,20 +141,19 @@ fn greet(
     keys: &[DemoKey],
 ) -> io::Result<()> {
     let new = match (&options.data, &options.keys_file) {
-        (Some(_), Some(_)) => "kept from start to start",
-        (Some(_), None) => "new at every start, unless a --keys-file keeps them",
-        (None, _) => "new at every start",
+        (Some(_), Some(_)) => "kept across restarts",
+        (Some(_), None) => "new on every start unless you pass --keys-file",
+        (None, _) => "new on every start",
     };
-    writeln!(out, "\nThe Head Honta API, whole, on this machine. Its demo keys, {new}:\n")?;
+    writeln!(out, "\nThe Head Honta API is running on this machine. Demo keys, {new}:\n")?;
     writeln!(out, "  {:<33} {:<13} {:<10} Key", "Organization", "Plan", "Label")?;
     for key in keys {
         writeln!(out, "  {:<33} {:<13} {:<10} {}", key.organization, key.plan.as_str(), key.label, key.key)?;
     }
-    let data =
-        options.data.as_deref().map_or("in memory, gone at the end".to_owned(), |path| path.display().to_string());
+    let data = options.data.as_deref().map_or("in memory, lost on exit".to_owned(), |path| path.display().to_string());
     writeln!(out, "\nData: {data}. DynamoDB: {}.", database.endpoint())?;
     let Tables { access, records } = Embedded::tables();
-    writeln!(out, "\nFor the operator's command and the AWS CLI:\n")?;
+    writeln!(out, "\nFor the operator command and the AWS CLI:\n")?;
     writeln!(out, "  export AWS_ENDPOINT_URL_DYNAMODB={} AWS_REGION=local", database.endpoint())?;
     writeln!(out, "  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local")?;
     writeln!(out, "  export ACCESS_TABLE={access} RECORDS_TABLE={records}")?;
@@ -163,10 +162,10 @@ fn greet(
         writeln!(out, "  curl -s -H \"X-API-Key: {}\" \"http://{address}/api/v1/jobs?status=open&limit=10\"", key.key)?;
         writeln!(out, "\nFor the README's examples:\n\n  export HH_KEY={}\n", key.key)?;
     }
-    writeln!(out, "The guides, and Swagger UI to try it in a browser: http://{address}/docs\n")?;
+    writeln!(out, "Guides and API explorer: http://{address}/docs\n")?;
     writeln!(
         out,
-        "Settings, to create and manage keys (sign in as one of the demo people): http://{address}/settings\n"
+        "Settings, where you create and manage API keys (sign in as a demo user): http://{address}/settings\n"
     )?;
     writeln!(out, "listening on http://{address}")?;
     out.flush()

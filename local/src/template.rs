@@ -93,19 +93,19 @@ mod tests {
     #[test]
     fn a_broken_template_is_told_in_one_line() {
         for (text, why) in [
-            ("", "The template can't be served: it has no Resources."),
-            ("Resources: {}", "The template can't be served: it has no function with an HttpApi event."),
+            ("", "Can't serve the template: it has no Resources."),
+            ("Resources: {}", "Can't serve the template: it has no function with an HttpApi event."),
             (
                 "Resources: {F: {Type: AWS::Serverless::Function, Properties: {}}}",
-                "The template can't be served: F has no CodeUri.",
+                "Can't serve the template: F has no CodeUri.",
             ),
         ] {
             assert_eq!(Template::parse(text).unwrap_err().to_string(), why);
         }
         let told = Template::parse("Resources: [").unwrap_err().to_string();
-        assert!(told.starts_with("The template can't be served: ") && !told.contains('\n'), "{told}");
+        assert!(told.starts_with("Can't serve the template: ") && !told.contains('\n'), "{told}");
         let told = Template::read(Path::new("/nowhere.yaml")).unwrap_err().to_string();
-        assert!(told.starts_with("The template /nowhere.yaml can't be read: "), "{told}");
+        assert!(told.starts_with("Can't read the template /nowhere.yaml: "), "{told}");
     }
 
     #[test]

@@ -187,7 +187,7 @@ fn it_prints_what_the_operators_command_needs() {
 
 #[test]
 fn a_data_file_that_is_damaged_or_of_another_format_is_left_alone_and_told_with_the_remedy() {
-    const REMEDY: &str = "move it away or name another with --data, and a new one gets the demo data.\n";
+    const REMEDY: &str = "move it away, or choose another with --data; a new file gets the demo data.\n";
     let told = |path: &Path, why: &str| {
         let before = fs::read(path).unwrap();
         let told = refused(&["--port", "0", "--data", path.to_str().unwrap()]);
@@ -196,30 +196,30 @@ fn a_data_file_that_is_damaged_or_of_another_format_is_left_alone_and_told_with_
     };
     let text = file("text.db");
     fs::write(&text, "not a database, and long enough to look like none: ".repeat(100)).unwrap();
-    told(&text, "is damaged, or another program's");
+    told(&text, "is damaged or belongs to another program");
 
     let data = file("format.db");
     assert_eq!(serve(&["--port", "0", "--data", data.to_str().unwrap()]).interrupt(), Some(0));
     let good = fs::read(&data).unwrap();
     // The first quarter of a file that was copied while the disk was full, and one with a page that was overwritten.
     fs::write(&data, &good[..good.len() / 4]).unwrap();
-    told(&data, "is damaged, or another program's");
+    told(&data, "is damaged or belongs to another program");
     let mut overwritten = good.clone();
     overwritten[8192..12288].fill(0xaa);
     fs::write(&data, overwritten).unwrap();
-    told(&data, "is damaged, or another program's");
+    told(&data, "is damaged or belongs to another program");
 
     fs::write(&data, &good).unwrap();
     let file = rusqlite::Connection::open(&data).unwrap();
     file.pragma_update(None, "user_version", 99).unwrap();
     drop(file);
-    told(&data, "has format 99, and this version reads format 1");
+    told(&data, "has format 99, but this version reads format 1");
     fs::write(&data, &good).unwrap();
     let other = rusqlite::Connection::open(&data).unwrap();
     other.pragma_update(None, "application_id", 0).unwrap();
     other.pragma_update(None, "user_version", 0).unwrap();
     drop(other);
-    told(&data, "has no format number, and this version reads format 1");
+    told(&data, "has no format number, but this version reads format 1");
 }
 
 #[test]
@@ -266,22 +266,22 @@ fn what_keeps_it_from_starting_is_told_in_one_sentence() {
         assert_eq!(
             refused(options),
             format!(
-                "Port {port} is in use: stop what uses it, or choose another with {}, 0 for any that is free.\n",
+                "Port {port} is already in use. Stop the program that uses it, or choose another port with {} (0 picks a free one).\n",
                 options[options.len() - 2]
             )
         );
     }
     assert_eq!(
         refused(&["--port", "0", "--data", "/nowhere/data.db"]),
-        "The data file /nowhere/data.db can't be opened: there is no folder /nowhere.\n"
+        "Can't open the data file /nowhere/data.db: there is no directory /nowhere.\n"
     );
     let folder = env!("CARGO_TARGET_TMPDIR");
     assert_eq!(
         refused(&["--port", "0", "--data", folder]),
-        format!("The data file {folder} can't be opened: it is a folder.\n")
+        format!("Can't open the data file {folder}: it is a directory.\n")
     );
     let keys = refused(&["--port", "0", "--keys-file", "/nowhere/keys.json"]);
-    assert!(keys.starts_with("The keys file /nowhere/keys.json can't be written: No such file or directory"), "{keys}");
+    assert!(keys.starts_with("Can't write the keys file /nowhere/keys.json: No such file or directory"), "{keys}");
 }
 
 #[test]

@@ -31,9 +31,10 @@ pub const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi.json");
 const ABOUT: &str = "\
 The public API of a recruiting platform: an organization's jobs, candidates, pipeline and applications.
 
-Send your key in the `X-API-Key` header. Every answer is JSON: `{\"success\":true,\"data\":…}`, a list with `pagination`, or an \
-`error` with a stable `code` and its true HTTP status. Field names are in camelCase, times in RFC 3339 and UTC, ids are UUIDs, \
-and a missing value is `null`, never left out. Answers may get further fields: pass over those that you do not know.
+Send your API key in the `X-API-Key` header. Every response is JSON: `{\"success\":true,\"data\":…}`, with `pagination` for a \
+list, or an `error` with a stable `code` and the matching HTTP status. Field names are in camelCase, timestamps in RFC 3339 \
+(UTC), IDs are UUIDs, and a missing value is `null`, never omitted. Responses may gain new fields: ignore fields you don't \
+recognize.
 
 The guides are at [/docs](/docs).";
 
@@ -92,8 +93,8 @@ pub fn document() -> Value {
                 "type": "apiKey",
                 "in": "header",
                 "name": "X-API-Key",
-                "description": "A key of your organization, made in Settings → Developer → API Keys: `hh_live_…`. It has exactly the \
-                    scopes that were given to it; write does not imply read.",
+                "description": "An API key of your organization (`hh_live_…`), created in Settings → Developer → API Keys. It has exactly \
+                    the scopes that it was given: write does not imply read.",
             } },
             "schemas": schemas.components(),
             "responses": responses,
@@ -134,7 +135,7 @@ fn describe(
     responses: &mut BTreeMap<&'static str, Value>,
 ) -> Value {
     let needs =
-        operation.scope.map_or("Any valid key will do.".to_owned(), |scope| format!("Needs the scope `{scope}`."));
+        operation.scope.map_or("Any valid API key works.".to_owned(), |scope| format!("Requires the `{scope}` scope."));
     let about = format!("{}\n\n{needs}", route.doc.about);
     let mut described = json!({
         "operationId": route.doc.id,
@@ -151,7 +152,7 @@ fn describe(
     if let Some((name, example)) = &operation.body {
         described["requestBody"] = json!({
             "required": true,
-            "description": format!("At most {} KiB.", MAX_BODY_BYTES / 1024),
+            "description": format!("JSON, at most {} KiB.", MAX_BODY_BYTES / 1024),
             "content": { "application/json": { "schema": schema::refer(name), "example": example } },
         });
     }
@@ -166,17 +167,17 @@ fn parameters(route: &Route, operation: &Operation, schemas: &schema::Finished) 
             "name": name,
             "in": "path",
             "required": true,
-            "description": format!("The {}'s id.", object.to_lowercase()),
+            "description": format!("The {}'s ID.", object.to_lowercase()),
             "schema": schemas.inline(&schema::refer(kind)),
             "example": schemas.example_id(object),
         }));
     }
     for (name, kind) in &operation.query {
-        let case = if *name == "email" { ", compared without case" } else { "" };
+        let case = if *name == "email" { " (case-insensitive)" } else { "" };
         parameters.push(json!({
             "name": name,
             "in": "query",
-            "description": format!("Only those with this {name}{case}."),
+            "description": format!("Only return items with this {name}{case}."),
             "schema": schemas.inline(kind),
         }));
     }
@@ -184,13 +185,13 @@ fn parameters(route: &Route, operation: &Operation, schemas: &schema::Finished) 
         parameters.push(json!({
             "name": "limit",
             "in": "query",
-            "description": "How many a page has at most.",
+            "description": "Maximum items per page.",
             "schema": { "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT },
         }));
         parameters.push(json!({
             "name": "cursor",
             "in": "query",
-            "description": "Where to go on: `nextCursor` of the last page, as it stands, with the same filters.",
+            "description": "Where to continue: `nextCursor` from the previous page, unchanged and with the same filters.",
             "schema": { "type": "string", "maxLength": MAX_CURSOR_BYTES },
         }));
     }
@@ -198,8 +199,8 @@ fn parameters(route: &Route, operation: &Operation, schemas: &schema::Finished) 
         parameters.push(json!({
             "name": "If-Match",
             "in": "header",
-            "description": "The `ETag` that the object must have for the update to be made; several, with commas, or `*` for any. \
-                Without it, any.",
+            "description": "Update the object only if its `ETag` matches. Separate several tags with commas, or send `*` for any \
+                version. If omitted, any version is updated.",
             "schema": { "type": "string" },
             "example": "\"1\"",
         }));

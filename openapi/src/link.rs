@@ -46,7 +46,7 @@ pub fn all(operations: &[(&str, Route, Operation)], schemas: &BTreeMap<String, V
             if let Some(parameters) = found {
                 let link = json!({
                     "operationId": to.doc.id,
-                    "description": format!("{}, with what this answer names.", to.doc.summary),
+                    "description": format!("{}, using the IDs in this response.", to.doc.summary),
                     "parameters": parameters,
                 });
                 links.insert(to.doc.id.to_owned(), link);

@@ -6,7 +6,7 @@ fn main() -> ExitCode {
     match fs::write(openapi::FILE, openapi::text()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{} can't be written: {error}.", openapi::FILE);
+            eprintln!("Can't write {}: {error}.", openapi::FILE);
             ExitCode::FAILURE
         }
     }

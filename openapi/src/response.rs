@@ -20,7 +20,7 @@ use shared::{
     },
 };
 
-use crate::schema::{self, Finished, object, success};
+use crate::schema::{self, Finished, described, success};
 
 const REQUEST_ID: &str = "f6Q2fhH9oAMEJ1g=";
 const ORIGIN: &str = "https://api.example.com";
@@ -48,8 +48,8 @@ pub fn all(
         }
         let mut response = json!({
             "description": match (answer.status, answer.is_list) {
-                (201, _) => "It was created.",
-                (_, true) => "A page of the list.",
+                (201, _) => "The new object.",
+                (_, true) => "A page of results.",
                 (_, false) => "The object.",
             },
             "headers": refer(&headers),
@@ -87,7 +87,7 @@ fn unread(operation: &Operation) -> Option<Value> {
         ""
     };
     Some(json!({
-        "description": format!("Done. A key without the scope `{read}` gets no body{etag}."),
+        "description": format!("Success. A key without the `{read}` scope gets no body{etag}."),
         "headers": refer(&headers),
     }))
 }
@@ -151,13 +151,16 @@ fn failure(status: u16, codes: &[ErrorCode]) -> Value {
 pub fn error_schemas() -> [(&'static str, Value); 5] {
     let text = |about: &str| json!({ "type": "string", "description": about });
     let id = |about: &str| json!({ "type": "string", "format": "uuid", "description": about });
-    let detail = object(&json!({
-        "field": text("The field or parameter, as a path: `title`, `salary.min`, `skills[3]`; empty for the body itself."),
-        "code": schema::refer("ProblemCode"),
-        "message": text("What is wrong with it, for people."),
-    }));
+    let detail = described(
+        "A problem with one field or parameter.",
+        &json!({
+            "field": text("The field or parameter, as a path: `title`, `salary.min`, `skills[3]`; empty for the body itself."),
+            "code": schema::refer("ProblemCode"),
+            "message": text("Human-readable explanation. It may change."),
+        }),
+    );
     let mut current_stage =
-        id("With `stage_conflict`: where the candidate is; `null` for a key without the scope `pipeline:read`.");
+        id("With `stage_conflict`: the candidate's current stage; `null` for a key without the `pipeline:read` scope.");
     current_stage["type"] = json!(["string", "null"]);
     // Its optional properties are left out where they say nothing: the one place where that is so.
     let error = json!({
@@ -165,29 +168,49 @@ pub fn error_schemas() -> [(&'static str, Value); 5] {
         "description": "What went wrong.",
         "properties": {
             "code": schema::refer("ErrorCode"),
-            "message": text("What went wrong, for people. It may change."),
-            "requestId": text("The request's id, as in the `X-Request-Id` header: what to tell us of."),
-            "docsUrl": { "type": "string", "format": "uri-reference", "description": "Where the code is explained." },
-            "details": { "type": "array", "items": schema::refer("ErrorDetail"), "description": "Every wrong field or parameter." },
-            "existingId": id("With `email_taken` and `already_applied`: what is there already."),
+            "message": text("Human-readable explanation. It may change."),
+            "requestId": text("The request's ID, as in the `X-Request-Id` header. Include it when you contact support."),
+            "docsUrl": { "type": "string", "format": "uri-reference", "description": "Page that explains the code." },
+            "details": { "type": "array", "items": schema::refer("ErrorDetail"), "description": "Every invalid field or parameter." },
+            "existingId": id("With `email_taken` and `already_applied`: ID of the existing object."),
             "currentStageId": current_stage,
         },
         "required": ["code", "message", "requestId", "docsUrl"],
         "additionalProperties": true,
     });
     [
-        ("ErrorResponse", object(&json!({ "success": success(false), "error": schema::refer("ErrorBody") }))),
+        (
+            "ErrorResponse",
+            described("An error.", &json!({ "success": success(false), "error": schema::refer("ErrorBody") })),
+        ),
         ("ErrorBody", error),
         ("ErrorDetail", detail),
         (
             "ErrorCode",
-            json!({ "type": "string", "enum": ErrorCode::ALL, "description": "What went wrong, for programs. Stable." }),
+            closed_set(
+                "Stable error code. Match on this, not on the message.",
+                ErrorCode::ALL.iter().map(|code| (code.as_str(), code.about())),
+            ),
         ),
         (
             "ProblemCode",
-            json!({ "type": "string", "enum": Problem::ALL, "description": "What is wrong with a field, for programs." }),
+            closed_set(
+                "What is wrong with a field or parameter. Match on this, not on the message.",
+                Problem::ALL.iter().map(|code| (code.as_str(), code.about())),
+            ),
         ),
     ]
+}
+
+/// A string that is one of these values, each with its meaning.
+fn closed_set(about: &str, values: impl Iterator<Item = (&'static str, &'static str)>) -> Value {
+    let values: Vec<(&str, &str)> = values.collect();
+    let meanings: Vec<String> = values.iter().map(|(value, meaning)| format!("- `{value}`: {meaning}")).collect();
+    json!({
+        "type": "string",
+        "enum": values.iter().map(|(value, _)| value).collect::<Vec<_>>(),
+        "description": format!("{about}\n\n{}", meanings.join("\n")),
+    })
 }
 
 /// An error of each code, as it is answered.
@@ -197,11 +220,13 @@ fn sample(code: ErrorCode) -> ApiError {
     let nobody = || "an example".into();
     let stamp = Stamp::seeded(Timestamp::from_millis(1_795_521_600_000), [7; 10]);
     match code {
-        ErrorCode::BadRequest => ApiError::BadRequest("The query is not URL-encoded.".into()),
+        ErrorCode::BadRequest => ApiError::BadRequest(
+            "The query string is not URL-encoded: it contains a space (U+0020) at character 14.".into(),
+        ),
         ErrorCode::InvalidParameter => ApiError::InvalidParameter(detail(
             "limit",
             Problem::OutOfRange,
-            "limit must be a whole number from 1 to 100.",
+            "limit must be an integer from 1 to 100 (got \"500\").",
         )),
         ErrorCode::InvalidCursor => ApiError::InvalidCursor(InvalidCursor::Foreign),
         ErrorCode::MalformedJson => {
@@ -252,25 +277,25 @@ pub fn headers() -> Value {
     let text = |about: &str, example: &str| json!({ "description": about, "schema": { "type": "string" }, "example": example });
     let number = |about: &str, example: u64| json!({ "description": about, "schema": { "type": "integer" }, "example": example });
     json!({
-        "X-Request-Id": text("The request's id, in every answer: what to tell us of.", REQUEST_ID),
+        "X-Request-Id": text("The request's ID, in every response. Include it when you contact support.", REQUEST_ID),
         "RateLimit-Policy": text(
-            "The limits: of the burst (requests a window, in seconds) and of the month. An unlimited plan has no month.",
+            "The limits: `burst` (`q` requests per window of `w` seconds) and `month`. An unlimited plan has no `month`.",
             "\"burst\";q=60;w=60, \"month\";q=1000",
         ),
         "RateLimit": text(
-            "What is left of each limit (`r`), and in how many seconds it starts anew (`t`).",
+            "Requests left of each limit (`r`), and seconds until it resets (`t`).",
             "\"burst\";r=57;t=12, \"month\";r=812;t=523400",
         ),
-        "X-RateLimit-Limit": number("The burst: requests a minute.", 60),
-        "X-RateLimit-Remaining": number("Requests that are left of this minute.", 57),
-        "X-RateLimit-Reset": number("When the next minute begins, in Unix seconds.", 1_795_521_660),
-        "X-Api-Key-Expires-At": text("In a key's last 14 days: from when on it is refused.", "2026-12-01T00:00:00.000Z"),
-        "Retry-After": number("In how many seconds to try again.", 12),
+        "X-RateLimit-Limit": number("Requests allowed per minute.", 60),
+        "X-RateLimit-Remaining": number("Requests left in the current minute.", 57),
+        "X-RateLimit-Reset": number("When the next minute starts, in Unix seconds.", 1_795_521_660),
+        "X-Api-Key-Expires-At": text("When the key expires. Sent during its last 14 days.", "2026-12-01T00:00:00.000Z"),
+        "Retry-After": number("Seconds to wait before retrying.", 12),
         "WWW-Authenticate": text("How to authenticate.", "ApiKey realm=\"Head Honta API\", header=\"X-API-Key\""),
         "ETag": text("The object's version, for `If-Match`.", "\"1\""),
-        "Location": text("Where the new object is.", "https://api.example.com/api/v1/jobs/01a1abbe-a37a-7adc-8e2e-5bdf99fc6a1b"),
+        "Location": text("URL of the new object.", "https://api.example.com/api/v1/jobs/01a1abbe-a37a-7adc-8e2e-5bdf99fc6a1b"),
         "Link": text(
-            "The next page, while there is one (RFC 8288).",
+            "The next page, if there is one (RFC 8288).",
             "<https://api.example.com/api/v1/jobs?limit=20&cursor=AVvX…>; rel=\"next\"",
         ),
     })

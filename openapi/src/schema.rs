@@ -19,7 +19,7 @@ pub fn envelope_name(data: &str, is_list: bool) -> String {
 
 /// Whether all is well. No `const`: generators make an enum of it that a boolean never is.
 pub fn success(is: bool) -> Value {
-    json!({ "type": "boolean", "description": format!("Always `{is}` here."), "example": is })
+    json!({ "type": "boolean", "description": format!("Always `{is}` in this response."), "example": is })
 }
 
 /// Adds the envelope that an operation answers.
@@ -29,31 +29,31 @@ pub fn add_envelope(schemas: &mut BTreeMap<String, Value>, operation: &Operation
     let success = success(true);
     let envelope = if answer.is_list {
         schemas.entry("Pagination".to_owned()).or_insert_with(pagination);
-        object(&json!({
+        let properties = json!({
             "success": success,
-            "data": { "type": "array", "items": data },
+            "data": { "type": "array", "items": data, "description": "The items on this page." },
             "pagination": refer("Pagination"),
-        }))
+        });
+        described(&format!("A page of `{}` objects.", answer.data), &properties)
     } else {
-        object(&json!({ "success": success, "data": data }))
+        described(&format!("A single `{}` object.", answer.data), &json!({ "success": success, "data": data }))
     };
     schemas.insert(envelope_name(&answer.data, answer.is_list), envelope);
 }
 
-/// An object of an answer: it has all of its properties.
-pub fn object(properties: &Value) -> Value {
+/// An object of a response: it has all of its properties.
+pub fn described(about: &str, properties: &Value) -> Value {
     let names: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
-    json!({ "type": "object", "properties": properties, "required": names })
+    json!({ "type": "object", "description": about, "properties": properties, "required": names })
 }
 
 fn pagination() -> Value {
-    let mut schema = object(&json!({
+    let properties = json!({
         "hasMore": { "type": "boolean", "description": "Whether there is another page.", "example": false },
-        "nextCursor": { "type": ["string", "null"], "description": "What to pass as `cursor` for it; `null` exactly when `hasMore` is false.", "example": null },
-        "limit": { "type": "integer", "description": "How many a page has at most.", "example": 20 },
-    }));
-    schema["description"] = "Where the next page is.".into();
-    schema
+        "nextCursor": { "type": ["string", "null"], "description": "Pass it as `cursor` to get the next page; `null` exactly when `hasMore` is false.", "example": null },
+        "limit": { "type": "integer", "description": "Maximum items per page.", "example": 20 },
+    });
+    described("How to get the next page.", &properties)
 }
 
 /// All schemas, finished.

@@ -6,15 +6,15 @@ use crate::{doctor::Doctor, key::KeyCommand, member::MemberCommand, organization
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Organizations and their plans.
+    /// Manage organizations and their plans.
     #[command(subcommand)]
     Organization(OrganizationCommand),
-    /// An organization's keys.
+    /// Manage an organization's API keys.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// People who may sign in to an organization's settings.
+    /// Manage the people who can sign in to an organization's settings.
     #[command(subcommand)]
     Member(MemberCommand),
-    /// Check a deployment: tables, recovery, the alarms' topic, the sign-in's issuer.
+    /// Check a deployment: tables, recovery, alarm topic and OpenID issuer.
     Doctor(Doctor),
 }

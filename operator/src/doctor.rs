@@ -30,13 +30,13 @@ const ISSUER_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Also require that the tables are protected against deletion, as in prod.
+    /// Also check that the tables have deletion protection, as in prod.
     #[arg(long)]
     protected: bool,
     /// Check that this SNS topic has a confirmed subscription.
     #[arg(long, value_name = "ARN")]
     alarm_topic: Option<String>,
-    /// Check that this OpenID issuer can be reached and is the one it should be.
+    /// Check that this OpenID issuer is reachable and identifies itself by this URL.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
 }
@@ -96,10 +96,10 @@ impl Doctor {
         let described = client.describe_table().table_name(name).send().await;
         let table = match described.map_err(|error| reason(&error)) {
             Ok(answer) => answer.table.unwrap_or_else(|| TableDescription::builder().build()),
-            Err(why) => return vec![("there", Err(format!("{name}: {why}")))],
+            Err(why) => return vec![("exists", Err(format!("{name}: {why}")))],
         };
         let mut found = vec![
-            ("there", there(&table, name)),
+            ("exists", there(&table, name)),
             ("keys", same(&keys(table.key_schema()), &wanted["KeySchema"])),
             ("indexes", indexes(&table, &wanted)),
             ("billing", billing(&table)),
@@ -154,7 +154,7 @@ fn indexes(table: &TableDescription, wanted: &Value) -> Found {
         there.iter().find(|index| !wanted.iter().any(|wanted| wanted["IndexName"].as_str() == index.index_name()))
     {
         return Err(format!(
-            "{} is not in the template, and costs a write each",
+            "{} is not in the template and adds the cost of a write to each change",
             other.index_name().unwrap_or_default()
         ));
     }
@@ -180,7 +180,7 @@ fn indexes(table: &TableDescription, wanted: &Value) -> Found {
             .collect();
         all.sort();
         if kind != wanted["Projection"]["ProjectionType"].as_str() || attributes != all {
-            return Err(format!("{name} has other attributes than in the template"));
+            return Err(format!("{name} has different attributes from the template"));
         }
     }
     Ok(if wanted.is_empty() { "none, as in the template".to_owned() } else { format!("{}, ready", wanted.len()) })
@@ -188,15 +188,19 @@ fn indexes(table: &TableDescription, wanted: &Value) -> Found {
 
 fn billing(table: &TableDescription) -> Found {
     let mode = table.billing_mode_summary().and_then(|summary| summary.billing_mode());
-    either(mode == Some(&BillingMode::PayPerRequest), "on demand", "provisioned: it throttles at a capacity of its own")
+    either(
+        mode == Some(&BillingMode::PayPerRequest),
+        "on demand",
+        "provisioned: requests are throttled above the provisioned capacity",
+    )
 }
 
 fn encryption(table: &TableDescription) -> Found {
     let status = table.sse_description().and_then(|description| description.status());
     either(
         matches!(status, Some(SseStatus::Enabled | SseStatus::Updating)),
-        "with a key of AWS KMS",
-        "with a key that DynamoDB owns",
+        "with an AWS KMS key",
+        "with a DynamoDB-owned key",
     )
 }
 
@@ -209,7 +213,7 @@ async fn time_to_live(client: &Client, name: &str, wanted: &Value) -> Found {
     );
     let attribute = found.and_then(|found| found.attribute_name()).filter(|_| on);
     let wanted = wanted["TimeToLiveSpecification"]["AttributeName"].as_str();
-    let words = |attribute: Option<&str>| attribute.map_or("off".to_owned(), |attribute| format!("on, by {attribute}"));
+    let words = |attribute: Option<&str>| attribute.map_or("off".to_owned(), |attribute| format!("on ({attribute})"));
     either(
         attribute == wanted,
         &words(attribute),
@@ -224,7 +228,7 @@ async fn recovery(client: &Client, name: &str) -> Found {
     let on = backups.is_some_and(|backups| *backups.continuous_backups_status() == ContinuousBackupsStatus::Enabled)
         && point_in_time.and_then(|it| it.point_in_time_recovery_status()) == Some(&PointInTimeRecoveryStatus::Enabled);
     let days = point_in_time.and_then(PointInTimeRecoveryDescription::recovery_period_in_days).unwrap_or(35);
-    either(on, &format!("on, {days} days back"), "off: the table can't be restored")
+    either(on, &format!("on, for the last {days} days"), "off: the table can't be restored")
 }
 
 async fn subscribed(config: &SdkConfig, arn: &str) -> Found {
@@ -235,7 +239,7 @@ async fn subscribed(config: &SdkConfig, arn: &str) -> Found {
     either(
         confirmed > 0,
         &format!("{confirmed} confirmed"),
-        &format!("nobody hears the alarms: none confirmed, {pending} pending"),
+        &format!("no one receives the alarms: 0 confirmed, {pending} pending"),
     )
 }
 
@@ -245,7 +249,7 @@ async fn reachable(url: &str) -> Found {
     let issuer = IssuerUrl::new(url.to_owned()).map_err(|error| whole(&error))?;
     let metadata = CoreProviderMetadata::discover_async(issuer, &client).await.map_err(|error| whole(&error))?;
     let keys = metadata.jwks().keys().len();
-    either(keys > 0, &format!("answers, with {keys} keys"), "answers, but has no keys to sign with")
+    either(keys > 0, &format!("responds, with {keys} keys"), "responds, but has no signing keys")
 }
 
 /// What AWS said, or why it said nothing.

@@ -11,39 +11,39 @@ use shared::{
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
     #[error(
-        "The name of a table is missing: pass {0} NAME, or set {1}; `local` prints the names of its own, and `sam list stack-outputs` those of a \
-         stack."
+        "The table name is missing: pass {0} NAME or set {1}. `sam list stack-outputs` shows the names for a stack, and `local` prints its \
+         own."
     )]
     NoTable(&'static str, &'static str),
-    #[error("No AWS region is set: set AWS_REGION, to that of the stack, or for `local` as it prints.")]
+    #[error("No AWS region is set: set AWS_REGION to the region of the stack, or to the value that `local` prints.")]
     NoRegion,
     #[error(
-        "There are no AWS credentials: sign in with the AWS CLI, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for `local` as it prints."
+        "No AWS credentials found: sign in with the AWS CLI, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (for `local`, to the values that it prints)."
     )]
     NoCredentials,
-    #[error("There is no organization {0}.")]
+    #[error("Organization not found: {0}.")]
     UnknownOrganization(String),
-    #[error("There is no plan {0}: it is one of {plans}.", plans = all_plans())]
+    #[error("Unknown plan: {0}. Use one of {plans}.", plans = all_plans())]
     UnknownPlan(String),
-    #[error("There is no scope {0}: it is all, or one of {all}.", all = all_scopes())]
+    #[error("Unknown scope: {0}. Use all, or any of {all}.", all = all_scopes())]
     UnknownScope(String),
-    #[error("The organization has no key {0} that is not revoked.")]
+    #[error("The organization has no active key {0}.")]
     UnknownKey(String),
-    #[error("There is no role {0}: it is one of {roles}.", roles = all_roles())]
+    #[error("Unknown role: {0}. Use one of {roles}.", roles = all_roles())]
     UnknownRole(String),
-    #[error("\"{0}\" is not an e-mail address: it {1}.")]
+    #[error("\"{0}\" is not a valid email address: it {1}.")]
     NotAnEmail(String, InvalidEmail),
-    #[error("{0} is a member of an organization already; a person belongs to one.")]
+    #[error("{0} is already a member of an organization. A person can only belong to one.")]
     MemberTaken(String),
     #[error("The organization has no member {0}.")]
     UnknownMember(String),
     #[error(
-        "AWS does not say who you are, which the organization's activity notes with every change; nothing was changed: {0}. Check your credentials, and that AWS STS can be reached."
+        "Can't identify you with AWS STS, which is required because the organization's activity log records who makes each change. Nothing was changed. Check your credentials and that AWS STS is reachable: {0}."
     )]
     Unnamed(String),
     #[error("{0}")]
     Name(String),
-    #[error("A key can expire in 1 day at the earliest.")]
+    #[error("A key must be valid for at least 1 day.")]
     Expiry,
     #[error("The plan {0} allows {1}.")]
     PlanLimit(Plan, String),
@@ -53,9 +53,9 @@ pub(crate) enum CommandError {
     Db(#[from] DbError),
     #[error("{0}.")]
     Randomness(#[from] NoRandomness),
-    #[error("{0} of the checks failed.")]
+    #[error("{0} checks failed.")]
     Unhealthy(usize),
-    #[error("The output can't be written: {0}.")]
+    #[error("Can't write the output: {0}.")]
     Output(#[from] io::Error),
 }
 

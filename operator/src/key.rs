@@ -23,30 +23,30 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make a key, and print it: this is the one time.
+    /// Create a key and print it. The key is shown only once.
     Create {
-        /// The organization's id.
+        /// ID of the organization.
         organization: String,
-        /// What people call the key.
+        /// Name of the key.
         #[arg(long)]
         name: String,
-        /// What it may do, such as jobs:read; several with commas or by repeating. `all` stands for every scope that destroys nothing.
+        /// Scopes, such as jobs:read. Separate several with commas, or repeat the option. `all` means every scope that can't destroy data.
         #[arg(long = "scope", value_delimiter = ',', required = true)]
         scopes: Vec<String>,
-        /// From how many days on it is refused; without it, never.
+        /// Days until the key expires. By default, it never does.
         #[arg(long, value_name = "N")]
         expires_in_days: Option<u16>,
     },
     /// List an organization's keys, oldest first.
     List {
-        /// The organization's id.
+        /// ID of the organization.
         organization: String,
     },
-    /// Refuse a key from the next request on, for good.
+    /// Revoke a key permanently, effective from the next request.
     Revoke {
-        /// The organization's id.
+        /// ID of the organization.
         organization: String,
-        /// The key's id: the ten characters after `hh_live_`.
+        /// ID of the key: the ten characters after `hh_live_`.
         key: String,
     },
 }
@@ -77,7 +77,7 @@ impl KeyCommand {
                 if output.is_json() {
                     return Ok(output.json(&serde_json::json!({ "id": key, "revoked": true }))?);
                 }
-                Ok(output.text(&format!("The key {key} is refused from the next request on."))?)
+                Ok(output.text(&format!("Revoked key {key}. It stops working from the next request."))?)
             }
         }
     }
@@ -109,14 +109,14 @@ async fn create_key(
         return Ok(output.json(&told)?);
     }
     output.text(&format!("{}\n", key.reveal()))?;
-    Ok(output.text("Keep it now: it is not shown again.")?)
+    Ok(output.text("Copy the key now. You won't be able to see it again.")?)
 }
 
 fn allowed_keys(plan: Plan) -> String {
     match plan.keys() {
-        Allowance::Limited(0) => "no key".to_owned(),
-        Allowance::Limited(1) => "one key, and the organization has it: revoke it first".to_owned(),
-        Allowance::Limited(keys) => format!("{keys} keys, and the organization has them: revoke one first"),
+        Allowance::Limited(0) => "no keys".to_owned(),
+        Allowance::Limited(1) => "one key, and the organization already has it. Revoke it first".to_owned(),
+        Allowance::Limited(keys) => format!("{keys} keys, and the organization already has them. Revoke one first"),
         Allowance::Unlimited => "any number of keys".to_owned(),
     }
 }
@@ -163,7 +163,7 @@ struct ListedKey {
 
 impl Row for ListedKey {
     const COLUMNS: &'static [(&'static str, usize)] =
-        &[("Id", 10), ("Last 4", 6), ("Name", 24), ("State", 8), ("Created", 24), ("Expires", 24), ("Scopes", 0)];
+        &[("ID", 10), ("Last 4", 6), ("Name", 24), ("State", 8), ("Created", 24), ("Expires", 24), ("Scopes", 0)];
 
     fn cells(&self) -> Vec<String> {
         let scopes: Vec<&str> = self.key.scopes.iter().map(|scope| scope.as_str()).collect();

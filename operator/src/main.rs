@@ -27,20 +27,20 @@ use shared::{
 
 use crate::{caller::Caller, command::Command, desk::Desk, error::CommandError, output::Output};
 
-/// Organizations, their plans and their keys.
+/// Manage organizations, plans, API keys and members.
 ///
-/// Credentials, region and endpoint come from the usual AWS variables and files. The tables' names are outputs of the
-/// stack.
+/// Credentials, region and endpoint come from the standard AWS environment variables and files. The table names are outputs
+/// of the stack.
 #[derive(Debug, Parser)]
 #[command(name = "operator")]
 struct Options {
-    /// The table of keys and organizations.
+    /// Table of keys and organizations.
     #[arg(long, env = "ACCESS_TABLE", value_name = "NAME", global = true)]
     access_table: Option<String>,
-    /// The table of everything else.
+    /// Table of everything else.
     #[arg(long, env = "RECORDS_TABLE", value_name = "NAME", global = true)]
     records_table: Option<String>,
-    /// Answer in JSON, one object per line.
+    /// Print JSON, one object per line.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]

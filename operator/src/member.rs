@@ -14,35 +14,35 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MemberCommand {
-    /// Let a person sign in to the organization's settings.
+    /// Allow a person to sign in to the organization's settings.
     Add {
-        /// The organization's id.
+        /// ID of the organization.
         organization: String,
-        /// The e-mail, as the issuer of the sign-in has verified it.
+        /// Email address, as verified by the OpenID issuer.
         email: String,
-        /// admin: makes, rotates and revokes keys; member: looks.
+        /// Role: admin (creates, rotates and revokes keys) or member (read-only).
         #[arg(long)]
         role: String,
     },
-    /// List an organization's members by e-mail.
+    /// List an organization's members by email.
     List {
-        /// The organization's id.
+        /// ID of the organization.
         organization: String,
     },
-    /// Give a member another role, from the next request on.
+    /// Change a member's role, effective from the next request.
     SetRole {
-        /// The organization's id.
+        /// ID of the organization.
         organization: String,
-        /// The e-mail.
+        /// Email address of the member.
         email: String,
-        /// admin: makes, rotates and revokes keys; member: looks.
+        /// Role: admin (creates, rotates and revokes keys) or member (read-only).
         role: String,
     },
-    /// Take a person's access away, with all sessions, from the next request on.
+    /// Remove a person's access and end all their sessions, effective from the next request.
     Remove {
-        /// The organization's id.
+        /// ID of the organization.
         organization: String,
-        /// The e-mail.
+        /// Email address of the member.
         email: String,
     },
 }
@@ -63,7 +63,7 @@ impl MemberCommand {
                     }
                     Err(AddMemberError::Db(error)) => return Err(error.into()),
                 }
-                let told = format!("{} may sign in to the settings of {}.", email.as_str(), organization.name);
+                let told = format!("{} can now sign in to the settings of {}.", email.as_str(), organization.name);
                 if output.is_json() {
                     return Ok(output.json(&serde_json::json!({ "email": email.as_str(), "role": role }))?);
                 }
@@ -85,7 +85,7 @@ impl MemberCommand {
                     return Ok(output.json(&serde_json::json!({ "email": text, "role": role }))?);
                 }
                 let role = role.as_str();
-                Ok(output.text(&format!("{text} has the role {role} from the next request on."))?)
+                Ok(output.text(&format!("{text} now has the role {role}."))?)
             }
             Self::Remove { organization, email: text } => {
                 let email = parsed_email(&text)?;
@@ -97,7 +97,7 @@ impl MemberCommand {
                 if output.is_json() {
                     return Ok(output.json(&serde_json::json!({ "email": text, "removed": true }))?);
                 }
-                Ok(output.text(&format!("{text} is signed out, and may not sign in again."))?)
+                Ok(output.text(&format!("{text} was removed and signed out."))?)
             }
         }
     }
@@ -109,7 +109,7 @@ fn parsed_email(text: &str) -> Result<Email, CommandError> {
 
 impl Row for Member {
     const COLUMNS: &'static [(&'static str, usize)] =
-        &[("E-mail", 40), ("Role", 6), ("Added", 24), ("Last sign-in", 24)];
+        &[("Email", 40), ("Role", 6), ("Added", 24), ("Last sign-in", 24)];
 
     fn cells(&self) -> Vec<String> {
         vec![

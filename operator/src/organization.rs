@@ -14,11 +14,11 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrganizationCommand {
-    /// Create an organization with its six stages.
+    /// Create an organization with the six default pipeline stages.
     Create {
-        /// What people call it.
+        /// Name of the organization.
         name: String,
-        /// free, starter, professional or enterprise.
+        /// Plan: free, starter, professional or enterprise.
         #[arg(long)]
         plan: String,
     },
@@ -26,14 +26,14 @@ pub(crate) enum OrganizationCommand {
     List,
     /// Show an organization.
     Show {
-        /// Its id.
+        /// ID of the organization.
         id: String,
     },
-    /// Put an organization on another plan, from its next request on.
+    /// Change an organization's plan, effective from its next request.
     SetPlan {
-        /// Its id.
+        /// ID of the organization.
         id: String,
-        /// free, starter, professional or enterprise.
+        /// Plan: free, starter, professional or enterprise.
         plan: String,
     },
 }
@@ -74,7 +74,7 @@ fn parsed_plan(plan: &str) -> Result<Plan, CommandError> {
 
 impl Row for Organization {
     const COLUMNS: &'static [(&'static str, usize)] =
-        &[("Id", 36), ("Name", 32), ("Plan", 12), ("Keys", 9), ("This month", 14), ("Created", 24)];
+        &[("ID", 36), ("Name", 32), ("Plan", 12), ("Keys", 9), ("This month", 14), ("Created", 24)];
 
     fn cells(&self) -> Vec<String> {
         let of = |used: u64, allowed: Allowance| match allowed {

@@ -23,18 +23,18 @@ async fn a_body_that_is_no_json_is_told_the_fault_its_place_and_its_field() {
     for (body, told) in [
         (
             &br#"{"title":"Nurse \ud83d"}"#[..],
-            r"\ud83d is a lone surrogate: its other half does not follow, line 1, character 17, in title",
+            r"\ud83d is a lone surrogate: a low surrogate must follow it, line 1, character 17, in title",
         ),
         (
             b"{\"title\":\"a\",\n\"salary\":{\"currency\":\"E\x07R\"}}",
             "a control character (U+0007) in a string must be escaped, line 2, character 24, in salary.currency",
         ),
-        (b"{\"title\":\"J\xf6rg\"}", "the byte 0xF6 is not UTF-8, line 1, character 12, in title"),
-        (b"\xff\xfe{\0}\0", "it is in UTF-16 or UTF-32, not in UTF-8"),
+        (b"{\"title\":\"J\xf6rg\"}", "byte 0xF6 is not valid UTF-8, line 1, character 12, in title"),
+        (b"\xff\xfe{\0}\0", "it is encoded in UTF-16 or UTF-32, not UTF-8"),
         (b"{\"title\":\"a\",}", "trailing comma at \"}\" (U+007D), line 1, character 14, in title"),
     ] {
         let answer = post(&app, body.to_vec()).await;
-        assert_eq!(message(&answer, 400, "malformed_json"), format!("The body can't be read as JSON: {told}."));
+        assert_eq!(message(&answer, 400, "malformed_json"), format!("The body is not valid JSON: {told}."));
     }
     assert_eq!(post(&app, "\u{feff}{\"title\":\"Nurse\"}").await.ok(201)["title"], "Nurse");
 }
@@ -52,7 +52,7 @@ async fn a_number_that_would_lose_a_digit_is_told_once_by_its_field_with_all_els
         let answer = post(&app, salary(max)).await;
         assert_eq!(answer.problems(), ["salary.max: out_of_range", "title: required", "titel: unknown"], "{max}");
         assert_eq!(answer.body["error"]["details"][0]["message"], format!("salary.max {told}."));
-        let first = format!("salary.max {told}. See details for 2 more problems.");
+        let first = format!("salary.max {told}. See `details` for 2 more problems.");
         assert_eq!(message(&answer, 422, "validation_error"), first);
     }
     let beyond = post(&app, salary("1E400")).await;
@@ -74,10 +74,10 @@ async fn a_value_of_another_type_is_told_both_types() {
         told,
         [
             "title must be a string, not a number.",
-            "location must be a string, not a list.",
+            "location must be a string, not an array.",
             "employmentType must be a string, not a boolean.",
-            "salary must be an object, not a list.",
-            "openings must be a whole number, not a string.",
+            "salary must be an object, not an array.",
+            "openings must be an integer, not a string.",
         ]
     );
     let null = app.post("/api/v1/jobs", json!({ "title": null })).await;
@@ -91,20 +91,20 @@ async fn a_body_that_is_not_read_is_told_which_header_is_why() {
         (
             "content-type",
             vec!["text/plain"],
-            "The body is declared as text/plain. Send JSON, with Content-Type: application/json.",
+            "Unsupported Content-Type: text/plain. Send JSON with Content-Type: application/json.",
         ),
         (
             "content-type",
             vec!["application/json; charset=utf-16"],
-            "The body is declared to have the charset utf-16. Send it in UTF-8.",
+            "Unsupported charset: utf-16. Send the body in UTF-8.",
         ),
         (
             "content-type",
             vec!["application/json", "application/json"],
-            "The Content-Type header is given more than once (application/json, application/json). Send it once, as \
+            "The Content-Type header is repeated (application/json, application/json). Send it once, as \
              application/json.",
         ),
-        ("content-type", vec![], "The body has no Content-Type. Send Content-Type: application/json."),
+        ("content-type", vec![], "The Content-Type header is missing. Send Content-Type: application/json."),
         ("content-encoding", vec!["gzip"], "The body is compressed (Content-Encoding: gzip). Send it uncompressed."),
     ] {
         app.clock.advance(1_100);
@@ -128,18 +128,18 @@ async fn a_reference_and_an_id_are_told_as_they_were_sent() {
     let unknown = app.put(&path, json!({ "stageId": missing })).await;
     assert_eq!(
         message(&unknown, 422, "validation_error"),
-        format!("stageId names no stage of your pipeline (got {missing}).")
+        format!("stageId does not match any stage in your pipeline (got {missing}).")
     );
     let strange = app.put(&path, json!({ "stageId": "screening" })).await;
-    let told = "stageId must be a UUID with hyphens, which has 36 characters (got 9).";
+    let told = "stageId must be a UUID with hyphens, 36 characters long (got 9).";
     assert_eq!(message(&strange, 422, "validation_error"), told);
     let job = app.job("open").await;
     let applied = app.post(&format!("/api/v1/jobs/{job}/applications"), json!({ "candidateId": missing })).await;
-    let told = format!("candidateId names no candidate of your organization (got {missing}).");
+    let told = format!("candidateId does not match any candidate in your organization (got {missing}).");
     assert_eq!(message(&applied, 422, "validation_error"), told);
     let id = app.get(&format!("/api/v1/jobs/{}", job.replacen('-', "_", 1))).await;
     let told = format!(
-        "There is no object with the id \"{}\": an id must be a UUID with hyphens: it must not have \"_\" (U+005F) at character 9.",
+        "\"{}\" is not a valid ID: it must be a UUID with hyphens: unexpected \"_\" (U+005F) at character 9.",
         job.replacen('-', "_", 1)
     );
     assert_eq!(message(&id, 404, "not_found"), told);
@@ -149,14 +149,14 @@ async fn a_reference_and_an_id_are_told_as_they_were_sent() {
 async fn a_path_a_method_a_key_and_a_cursor_are_told_what_is_wrong_with_them() {
     let app = TestApp::new().await;
     for (path, told) in [
-        ("/api/v1/jobs/", "There is no path /api/v1/jobs/: no path has a slash at its end."),
-        ("/v1/jobs", "There is no path /v1/jobs: the paths of the API begin with /api/v1/."),
-        ("/api/v1/job", "There is no path /api/v1/job in the API."),
+        ("/api/v1/jobs/", "Unknown endpoint: /api/v1/jobs/. Paths have no trailing slash."),
+        ("/v1/jobs", "Unknown endpoint: /v1/jobs. Paths start with /api/v1/."),
+        ("/api/v1/job", "Unknown endpoint: /api/v1/job."),
     ] {
         assert_eq!(message(&app.get(path).await, 404, "not_found"), told);
     }
     let patch = app.call("PATCH", "/api/v1/jobs", Some(&app.key), None).await;
-    let told = "This path does not take PATCH. The Allow header lists the methods it takes.";
+    let told = "Method not allowed: PATCH. See the Allow header.";
     assert_eq!(message(&patch, 405, "method_not_allowed"), told);
 
     let with = |name: &'static str, value: &str| {
@@ -165,7 +165,7 @@ async fn a_path_a_method_a_key_and_a_cursor_are_told_what_is_wrong_with_them() {
         sent
     };
     let bearer = send(&app.gateway, with("authorization", &format!("Bearer {}", app.key))).await;
-    let told = "The request has an Authorization header, but no X-API-Key header. Send your API key in that.";
+    let told = "The request has an Authorization header but no X-API-Key header. Send your API key in X-API-Key.";
     assert_eq!(message(&bearer, 401, "missing_api_key"), told);
     let empty = message(&send(&app.gateway, with("x-api-key", "")).await, 401, "missing_api_key");
     assert!(empty.starts_with("The X-API-Key header is empty."), "{empty}");
@@ -173,15 +173,15 @@ async fn a_path_a_method_a_key_and_a_cursor_are_told_what_is_wrong_with_them() {
     let too_large = post(&app, Value::from("x".repeat(300_000)).to_string()).await;
     assert_eq!(message(&too_large, 413, "payload_too_large"), "The body is larger than 256 KiB (got 300002 bytes).");
     let cursor = app.get("/api/v1/jobs?cursor=AV%20vX").await;
-    let told = "The cursor has a space (U+0020) at character 3, which no cursor has.";
+    let told = "The cursor contains a space (U+0020) at character 3, which is not allowed.";
     assert!(message(&cursor, 400, "invalid_cursor").starts_with(told));
     app.candidate("ada@example.com").await;
     app.candidate("alan@example.com").await;
     let first = app.get("/api/v1/candidates?limit=1").await;
     let next = first.next().unwrap();
     let other = message(&app.get(&format!("/api/v1/jobs?cursor={next}")).await, 400, "invalid_cursor");
-    assert!(other.starts_with("The cursor was changed, or belongs to another list or to other filters."), "{other}");
+    assert!(other.starts_with("The cursor is invalid, or belongs to another list or filter."), "{other}");
     let filtered = app.get(&format!("/api/v1/candidates?email=ada@example.com&cursor={next}")).await;
-    let told = "This filter returns a single page, so it takes no cursor. Leave the parameter out.";
+    let told = "This filter returns a single page, so it takes no cursor. Omit the parameter.";
     assert_eq!(message(&filtered, 400, "invalid_cursor"), told);
 }

@@ -244,8 +244,7 @@ async fn another_organizations_object_reads_exactly_like_a_missing_one() {
             assert_eq!(names(answer), names(&missing));
         }
         assert_eq!(foreign.body["error"]["message"], missing.body["error"]["message"]);
-        let words =
-            "There is no object with the id \"1\": an id must be a UUID with hyphens, which has 36 characters (got 1).";
+        let words = "\"1\" is not a valid ID: it must be a UUID with hyphens, 36 characters long (got 1).";
         assert_eq!(malformed.body["error"]["message"], words);
     }
 }

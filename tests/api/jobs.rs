@@ -176,15 +176,14 @@ async fn an_update_under_if_match_is_made_at_that_version_only() {
     assert_eq!((updated.ok(200)["version"].as_u64(), updated.header("etag")), (Some(2), Some("\"2\"")));
     for title in ["Midwife", "Nurse"] {
         let late = app.put_if_match(&path, "\"1\"", json!({ "title": title })).await;
-        let words =
-            "The object is at version 2 by now, which If-Match does not name. Read it again, then retry with its ETag.";
+        let words = "The object has changed since you read it: it is now at version 2. Fetch it again and retry with its new ETag.";
         assert_eq!(late.error(412, "version_conflict")["message"], words);
     }
     for (tags, words) in [
         ("W/\"2\"", "The If-Match tag W/\"2\" is weak"),
         ("2", "The If-Match tag 2 is not in double quotes. Send \"2\"."),
         ("", "The If-Match header is empty."),
-        ("\"2-gzip\"", "The If-Match tag \"2-gzip\" is not one that this API gives"),
+        ("\"2-gzip\"", "The If-Match tag \"2-gzip\" was not issued by this API"),
     ] {
         let answer = app.put_if_match(&path, tags, json!({ "title": "Midwife" })).await;
         let told = answer.error(400, "bad_request")["message"].as_str().unwrap();
@@ -233,7 +232,7 @@ async fn a_name_that_a_body_gives_twice_is_refused_also_inside() {
         *twice.body_mut() = body.into();
         let error = send(&app.gateway, twice).await;
         let message = error.error(400, "malformed_json")["message"].as_str().unwrap();
-        assert!(message.contains("is given more than once"), "{message}");
+        assert!(message.contains("duplicate key"), "{message}");
     }
 }
 

@@ -114,7 +114,7 @@ async fn a_limit_outside_1_to_100_is_refused_and_20_is_the_default() {
         let answer = app.get(&format!("/api/v1/jobs?limit={limit}")).await;
         let error = answer.error(400, "invalid_parameter");
         let sent = if limit == "+5" { " 5" } else { limit };
-        assert_eq!(error["message"], format!("limit must be a whole number from 1 to 100 (got \"{sent}\")."));
+        assert_eq!(error["message"], format!("limit must be an integer from 1 to 100 (got \"{sent}\")."));
         assert_eq!(error["details"][0]["field"], "limit");
     }
     assert_eq!(app.get("/api/v1/jobs").await.body["pagination"]["limit"], 20);
@@ -128,7 +128,7 @@ async fn an_unknown_parameter_or_filter_value_is_refused_and_the_message_names_t
         async |path: &str| app.get(path).await.error(400, "invalid_parameter")["message"].as_str().unwrap().to_owned();
     assert_eq!(
         told("/api/v1/jobs?state=open").await,
-        "state is not a parameter here; the parameters are limit, cursor, status."
+        "state is not a supported parameter (supported: limit, cursor, status)."
     );
     assert_eq!(
         told("/api/v1/jobs?status=opne").await,
@@ -138,19 +138,16 @@ async fn an_unknown_parameter_or_filter_value_is_refused_and_the_message_names_t
         told("/api/v1/jobs?status=").await,
         "status must be one of draft, open, on-hold, closed, archived (got \"\")."
     );
-    assert_eq!(told("/api/v1/jobs?status=open&status=open").await, "status is given more than once.");
+    assert_eq!(told("/api/v1/jobs?status=open&status=open").await, "status must not be given more than once.");
     assert_eq!(
         told("/api/v1/candidates?status=open").await,
-        "status is not a parameter here; the parameters are limit, cursor, email."
+        "status is not a supported parameter (supported: limit, cursor, email)."
     );
-    assert_eq!(
-        told("/api/v1/pipeline/stages?x=1").await,
-        "x is not a parameter here; the parameters are limit, cursor."
-    );
+    assert_eq!(told("/api/v1/pipeline/stages?x=1").await, "x is not a supported parameter (supported: limit, cursor).");
     assert_eq!(
         told("/api/v1/jobs?limit=0&page=2&status=x").await,
-        "limit must be a whole number from 1 to 100 (got \"0\"). status must be one of draft, open, on-hold, closed, archived (got \"x\"). \
-         page is not a parameter here; the parameters are limit, cursor, status."
+        "limit must be an integer from 1 to 100 (got \"0\"). status must be one of draft, open, on-hold, closed, archived (got \"x\"). \
+         page is not a supported parameter (supported: limit, cursor, status)."
     );
 }
 

@@ -336,6 +336,54 @@ fn a_schema_is_called_like_nothing_that_generated_code_has_already() {
     }
 }
 
+/// Whether there are words, and not only space.
+fn says_something(words: &Value) -> bool {
+    words.as_str().is_some_and(|words| !words.trim().is_empty())
+}
+
+/// Fails if a schema, a property in it or a value of its enum has no description.
+fn check_words(at: &str, schema: &'static Value) {
+    // What has no words of its own has those of what it refers to.
+    let inner = if schema["oneOf"].is_array() { &schema["oneOf"][0] } else { schema };
+    let words = [schema, inner, resolved(inner)].map(|part| &part["description"]);
+    assert!(words.into_iter().any(says_something), "{at} has no description");
+    for value in schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let start = format!("- `{value}`: ");
+        let mut lines = schema["description"].as_str().unwrap().lines();
+        let meaning = lines.find_map(|line| line.strip_prefix(&start));
+        assert!(meaning.is_some_and(|meaning| !meaning.trim().is_empty()), "{at} does not say what `{value}` means");
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        check_words(&format!("{at}.{name}"), property);
+    }
+    if schema["items"]["properties"].is_object() || schema["items"]["enum"].is_array() {
+        check_words(&format!("{at}[]"), &schema["items"]);
+    }
+}
+
+#[test]
+fn every_property_parameter_and_enum_value_has_a_description() {
+    let components = &DOCUMENT["components"];
+    for (name, schema) in components["schemas"].as_object().unwrap() {
+        check_words(name, schema);
+    }
+    for (path, methods) in DOCUMENT["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let at = format!("{method} {path}: {}", parameter["name"]);
+                assert!(says_something(&parameter["description"]), "{at} has no description");
+                let schema = resolved(&parameter["schema"]);
+                if schema["enum"].is_array() {
+                    check_words(&at, schema);
+                }
+            }
+        }
+    }
+    for (name, header) in components["headers"].as_object().unwrap() {
+        assert!(says_something(&header["description"]), "{name} has no description");
+    }
+}
+
 /// Every text of the document.
 fn texts(value: &'static Value, found: &mut Vec<&'static str>) {
     match value {

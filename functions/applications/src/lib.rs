@@ -31,8 +31,8 @@ pub fn router() -> Routes {
         .post(
             "/api/v1/jobs/{jobId}/applications",
             create,
-            Doc::new("createApplication", "Apply a candidate to a job")
-                .about("Only an open job takes applications, one of each candidate.")
+            Doc::new("createApplication", "Create an application")
+                .about("Only open jobs accept applications, and each candidate can apply once.")
                 .refuses(&[ErrorCode::JobNotOpen, ErrorCode::AlreadyApplied]),
         )
         .put(

@@ -29,13 +29,14 @@ pub fn router() -> Routes {
         .get(
             "/api/v1/candidates",
             list,
-            Doc::new("listCandidates", "List candidates").about("Newest first, or the one who has an e-mail."),
+            Doc::new("listCandidates", "List candidates")
+                .about("Newest first. Filter by `email` to find one candidate."),
         )
         .post(
             "/api/v1/candidates",
             create,
             Doc::new("createCandidate", "Create a candidate")
-                .about("The candidate enters the pipeline's first stage, unless the body names another.")
+                .about("The candidate enters the first stage of the pipeline unless `stageId` is set.")
                 .refuses(&[ErrorCode::EmailTaken]),
         )
         .get("/api/v1/candidates/{id}", get, Doc::new("getCandidate", "Get a candidate"))
@@ -46,7 +47,7 @@ pub fn router() -> Routes {
         )
 }
 
-/// `GET /api/v1/candidates`: the organization's candidates, newest first, or the one who has an e-mail.
+/// `GET /api/v1/candidates`: the organization's candidates, newest first, or the one with an email.
 async fn list(
     caller: Caller<CandidatesRead>,
     State(app): State<App>,

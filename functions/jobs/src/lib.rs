@@ -23,8 +23,12 @@ use shared::{
 #[must_use]
 pub fn router() -> Routes {
     Routes::new()
-        .get("/api/v1/jobs", list, Doc::new("listJobs", "List jobs").about("Newest first."))
-        .post("/api/v1/jobs", create, Doc::new("createJob", "Create a job"))
+        .get("/api/v1/jobs", list, Doc::new("listJobs", "List jobs").about("Returns a page of jobs, newest first."))
+        .post(
+            "/api/v1/jobs",
+            create,
+            Doc::new("createJob", "Create a job").about("The job is a draft unless `status` is set."),
+        )
         .get("/api/v1/jobs/{id}", get, Doc::new("getJob", "Get a job"))
         .put("/api/v1/jobs/{id}", update, Doc::new("updateJob", "Update a job").about(PARTIAL))
 }

@@ -30,20 +30,20 @@ pub fn router() -> Routes {
         .get(
             "/api/v1/pipeline/stages",
             list_stages,
-            Doc::new("listStages", "List the pipeline's stages").about("In pipeline order."),
+            Doc::new("listStages", "List pipeline stages").about("In pipeline order."),
         )
         .get(
             "/api/v1/pipeline/stages/{stageId}/candidates",
             list_positions,
-            Doc::new("listPositions", "List who is at a stage").about("Latest arrival first."),
+            Doc::new("listPositions", "List candidates in a stage").about("Most recent arrivals first."),
         )
         .put(
             "/api/v1/pipeline/candidates/{id}/move",
             move_to,
             Doc::new("moveCandidate", "Move a candidate to a stage")
                 .about(
-                    "To the stage they are at already: nothing happens, and `changed` is `false`. With `fromStageId` they \
-                     are moved only from there.",
+                    "If the candidate is already in the stage, nothing happens and `changed` is `false`. With `fromStageId`, \
+                     the candidate is moved only if they are in that stage.",
                 )
                 .refuses(&[ErrorCode::StageConflict]),
         )

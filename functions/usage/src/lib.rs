@@ -13,7 +13,7 @@ pub fn router() -> Routes {
     Routes::new().get(
         "/api/v1/usage",
         get,
-        Doc::new("getUsage", "Get a key's usage").about("Of the key that asks. It costs nothing of the month."),
+        Doc::new("getUsage", "Get a key's usage").about("Usage of the calling key. Doesn't count toward the quota."),
     )
 }
 

@@ -1,5 +1,4 @@
-//! Every code that an error can have: its text, its status, why it happens and what to do about it. The words are those of
-//! the developer pages.
+//! Every error code: its text, status, cause and remedy, as shown on the developer pages.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -31,50 +30,50 @@ macro_rules! error_codes {
 }
 
 error_codes! {
-    /// The path, the query or a header is malformed: the message says where and how. An `If-Match` that is weak, unquoted or empty is one.
-    BadRequest = "bad_request", BAD_REQUEST, "Build the URL and the headers with an HTTP library rather than by hand, and send an `ETag` back as it stands.";
-    /// A query parameter is unknown, given twice, or has a value outside its range; `details` lists each.
-    InvalidParameter = "invalid_parameter", BAD_REQUEST, "Mend the parameters that `details` names; each message lists what is allowed.";
-    /// The cursor is damaged, or belongs to another list or filter.
-    InvalidCursor = "invalid_cursor", BAD_REQUEST, "Pass `nextCursor` of the last answer as it stands, with the same filters, or start without a cursor.";
-    /// The body is not JSON (RFC 8259), or an object in it has a name twice.
-    MalformedJson = "malformed_json", BAD_REQUEST, "Let a JSON library write the body. The message has the fault, its line and character, and the field.";
-    /// The request has no `X-API-Key` header, or an empty one.
-    MissingApiKey = "missing_api_key", UNAUTHORIZED, "Send your key in the `X-API-Key` header. An empty one is often an unset variable.";
-    /// The key is unknown, malformed, revoked or expired: these read the same.
-    InvalidApiKey = "invalid_api_key", UNAUTHORIZED, "Check that the whole key was copied; if it was, create a new one. Trying again does not help.";
-    /// The key lacks the scope that the operation needs; the message names it.
-    InsufficientScope = "insufficient_scope", FORBIDDEN, "Use a key that has the scope. A key's scopes are given when it is created.";
-    /// The organization's plan has no API access.
-    PlanNoApiAccess = "plan_no_api_access", FORBIDDEN, "Change to a plan with API access; your keys work again at once.";
-    /// There is no such object in your organization, or no such path.
-    NotFound = "not_found", NOT_FOUND, "Check the id and the path. Another organization's object reads exactly like a missing one.";
-    /// The path does not take this method; the `Allow` header lists those it takes.
-    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Use one of the methods in `Allow`. Updates are `PUT`; nothing is deleted.";
-    /// Another candidate of your organization has this e-mail; `existingId` is theirs.
-    EmailTaken = "email_taken", CONFLICT, "Update the candidate that `existingId` names instead of creating another.";
-    /// The candidate has applied to this job already; `existingId` is that application.
-    AlreadyApplied = "already_applied", CONFLICT, "Take it as done, or update the application that `existingId` names.";
-    /// The job is not open, so it takes no applications.
-    JobNotOpen = "job_not_open", CONFLICT, "Open the job first, by setting its status to `open`.";
-    /// The candidate is not at the stage that the move named as `fromStageId`; nothing was moved. `currentStageId` is where they are, or `null` for a key without the scope `pipeline:read`.
-    StageConflict = "stage_conflict", CONFLICT, "Somebody else has moved the candidate. Decide again, from `currentStageId`.";
-    /// The object is at another version than `If-Match` names, or kept changing while it was updated.
-    VersionConflict = "version_conflict", PRECONDITION_FAILED, "Read the object again, apply your change to it, and send it with the new `ETag`.";
+    /// The request is malformed: check its path, query, headers and encoding. The message says where and how. An `If-Match` that is weak, unquoted or empty is also malformed.
+    BadRequest = "bad_request", BAD_REQUEST, "Build the URL and the headers with an HTTP library rather than by hand, and send an `ETag` back unchanged.";
+    /// A query parameter is unknown, repeated or out of range; `details` lists each one.
+    InvalidParameter = "invalid_parameter", BAD_REQUEST, "Fix the parameters listed in `details`. Each message says what is allowed.";
+    /// The cursor is invalid, or belongs to another list or filter.
+    InvalidCursor = "invalid_cursor", BAD_REQUEST, "Pass `nextCursor` from the previous response unchanged, with the same filters, or start without a cursor.";
+    /// The body is not valid JSON (RFC 8259), or an object has a duplicate key.
+    MalformedJson = "malformed_json", BAD_REQUEST, "Build the body with a JSON library. The message gives the error, its line and character, and the field.";
+    /// The request has no `X-API-Key` header, or the header is empty.
+    MissingApiKey = "missing_api_key", UNAUTHORIZED, "Send your key in the `X-API-Key` header. An empty header often means an unset variable.";
+    /// The key is unknown, malformed, revoked or expired. We return the same error for all four.
+    InvalidApiKey = "invalid_api_key", UNAUTHORIZED, "Check that you copied the whole key. If you did, create a new one: retrying won't help.";
+    /// The key doesn't have the scope that the operation requires; the message names it.
+    InsufficientScope = "insufficient_scope", FORBIDDEN, "Use a key that has the scope. Scopes are set when a key is created.";
+    /// Your plan doesn't include API access.
+    PlanNoApiAccess = "plan_no_api_access", FORBIDDEN, "Change to a plan with API access. Your keys work again immediately.";
+    /// The object was not found in your organization, or the endpoint is unknown.
+    NotFound = "not_found", NOT_FOUND, "Check the ID and the path. Another organization's objects also return 404.";
+    /// Method not allowed. See the `Allow` header.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Use one of the methods in `Allow`. Updates use `PUT`, and nothing can be deleted.";
+    /// A candidate with this email already exists (`existingId`).
+    EmailTaken = "email_taken", CONFLICT, "Update the candidate in `existingId` instead of creating another.";
+    /// The candidate has already applied to this job (`existingId`).
+    AlreadyApplied = "already_applied", CONFLICT, "Treat it as a success, or update the application in `existingId`.";
+    /// The job isn't accepting applications: its status is not `open`.
+    JobNotOpen = "job_not_open", CONFLICT, "Open the job first by setting its `status` to `open`.";
+    /// The candidate is not in `fromStageId`. Nothing was changed. `currentStageId` is their current stage, or `null` for a key without the `pipeline:read` scope.
+    StageConflict = "stage_conflict", CONFLICT, "Someone else has moved the candidate. Decide again based on `currentStageId`.";
+    /// The object has changed since you read it and no longer matches `If-Match`, or it kept changing during the update.
+    VersionConflict = "version_conflict", PRECONDITION_FAILED, "Fetch the object again, reapply your change, and send it with the new `ETag`.";
     /// The body is larger than 256 KiB.
-    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "Send less; no object needs that much. Files are kept elsewhere, as a `resumeUrl`.";
-    /// The body is not declared as JSON, is declared twice, has another charset than UTF-8, or is compressed; the message says which.
+    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "Send less: no object needs that much. Store files elsewhere and link to them, as with `resumeUrl`.";
+    /// The body is not declared as JSON, is declared twice, uses a charset other than UTF-8, or is compressed. The message says which.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Send `Content-Type: application/json`, in UTF-8, without `Content-Encoding`.";
-    /// Fields of the body are wrong; `details` lists every one of them.
-    ValidationError = "validation_error", UNPROCESSABLE_ENTITY, "Mend the fields that `details` names. Nothing was written.";
-    /// The key's requests of this minute are used up.
-    RateLimitExceeded = "rate_limit_exceeded", TOO_MANY_REQUESTS, "Wait for the seconds in `Retry-After`, then go on where you were.";
-    /// Your organization's requests of this month are used up.
-    MonthlyQuotaExceeded = "monthly_quota_exceeded", TOO_MANY_REQUESTS, "Wait for the first of the month (UTC), or change to a larger plan. `Retry-After` has the seconds.";
-    /// Something went wrong on our side; it was logged under `requestId`.
-    InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Try again once. If it stays, tell us the `requestId`.";
-    /// The service did not answer in time.
-    ServiceUnavailable = "service_unavailable", SERVICE_UNAVAILABLE, "Try again after the seconds in `Retry-After`. A write may or may not have been made: read before you repeat it.";
+    /// The body has invalid fields; see `details`.
+    ValidationError = "validation_error", UNPROCESSABLE_ENTITY, "Fix the fields listed in `details`. Nothing was saved.";
+    /// The key has exceeded its rate limit for this minute.
+    RateLimitExceeded = "rate_limit_exceeded", TOO_MANY_REQUESTS, "Wait for the number of seconds in `Retry-After`, then continue where you left off.";
+    /// Your organization has exceeded its monthly quota.
+    MonthlyQuotaExceeded = "monthly_quota_exceeded", TOO_MANY_REQUESTS, "Wait until the 1st of the month (UTC), or change to a larger plan. `Retry-After` gives the seconds to wait.";
+    /// Something went wrong on our side. It was logged under `requestId`.
+    InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Retry once. If it keeps happening, contact us with the `requestId`.";
+    /// The service did not respond in time.
+    ServiceUnavailable = "service_unavailable", SERVICE_UNAVAILABLE, "Retry after the number of seconds in `Retry-After`. A write may have succeeded: check before retrying it.";
 }
 
 /// The error that a denied request is answered with.

@@ -25,7 +25,7 @@ use crate::{
 
 /// What is to be known of every partial update.
 pub const PARTIAL: &str =
-    "Changes the fields that the body names: an absent field stays, `null` clears an optional one.";
+    "Updates only the fields in the body: omitted fields stay unchanged, and `null` clears an optional field.";
 
 /// The words for an operation, which its types can't tell.
 #[derive(Clone, Copy, Debug)]

@@ -90,7 +90,7 @@ impl Fields for Described<'_> {
         let kind = schema["oneOf"][0]["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
         let kind = self.schemas.0.get(kind).and_then(|kind| kind["description"].as_str()).unwrap_or_default();
         let about = own.or_else(|| kind.split("\n\n").next()).unwrap_or_default();
-        let told = format!("{about} Without it, `{told}`.");
+        let told = format!("{about} Defaults to `{told}`.");
         if let Some(schema) = self.properties.get_mut(name) {
             schema["description"] = told.trim_start().into();
         }

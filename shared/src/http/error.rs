@@ -106,13 +106,15 @@ pub enum ApiError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MissingKey {
     /// There is no such header.
-    #[error("The request has no X-API-Key header. Send your API key in it.")]
+    #[error("The request has no X-API-Key header. Send your API key in that header.")]
     Absent,
     /// There is one of an integrator's other APIs.
-    #[error("The request has an Authorization header, but no X-API-Key header. Send your API key in that.")]
+    #[error("The request has an Authorization header but no X-API-Key header. Send your API key in X-API-Key.")]
     Elsewhere,
     /// There is one with nothing in it.
-    #[error("The X-API-Key header is empty. Send your API key in it; the variable that should hold it may not be set.")]
+    #[error(
+        "The X-API-Key header is empty. Send your API key in it; the variable that should hold the key may be unset."
+    )]
     Empty,
 }
 
@@ -157,34 +159,34 @@ impl ApiError {
                 details.iter().map(|detail| detail.message.as_str()).collect::<Vec<_>>().join(" ").into()
             }
             Self::InvalidCursor(wrong) => wrong.to_string().into(),
-            Self::MalformedJson(message) => format!("The body can't be read as JSON: {message}.").into(),
+            Self::MalformedJson(message) => format!("The body is not valid JSON: {message}.").into(),
             Self::MissingApiKey(missing) => missing.to_string().into(),
             Self::InvalidApiKey => "This API key is not valid.".into(),
-            Self::InsufficientScope(scope) => format!("This API key lacks the scope {scope}.").into(),
-            Self::PlanNoApiAccess => "Your organization's plan has no API access.".into(),
-            Self::NotFound => "There is no such object in your organization.".into(),
+            Self::InsufficientScope(scope) => format!("This API key doesn't have the `{scope}` scope.").into(),
+            Self::PlanNoApiAccess => "Your plan doesn't include API access.".into(),
+            Self::NotFound => "Not found in your organization.".into(),
             Self::NotAnId(wrong) => wrong.clone().into(),
             Self::UnknownPath(path) => unknown_path(path).into(),
             Self::MethodNotAllowed(method) => {
-                format!("This path does not take {method}. The Allow header lists the methods it takes.").into()
+                format!("Method not allowed: {method}. See the Allow header.").into()
             }
-            Self::EmailTaken { .. } => "Another candidate has this e-mail; existingId is theirs.".into(),
+            Self::EmailTaken { .. } => "A candidate with this email already exists (`existingId`).".into(),
             Self::AlreadyApplied { .. } => {
-                "This candidate has applied to this job already; existingId is that application.".into()
+                "This candidate has already applied to this job (`existingId`).".into()
             }
-            Self::JobNotOpen => "The job is not open, so it takes no applications.".into(),
+            Self::JobNotOpen => "This job isn't accepting applications: its status is not `open`.".into(),
             Self::StageConflict { current_stage_id: Some(_) } => {
-                "The candidate is not at fromStageId but at currentStageId; nothing was moved.".into()
+                "The candidate has left `fromStageId` and is now in `currentStageId`. Nothing was changed.".into()
             }
             Self::StageConflict { current_stage_id: None } => {
-                "The candidate is not at fromStageId; nothing was moved. currentStageId is shown to keys with the scope pipeline:read.".into()
+                "The candidate has left `fromStageId`. Nothing was changed. `currentStageId` is shown only to keys with the `pipeline:read` scope.".into()
             }
             Self::VersionConflict { current: Some(version) } => format!(
-                "The object is at version {version} by now, which If-Match does not name. Read it again, then retry with its ETag."
+                "The object has changed since you read it: it is now at version {version}. Fetch it again and retry with its new ETag."
             )
             .into(),
             Self::VersionConflict { current: None } => {
-                "The object kept changing while it was updated, and nothing was written. Send the update again.".into()
+                "The object kept changing during the update, so nothing was saved. Send the update again.".into()
             }
             Self::PayloadTooLarge { bytes } => {
                 let size = bytes.map(|bytes| format!(" (got {bytes} bytes)")).unwrap_or_default();
@@ -193,13 +195,14 @@ impl ApiError {
             Self::UnsupportedMediaType(wrong) => wrong.to_string().into(),
             Self::ValidationError(details) => wrong_fields(details).into(),
             Self::RateLimitExceeded { retry_after } => {
-                format!("This key's requests of this minute are used up. Try again in {retry_after} seconds.").into()
+                let unit = if *retry_after == 1 { "second" } else { "seconds" };
+                format!("Rate limit exceeded for this key. Retry in {retry_after} {unit}.").into()
             }
             Self::MonthlyQuotaExceeded { .. } => {
-                "Your organization's requests of this month are used up; they start anew on the first (UTC).".into()
+                "Monthly quota exceeded. It resets on the 1st (UTC).".into()
             }
-            Self::Internal(_) => "Something went wrong on our side. It has been logged under this requestId.".into(),
-            Self::Unavailable(_) => "The service is not available at the moment. Try again shortly.".into(),
+            Self::Internal(_) => "Something went wrong on our side. It was logged under this `requestId`.".into(),
+            Self::Unavailable(_) => "The service is temporarily unavailable. Retry shortly.".into(),
         }
     }
 
@@ -258,22 +261,22 @@ impl ApiError {
 fn unknown_path(path: &str) -> String {
     let shown = shown(path);
     if path.len() > 1 && path.ends_with('/') {
-        format!("There is no path {shown}: no path has a slash at its end.")
+        format!("Unknown endpoint: {shown}. Paths have no trailing slash.")
     } else if !path.starts_with("/api/v1/") {
-        format!("There is no path {shown}: the paths of the API begin with /api/v1/.")
+        format!("Unknown endpoint: {shown}. Paths start with /api/v1/.")
     } else {
-        format!("There is no path {shown} in the API.")
+        format!("Unknown endpoint: {shown}.")
     }
 }
 
 /// The first thing that is wrong, and how many more there are: many a client shows nothing but the message.
 fn wrong_fields(details: &[Detail]) -> String {
     match details {
-        [] => "The body has wrong fields.".to_owned(),
+        [] => "The body has invalid fields.".to_owned(),
         [one] => one.message.clone(),
         [first, others @ ..] => {
             let problems = if others.len() == 1 { "problem" } else { "problems" };
-            format!("{} See details for {} more {problems}.", first.message, others.len())
+            format!("{} See `details` for {} more {problems}.", first.message, others.len())
         }
     }
 }

@@ -45,10 +45,10 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 /// Reads an event. Anything that is not an HTTP API's is a `BadRequest`.
 pub(crate) fn read(event: &RawValue) -> Result<ApiGatewayV2httpRequest, ApiError> {
     let event: ApiGatewayV2httpRequest =
-        serde_json::from_str(event.get()).map_err(|_| bad("The event is not one of an HTTP API."))?;
+        serde_json::from_str(event.get()).map_err(|_| bad("The event is not an HTTP API event."))?;
     match event.version.as_deref() {
         Some("2.0") => Ok(event),
-        _ => Err(bad("The event does not have the payload format 2.0.")),
+        _ => Err(bad("The event does not use payload format 2.0.")),
     }
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn into_request(event: ApiGatewayV2httpRequest) -> Result<Request<Bod
     // Payload format 2.0 has cookies apart.
     if let Some(cookies) = event.cookies.filter(|cookies| !cookies.is_empty()) {
         let cookies =
-            HeaderValue::from_bytes(cookies.join("; ").as_bytes()).map_err(|_| bad("A cookie is not one."))?;
+            HeaderValue::from_bytes(cookies.join("; ").as_bytes()).map_err(|_| bad("A cookie is malformed."))?;
         request.headers_mut().insert(header::COOKIE, cookies);
     }
     Ok(request)
@@ -135,13 +135,13 @@ pub(crate) fn into_request(event: ApiGatewayV2httpRequest) -> Result<Request<Bod
 fn checked_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
     let strange = Found::first(path, |c| c.is_control() || matches!(c, '\\' | '?' | '#' | '%'));
     if let Some(found) = strange {
-        Err(ApiError::BadRequest(format!("The path has {found}, which no path of this API has.").into()))
+        Err(ApiError::BadRequest(format!("The path contains {found}, which is not allowed.").into()))
     } else if !path.starts_with('/') {
-        Err(bad("The path does not begin with a slash."))
+        Err(bad("The path must start with a slash."))
     } else if path.contains("//") {
-        Err(bad("The path has two slashes in a row. An empty variable in a script may be the reason."))
+        Err(bad("The path contains two slashes in a row. A variable in your script may be empty."))
     } else if path.split('/').any(|segment| matches!(segment, "." | "..")) {
-        Err(bad("The path has a segment of dots. Send the path that it leads to."))
+        Err(bad("The path contains a dot segment (. or ..). Send the resolved path."))
     } else {
         Ok(utf8_percent_encode(path, PATH).into())
     }
@@ -158,7 +158,7 @@ fn check_proxy_headers(headers: &HeaderMap) -> Result<(), ApiError> {
     let parses =
         |name: &str, check: fn(&str) -> bool| headers.get(name).is_none_or(|value| value.to_str().is_ok_and(check));
     if !parses("host", is_host) {
-        return Err(bad_header("Host", "a host", headers));
+        return Err(bad_header("Host", "a valid host", headers));
     }
     if !parses("x-forwarded-proto", |proto| matches!(proto.to_ascii_lowercase().as_str(), "https" | "http")) {
         return Err(bad_header("X-Forwarded-Proto", "http or https", headers));
@@ -173,7 +173,7 @@ fn bad_header(name: &'static str, wanted: &str, headers: &HeaderMap) -> ApiError
 
 fn body(body: String, base64: bool) -> Result<Vec<u8>, ApiError> {
     if base64 {
-        BASE64.decode(body.as_bytes()).map_err(|_| bad("The body is not the base64 that the event says it is."))
+        BASE64.decode(body.as_bytes()).map_err(|_| bad("The event says that the body is base64, but it is not."))
     } else {
         Ok(body.into_bytes())
     }
@@ -183,8 +183,8 @@ fn bad_query(query: &str) -> ApiError {
     let found = Found::first(query, |c| {
         !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
     });
-    let found = found.map(|found| format!(": it has {found}")).unwrap_or_default();
-    ApiError::BadRequest(format!("The query is not URL-encoded{found}.").into())
+    let found = found.map(|found| format!(": it contains {found}")).unwrap_or_default();
+    ApiError::BadRequest(format!("The query string is not URL-encoded{found}.").into())
 }
 
 fn bad(message: &'static str) -> ApiError {
@@ -239,11 +239,11 @@ mod tests {
         };
         assert_eq!(
             told("/api/v1/\0"),
-            "The path has a control character (U+0000) at character 9, which no path of this API has."
+            "The path contains a control character (U+0000) at character 9, which is not allowed."
         );
-        assert_eq!(told("/jobs#x"), "The path has \"#\" (U+0023) at character 6, which no path of this API has.");
-        assert!(told("/a//b").starts_with("The path has two slashes in a row."));
-        assert!(told("/a/../b").starts_with("The path has a segment of dots."));
+        assert_eq!(told("/jobs#x"), "The path contains \"#\" (U+0023) at character 6, which is not allowed.");
+        assert!(told("/a//b").starts_with("The path contains two slashes in a row."));
+        assert!(told("/a/../b").starts_with("The path contains a dot segment"));
     }
 
     #[test]

@@ -8,16 +8,16 @@ use crate::model::text::shown;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnsupportedMedia {
     /// As nothing.
-    #[error("The body has no Content-Type. Send Content-Type: application/json.")]
+    #[error("The Content-Type header is missing. Send Content-Type: application/json.")]
     Undeclared,
     /// As two things, or as one twice.
-    #[error("The Content-Type header is given more than once ({0}). Send it once, as application/json.")]
+    #[error("The Content-Type header is repeated ({0}). Send it once, as application/json.")]
     Twice(String),
     /// As something else.
-    #[error("The body is declared as {0}. Send JSON, with Content-Type: application/json.")]
+    #[error("Unsupported Content-Type: {0}. Send JSON with Content-Type: application/json.")]
     Type(String),
     /// As JSON in another encoding than UTF-8.
-    #[error("The body is declared to have the charset {0}. Send it in UTF-8.")]
+    #[error("Unsupported charset: {0}. Send the body in UTF-8.")]
     Charset(String),
     /// As compressed.
     #[error("The body is compressed (Content-Encoding: {0}). Send it uncompressed.")]
@@ -82,7 +82,7 @@ mod tests {
             assert_eq!(declared(&[json]), Ok(()), "{json}");
         }
         let told = |values: &[&str]| declared(values).unwrap_err().to_string();
-        assert_eq!(told(&[]), "The body has no Content-Type. Send Content-Type: application/json.");
+        assert_eq!(told(&[]), "The Content-Type header is missing. Send Content-Type: application/json.");
         assert_eq!(told(&[""]), told(&[]));
         for (other, kind) in [
             ("text/plain", "text/plain"),
@@ -90,14 +90,14 @@ mod tests {
             ("application/json-patch+json", "application/json-patch+json"),
             ("text/json; charset=utf-16", "text/json"),
         ] {
-            let words = format!("The body is declared as {kind}. Send JSON, with Content-Type: application/json.");
+            let words = format!("Unsupported Content-Type: {kind}. Send JSON with Content-Type: application/json.");
             assert_eq!(told(&[other]), words);
         }
         for charset in ["utf-16", "iso-8859-1"] {
-            let words = format!("The body is declared to have the charset {charset}. Send it in UTF-8.");
+            let words = format!("Unsupported charset: {charset}. Send the body in UTF-8.");
             assert_eq!(told(&[&format!("application/json; charset=utf-8; Charset = {charset}")]), words);
         }
-        let twice = "The Content-Type header is given more than once (application/json, text/plain). Send it once, as \
+        let twice = "The Content-Type header is repeated (application/json, text/plain). Send it once, as \
                      application/json.";
         assert_eq!(told(&["application/json", "text/plain"]), twice);
         assert_eq!(told(&["application/json, text/plain"]), twice);

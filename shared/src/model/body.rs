@@ -17,7 +17,7 @@ pub enum InvalidBody {
     #[error("{0}")]
     Malformed(String),
     /// Its fields are wrong: every one of them is listed.
-    #[error("{} wrong fields", .0.len())]
+    #[error("{} invalid fields", .0.len())]
     Fields(Vec<Detail>),
 }
 

@@ -93,27 +93,27 @@ closed_set! {
     /// What can be wrong with a field or a parameter.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
     Problem {
-        /// It must be given, and not be `null`.
+        /// The value is missing or `null`.
         Required = "required",
-        /// It has another JSON type.
+        /// The value has the wrong JSON type.
         InvalidType = "invalid_type",
-        /// It is none of the allowed values.
+        /// The value is not one of those allowed.
         InvalidValue = "invalid_value",
-        /// It does not have the form that its kind demands.
+        /// Wrong format for this type.
         InvalidFormat = "invalid_format",
-        /// It has fewer characters than allowed.
+        /// The text is shorter than allowed.
         TooShort = "too_short",
-        /// It has more characters, or a list more entries, than allowed.
+        /// The text or array is longer than allowed.
         TooLong = "too_long",
-        /// It is a number outside its range.
+        /// The number is out of range or too precise.
         OutOfRange = "out_of_range",
-        /// It refers to an object that is not there.
+        /// The ID does not match any object in your organization.
         NotFound = "not_found",
-        /// It can't be set by this request.
+        /// This request can't set the field.
         ReadOnly = "read_only",
-        /// There is no such field or parameter.
+        /// The field or parameter is not supported here.
         Unknown = "unknown",
-        /// It is given more than once.
+        /// The parameter is given more than once.
         Duplicate = "duplicate",
     }
 }
@@ -148,7 +148,7 @@ impl Problems {
             Value::Bool(_) => "a boolean",
             Value::Number(_) => "a number",
             Value::String(_) => "a string",
-            Value::Array(_) => "a list",
+            Value::Array(_) => "an array",
             Value::Object(_) => "an object",
         };
         self.note(at, Problem::InvalidType, format!("must be {wanted}, not {got}"))
@@ -182,9 +182,9 @@ impl<'a> Reader<'a> {
         for name in object.keys().filter(|name| !fields.known.contains(&name.as_str())) {
             let at = path(at, name);
             if T::READ_ONLY.contains(&name.as_str()) {
-                fields.problems.note::<()>(&at, Problem::ReadOnly, "can't be set by this request");
+                fields.problems.note::<()>(&at, Problem::ReadOnly, "can't be set in this request");
             } else {
-                let message = format!("is not a field here; the fields are {}", fields.known.join(", "));
+                let message = format!("is not a supported field (supported: {})", fields.known.join(", "));
                 fields.problems.note::<()>(&at, Problem::Unknown, message);
             }
         }

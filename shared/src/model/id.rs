@@ -26,9 +26,9 @@ pub struct InvalidId(Wrong);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum Wrong {
-    #[error(", which has 36 characters (got {0})")]
+    #[error(", 36 characters long (got {0})")]
     Length(usize),
-    #[error(": it must not have {0}")]
+    #[error(": unexpected {0}")]
     Character(Found),
 }
 
@@ -166,10 +166,10 @@ mod tests {
             assert!(other.parse::<JobId>().is_err(), "{other}");
         }
         let told = |text: &str| text.parse::<JobId>().unwrap_err().to_string();
-        assert_eq!(told("123"), "must be a UUID with hyphens, which has 36 characters (got 3)");
+        assert_eq!(told("123"), "must be a UUID with hyphens, 36 characters long (got 3)");
         let strange = id.replacen(&id[..1], "ü", 1);
-        assert_eq!(told(&strange), "must be a UUID with hyphens: it must not have \"ü\" (U+00FC) at character 1");
+        assert_eq!(told(&strange), "must be a UUID with hyphens: unexpected \"ü\" (U+00FC) at character 1");
         let shifted = format!("{}-{}", &id[..7], &id[7..].replacen('-', "", 1));
-        assert!(told(&shifted).ends_with("it must not have \"-\" (U+002D) at character 8"), "{shifted}");
+        assert!(told(&shifted).ends_with(": unexpected \"-\" (U+002D) at character 8"), "{shifted}");
     }
 }

@@ -26,8 +26,7 @@ impl IfMatch {
         let tags: Vec<&str> = header.split(',').map(str::trim).filter(|tag| !tag.is_empty()).collect();
         match tags[..] {
             [] => Err(
-                "The If-Match header is empty. Send the ETag of the object as it stands, such as \"3\", or leave the \
-                       header out."
+                "The If-Match header is empty. Send the object's ETag unchanged, such as \"3\", or omit the header."
                     .to_owned(),
             ),
             ["*"] => Ok(Self::ANY),
@@ -43,19 +42,19 @@ fn version(tag: &str) -> Result<String, String> {
     };
     let told = shown(tag);
     if tag == "*" {
-        return Err("The If-Match header has * beside other tags. Send either.".to_owned());
+        return Err("The If-Match header combines * with other tags. Send one or the other.".to_owned());
     }
     if let Some(strong) = tag.strip_prefix("W/").or_else(|| tag.strip_prefix("w/")) {
         return Err(format!(
-            "The If-Match tag {told} is weak, and If-Match compares strong tags only (RFC 9110, section 13.1.1). Send the ETag \
-             without the W/ before it: {}.",
+            "The If-Match tag {told} is weak, but If-Match only compares strong tags (RFC 9110, section 13.1.1). Send the ETag \
+             without the W/ prefix: {}.",
             shown(strong)
         ));
     }
     let Some(inner) = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         let bare = tag.trim_matches(['"', '\'']);
         let send = if is_version(bare) { bare } else { "3" };
-        let such = if is_version(bare) { "" } else { "the ETag of the object as it stands, such as " };
+        let such = if is_version(bare) { "" } else { "the object's ETag unchanged, such as " };
         return Err(format!("The If-Match tag {told} is not in double quotes. Send {such}\"{send}\"."));
     };
     if is_version(inner) {
@@ -64,12 +63,12 @@ fn version(tag: &str) -> Result<String, String> {
     let digits = inner.find(|c: char| !c.is_ascii_digit()).map_or(inner, |end| &inner[..end]);
     if is_version(digits) {
         return Err(format!(
-            "The If-Match tag {told} is not one that this API gives: a proxy that compresses has probably changed it. Send \
+            "The If-Match tag {told} was not issued by this API: a compressing proxy has probably changed it. Send \
              \"{digits}\"."
         ));
     }
     Err(format!(
-        "The If-Match tag {told} is not one that this API gives. Send the ETag of the object as it stands: its version in double \
+        "The If-Match tag {told} was not issued by this API. Send the object's ETag unchanged: its version in double \
          quotes, such as \"3\"."
     ))
 }
@@ -92,24 +91,25 @@ mod tests {
     fn a_tag_that_can_never_match_is_told_what_is_wrong_with_it() {
         let weak = |tag: &str, strong: &str| {
             format!(
-                "The If-Match tag {tag} is weak, and If-Match compares strong tags only (RFC 9110, section 13.1.1). Send the \
-                 ETag without the W/ before it: {strong}."
+                "The If-Match tag {tag} is weak, but If-Match only compares strong tags (RFC 9110, section 13.1.1). Send the \
+                 ETag without the W/ prefix: {strong}."
             )
         };
         let unquoted = |tag: &str| format!("The If-Match tag {tag} is not in double quotes. Send \"1\".");
         let changed = |tag: &str| {
             format!(
-                "The If-Match tag {tag} is not one that this API gives: a proxy that compresses has probably changed it. Send \
+                "The If-Match tag {tag} was not issued by this API: a compressing proxy has probably changed it. Send \
                  \"1\"."
             )
         };
         let strange = |tag: &str| {
             format!(
-                "The If-Match tag {tag} is not one that this API gives. Send the ETag of the object as it stands: its version in \
+                "The If-Match tag {tag} was not issued by this API. Send the object's ETag unchanged: its version in \
                  double quotes, such as \"3\"."
             )
         };
-        let empty = "The If-Match header is empty. Send the ETag of the object as it stands, such as \"3\", or leave the header out.";
+        let empty =
+            "The If-Match header is empty. Send the object's ETag unchanged, such as \"3\", or omit the header.";
         for (tags, words) in [
             ("", empty.to_owned()),
             (" , ", empty.to_owned()),
@@ -121,14 +121,15 @@ mod tests {
             ("2, \"1\"", "The If-Match tag 2 is not in double quotes. Send \"2\".".to_owned()),
             (
                 "abc",
-                "The If-Match tag abc is not in double quotes. Send the ETag of the object as it stands, such as \"3\".".to_owned(),
+                "The If-Match tag abc is not in double quotes. Send the object's ETag unchanged, such as \"3\"."
+                    .to_owned(),
             ),
             ("\"1-gzip\"", changed("\"1-gzip\"")),
             ("\"1;br\"", changed("\"1;br\"")),
             ("\"\"", strange("\"\"")),
             ("\"abc\"", strange("\"abc\"")),
             ("\"01\"", strange("\"01\"")),
-            ("*, \"1\"", "The If-Match header has * beside other tags. Send either.".to_owned()),
+            ("*, \"1\"", "The If-Match header combines * with other tags. Send one or the other.".to_owned()),
         ] {
             assert_eq!(IfMatch::read(&[tags.to_owned()]).unwrap_err(), words, "{tags}");
         }

@@ -18,26 +18,26 @@ pub const MAX_CURSOR_BYTES: usize = 512;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCursor {
     /// It is empty.
-    #[error("The cursor is empty. Leave the parameter out for the first page.")]
+    #[error("The cursor is empty. Omit the parameter to get the first page.")]
     Empty,
     /// It is longer than any.
-    #[error("The cursor has {0} bytes, and none has more than {MAX_CURSOR_BYTES}. {PASS_ON}")]
+    #[error("The cursor must be at most {MAX_CURSOR_BYTES} bytes (got {0}). {PASS_ON}")]
     TooLong(usize),
     /// It has a character that none has.
-    #[error("The cursor has {0}, which no cursor has. {PASS_ON}")]
+    #[error("The cursor contains {0}, which is not allowed. {PASS_ON}")]
     Character(String),
     /// It ends before its end.
     #[error("The cursor is incomplete. {PASS_ON}")]
     Incomplete,
     /// It is another list's, or was changed.
-    #[error("The cursor was changed, or belongs to another list or to other filters. {PASS_ON}")]
+    #[error("The cursor is invalid, or belongs to another list or filter. {PASS_ON}")]
     Foreign,
     /// The list has one page.
-    #[error("This filter returns a single page, so it takes no cursor. Leave the parameter out.")]
+    #[error("This filter returns a single page, so it takes no cursor. Omit the parameter.")]
     OnePage,
 }
 
-const PASS_ON: &str = "Pass nextCursor of the last answer as it stands, or start without a cursor.";
+const PASS_ON: &str = "Pass `nextCursor` from the previous response unchanged, or start without a cursor.";
 
 /// Where a walk goes on: opaque to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,11 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+
+use crate::model::schema::{choice, schemas};
 
 /// An organization's plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Plan {
     /// No API access.
@@ -15,7 +16,7 @@ pub enum Plan {
     Starter,
     /// Five keys, 10,000 requests a month.
     Professional,
-    /// As many keys and requests as wanted.
+    /// Unlimited keys and requests.
     Enterprise,
 }
 
@@ -24,12 +25,12 @@ pub enum Plan {
 pub enum Allowance {
     /// Up to this many.
     Limited(u64),
-    /// As many as wanted.
+    /// No limit.
     Unlimited,
 }
 
 impl Allowance {
-    /// How many are left of it; `None`: as many as wanted.
+    /// How many are left of it; `None`: unlimited.
     #[must_use]
     pub const fn left(self, used: u64) -> Option<u64> {
         match self {
@@ -51,6 +52,17 @@ impl Plan {
             Self::Starter => "starter",
             Self::Professional => "professional",
             Self::Enterprise => "enterprise",
+        }
+    }
+
+    /// What it includes, in a sentence.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Free => "No API access.",
+            Self::Starter => "One key, and 1,000 requests a month.",
+            Self::Professional => "Five keys, and 10,000 requests a month.",
+            Self::Enterprise => "Unlimited keys and requests.",
         }
     }
 
@@ -83,6 +95,10 @@ impl Plan {
     }
 }
 
+schemas! {
+    Plan: choice("An organization's plan.", &Self::ALL.map(|plan| (plan.as_str(), plan.about())));
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -91,7 +107,7 @@ impl fmt::Display for Plan {
 
 /// The text names no plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no such plan: it is one of free, starter, professional, enterprise")]
+#[error("no such plan: must be one of free, starter, professional, enterprise")]
 pub struct UnknownPlan;
 
 impl FromStr for Plan {

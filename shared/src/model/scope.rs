@@ -18,13 +18,13 @@ pub trait RequiredScope: Send + Sync + 'static {
 macro_rules! scopes {
     ($($name:ident $text:literal $doc:literal)*) => {
         closed_set! {
-            /// One permission of an API key.
+            /// A permission of an API key.
             #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
             Scope { $(#[doc = $doc] $name = $text,)* }
         }
 
         schemas! {
-            Scope: choice("One permission of an API key.", &[$(($text, $doc)),*]);
+            Scope: choice("A permission of an API key.", &[$(($text, $doc)),*]);
         }
 
         $(

@@ -29,19 +29,19 @@ use crate::{
 };
 
 choices! {
-    /// What became of an application.
+    /// Status of an application.
     ApplicationStatus {
-        /// Nobody has looked at it.
+        /// Not reviewed yet.
         New = "new",
-        /// Somebody is looking at it.
+        /// Under review.
         InReview = "in-review",
-        /// It is among the best.
+        /// On the shortlist.
         Shortlisted = "shortlisted",
         /// The candidate was hired.
         Hired = "hired",
-        /// It was turned down.
+        /// The application was rejected.
         Rejected = "rejected",
-        /// The candidate took it back.
+        /// The candidate withdrew the application.
         Withdrawn = "withdrawn",
     }
 }
@@ -63,26 +63,27 @@ choices! {
     "version": 1,
 }))]
 pub struct Application {
-    /// The application's id.
+    /// The application's ID.
     id: ApplicationId,
-    /// The job that was applied to.
+    /// The job that the candidate applied for.
     job_id: JobId,
-    /// Who has applied: a candidate of your organization.
+    /// The candidate who applied; must belong to your organization.
     #[body(new)]
     candidate_id: CandidateId,
+    /// Status of the application.
     #[body(patch)]
     status: ApplicationStatus,
     /// Where the application came from.
     #[body(new)]
     source: Option<ShortText>,
-    /// What the candidate wrote, in several lines.
+    /// Cover letter; can have several lines.
     #[body(new)]
     cover_letter: Option<LongText>,
     /// When the candidate applied.
     applied_at: Timestamp,
-    /// When the status was last changed.
+    /// When the status last changed.
     updated_at: Timestamp,
-    /// Raised by every change; the `ETag` is made of it.
+    /// Increments on every change. The `ETag` is derived from it.
     version: u64,
 }
 
@@ -186,7 +187,7 @@ pub async fn create(
         return Ok(None);
     }
     if cancelled.failed(known_candidate).is_some() {
-        let message = format!("candidateId names no candidate of your organization (got {candidate}).");
+        let message = format!("candidateId does not match any candidate in your organization (got {candidate}).");
         return Err(StoreError::no_such("candidateId", message));
     }
     match cancelled.failed(first) {

@@ -57,52 +57,59 @@ use crate::{
     "version": 1,
 }))]
 pub struct Candidate {
-    /// The candidate's id.
+    /// The candidate's ID.
     id: CandidateId,
+    /// First name.
     #[body]
     first_name: ShortText,
+    /// Last name.
     #[body]
     last_name: ShortText,
-    /// An e-mail address, unique in your organization: two that name one mailbox are one, whatever their case, and whether an
-    /// internationalized domain is written in its own script or in ASCII.
+    /// Email address, unique in your organization. Addresses of the same mailbox count as one: case is ignored, and an
+    /// internationalized domain can be written in its own script or in ASCII.
     #[body]
     email: Email,
+    /// Phone number, in any format.
     #[body]
     phone: Option<ShortText>,
-    /// Where they live.
+    /// Where the candidate lives.
     #[body]
     location: Option<ShortText>,
-    /// Who they are, in a line.
+    /// One-line professional summary.
     #[body]
     headline: Option<ShortText>,
-    /// Where they work now.
+    /// Current employer.
     #[body]
     company: Option<ShortText>,
+    /// URL of the candidate's profile on `linkedin.com`.
     #[body]
     linkedin_url: Option<WebUrl>,
+    /// URL of the candidate's resume.
     #[body]
     resume_url: Option<WebUrl>,
+    /// The candidate's skills.
     #[body(default)]
     skills: Vec<ShortText>,
+    /// Your own tags for the candidate.
     #[body(default)]
     tags: Vec<ShortText>,
-    /// Where you know them from.
+    /// Where the candidate came from, such as a job board.
     #[body]
     source: Option<ShortText>,
-    /// Their id in your own system. Not unique.
+    /// The candidate's ID in your own system. Not unique.
     #[body]
     external_id: Option<ShortText>,
-    /// The stage of the pipeline that they are at. A new candidate enters the first, unless the body names another; later
+    /// The candidate's stage in the pipeline. A new candidate enters the first stage unless the body specifies another; after that,
     /// only a move changes it.
     #[body(new, optional)]
     stage_id: StageId,
-    /// When they came to the stage.
+    /// When the candidate entered the stage.
     stage_entered_at: Timestamp,
-    /// When they were created.
+    /// When the candidate was created.
     created_at: Timestamp,
-    /// When they were last changed or moved.
+    /// When the candidate was last changed or moved.
     updated_at: Timestamp,
-    /// Raised by every change; the `ETag` is made of it.
+    /// Increments on every change. The `ETag` is derived from it.
     version: u64,
 }
 

@@ -26,41 +26,41 @@ use crate::{
 };
 
 choices! {
-    /// How a job employs.
+    /// Employment type.
     EmploymentType {
-        /// Full-time.
+        /// Full-time employment.
         FullTime = "full-time",
-        /// Part-time.
+        /// Part-time employment.
         PartTime = "part-time",
-        /// On contract.
+        /// Contract work.
         Contract = "contract",
-        /// Temporary.
+        /// Temporary employment.
         Temporary = "temporary",
-        /// An internship.
+        /// Internship.
         Internship = "internship",
     }
 
-    /// Where a job is done.
+    /// Where the work is done.
     WorkplaceType {
-        /// On site.
+        /// On site only.
         OnSite = "on-site",
-        /// Partly on site.
+        /// Partly on site, partly remote.
         Hybrid = "hybrid",
-        /// Anywhere.
+        /// Remote only.
         Remote = "remote",
     }
 
-    /// What state a job is in. Only an open one takes applications.
+    /// Status of a job. Only `open` jobs accept applications.
     JobStatus {
-        /// Not public yet.
+        /// Not published yet.
         Draft = "draft",
-        /// Public.
+        /// Published, and accepting applications.
         Open = "open",
-        /// Paused.
+        /// Paused, and not accepting applications.
         OnHold = "on-hold",
-        /// Over.
+        /// Closed: hiring has ended.
         Closed = "closed",
-        /// Over, and out of sight.
+        /// Closed, and kept only for the record.
         Archived = "archived",
     }
 }
@@ -89,43 +89,45 @@ choices! {
     "version": 1,
 }))]
 pub struct Job {
-    /// The job's id.
+    /// The job's ID.
     id: JobId,
-    /// What it is called.
+    /// Job title.
     #[body]
     title: ShortText,
-    /// What it is about, in several lines.
+    /// Job description; can have several lines.
     #[body]
     description: Option<LongText>,
-    /// Where it is done.
+    /// Where the job is located.
     #[body]
     location: Option<ShortText>,
-    /// The part of the company that it belongs to.
+    /// Department that the job belongs to.
     #[body]
     department: Option<ShortText>,
+    /// Employment type.
     #[body(default = EmploymentType::FullTime)]
     employment_type: EmploymentType,
     #[body]
     workplace_type: Option<WorkplaceType>,
+    /// Status of the job. Only `open` jobs accept applications.
     #[body(default = JobStatus::Draft)]
     status: JobStatus,
     #[body]
     salary: Option<Salary>,
-    /// How many people are wanted.
+    /// Number of people to hire.
     #[body]
     openings: Option<Count>,
-    /// Its id in your own system. Not unique.
+    /// The job's ID in your own system. Not unique.
     #[body]
     external_id: Option<ShortText>,
-    /// When it last became open; `null` if it never was.
+    /// When the job was last opened; `null` if it never was.
     opened_at: Option<Timestamp>,
-    /// Since when it has been closed or archived; `null` while it is neither.
+    /// When the job was closed or archived; `null` while it is neither.
     closed_at: Option<Timestamp>,
-    /// When it was created.
+    /// When the job was created.
     created_at: Timestamp,
-    /// When it was last changed.
+    /// When the job was last changed.
     updated_at: Timestamp,
-    /// Raised by every change; the `ETag` is made of it.
+    /// Increments on every change. The `ETag` is derived from it.
     version: u64,
 }
 

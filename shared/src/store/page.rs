@@ -133,14 +133,14 @@ mod tests {
     fn a_cursor_that_is_none_is_told_why() {
         let (list, whole) = (List::jobs(&org(), None), "x".repeat(600));
         for (cursor, words) in [
-            ("", "The cursor is empty. Leave the parameter out for the first page."),
-            (&*whole, "The cursor has 600 bytes, and none has more than 512. "),
-            ("a b", "The cursor has a space (U+0020) at character 2, which no cursor has. "),
-            ("AVvX==", "The cursor has \"=\" (U+003D) at character 5, which no cursor has. "),
-            ("AVvX…", "The cursor has \"…\" (U+2026) at character 5, which no cursor has. "),
+            ("", "The cursor is empty. Omit the parameter to get the first page."),
+            (&*whole, "The cursor must be at most 512 bytes (got 600). "),
+            ("a b", "The cursor contains a space (U+0020) at character 2, which is not allowed. "),
+            ("AVvX==", "The cursor contains \"=\" (U+003D) at character 5, which is not allowed. "),
+            ("AVvX…", "The cursor contains \"…\" (U+2026) at character 5, which is not allowed. "),
             ("null", "The cursor is incomplete. "),
             ("AVvXa", "The cursor is incomplete. "),
-            ("AAAAAAAAAAAAAAAA", "The cursor was changed, or belongs to another list or to other filters. "),
+            ("AAAAAAAAAAAAAAAA", "The cursor is invalid, or belongs to another list or filter. "),
         ] {
             let Err(wrong) = read(cursor, &list) else { panic!("{cursor} is taken") };
             assert!(wrong.to_string().starts_with(words), "{wrong}");

@@ -27,7 +27,7 @@ use crate::{
 
 /// A candidate's position, as it is answered, read from the attributes of the candidate's item.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[schema(description = "Where a candidate is in the pipeline.")]
+#[schema(description = "A candidate's position in the pipeline.")]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "candidateId": "01a1d455-e078-7c1f-bac9-a1e8fece8006",
@@ -37,13 +37,17 @@ use crate::{
     "stageEnteredAt": "2026-11-12T09:30:00.000Z",
 }))]
 pub struct Position {
+    /// The candidate's ID.
     #[serde(rename(deserialize = "id"))]
     #[schema(rename = "candidateId")]
     candidate_id: CandidateId,
+    /// First name.
     first_name: ShortText,
+    /// Last name.
     last_name: ShortText,
+    /// The stage that the candidate is in.
     stage_id: StageId,
-    /// When they came to the stage.
+    /// When the candidate entered the stage.
     stage_entered_at: Timestamp,
 }
 
@@ -62,13 +66,13 @@ pub async fn list(
     Ok(Some(page))
 }
 
-/// The body of `PUT /pipeline/candidates/{id}/move`.
+/// The stage to move a candidate to.
 #[derive(Clone, Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct NewMove {
     /// The stage to move to.
     stage_id: StageId,
-    /// Where the candidate must be for the move to be made. Without it, or `null`: anywhere.
+    /// Move the candidate only if they are in this stage. If omitted or `null`, move them from any stage.
     from_stage_id: Option<StageId>,
 }
 
@@ -88,7 +92,7 @@ impl FromFields for NewMove {
     }
 }
 
-/// What came of a move.
+/// The result of a move.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "the names are the contract's")]
@@ -100,14 +104,15 @@ impl FromFields for NewMove {
     "changed": true,
 }))]
 pub struct Moved {
+    /// The candidate's ID.
     candidate_id: CandidateId,
-    /// Where the candidate is now.
+    /// The stage that the candidate is in now.
     stage_id: StageId,
-    /// Where they were before.
+    /// The stage that the candidate was in before.
     previous_stage_id: StageId,
-    /// When the candidate came to the stage: now, or before if they were there already.
+    /// When the candidate entered the stage: now, or earlier if they were already in it.
     moved_at: Timestamp,
-    /// Whether they were moved: `false` if they were at the stage already.
+    /// Whether the candidate was moved; `false` if they were already in the stage.
     changed: bool,
 }
 

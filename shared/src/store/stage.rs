@@ -23,26 +23,26 @@ use crate::{
 };
 
 choices! {
-    /// What a stage means, whatever it is called.
+    /// Type of a pipeline stage, independent of its name.
     StageKind {
-        /// Has applied.
+        /// The candidate has applied.
         Applied = "applied",
-        /// Is looked at.
+        /// The candidate is being screened.
         Screening = "screening",
-        /// Is talked with.
+        /// The candidate is being interviewed.
         Interview = "interview",
-        /// Has an offer.
+        /// The candidate has an offer.
         Offer = "offer",
-        /// Was hired.
+        /// The candidate was hired.
         Hired = "hired",
-        /// Was rejected.
+        /// The candidate was rejected.
         Rejected = "rejected",
     }
 }
 
 /// A stage, as it is answered and as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(description = "A stage of the pipeline.")]
+#[schema(description = "A stage in the pipeline.")]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "id": "019b8d62-7a81-7421-b5aa-2482ac8bd336",
@@ -52,11 +52,15 @@ choices! {
     "createdAt": "2026-01-05T09:00:00.000Z",
 }))]
 pub struct Stage {
+    /// The stage's ID.
     id: StageId,
+    /// Name of the stage.
     name: String,
+    /// Type of the stage, independent of its name.
     kind: StageKind,
-    /// From 1, in pipeline order.
+    /// Position in the pipeline, starting at 1.
     position: u32,
+    /// When the stage was created.
     created_at: Timestamp,
 }
 
@@ -100,7 +104,8 @@ pub(crate) async fn get(db: &Db, org: &OrgId, id: StageId) -> Result<Option<Stag
 
 /// The stage that a body names as `stageId`.
 pub(crate) async fn named(db: &Db, org: &OrgId, id: StageId) -> Result<Stage, StoreError> {
-    let missing = || StoreError::no_such("stageId", format!("stageId names no stage of your pipeline (got {id})."));
+    let missing =
+        || StoreError::no_such("stageId", format!("stageId does not match any stage in your pipeline (got {id})."));
     get(db, org, id).await?.ok_or_else(missing)
 }
 

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What a key may do, and how much of that was done.
+/// What a key can do, and how much of its limits is used.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "key": {
@@ -36,46 +36,47 @@ use crate::{
     "days": [{ "date": "2026-11-24", "requests": 12 }, { "date": "2026-11-23", "requests": 176 }],
 }))]
 pub struct Usage {
+    /// The calling key.
     key: UsedKey,
-    /// The organization's plan.
+    /// Your organization's plan.
     plan: Plan,
-    /// The requests of this minute, of this key.
+    /// This key's requests in the current minute.
     burst: UsageWindow,
-    /// The requests of this month (UTC), of all keys of the organization.
+    /// Requests by all keys of your organization in the current month (UTC).
     month: UsageWindow,
-    /// The requests of this key on each of the last 30 days (UTC), today first.
+    /// This key's requests on each of the last 30 days (UTC), today first.
     days: Vec<DayUse>,
 }
 
 impl Object for Usage {}
 
-/// The key that asks.
+/// The calling key.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct UsedKey {
-    /// Its public id: the ten characters after `hh_live_`.
+    /// The key's public ID: the ten characters after `hh_live_`.
     id: String,
-    /// What you call it.
+    /// Name of the key.
     name: String,
-    /// What it may do.
+    /// Scopes of the key.
     scopes: Vec<Scope>,
-    /// When it was made.
+    /// When the key was created.
     created_at: Timestamp,
-    /// From when on it is refused; `null`: never.
+    /// When the key expires; `null` if it never does.
     expires_at: Option<Timestamp>,
 }
 
-/// How much of a limit is used.
+/// Usage of a limit.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct UsageWindow {
-    /// How many requests are served; `null`: as many as wanted.
+    /// Maximum number of requests; `null` means unlimited.
     limit: Option<u64>,
-    /// How many were.
+    /// Requests used.
     used: u64,
-    /// How many are left; `null`: as many as wanted.
+    /// Requests left; `null` means unlimited.
     remaining: Option<u64>,
-    /// When it starts anew.
+    /// When the limit resets.
     resets_at: Timestamp,
 }
 
@@ -90,12 +91,12 @@ impl From<Standing> for UsageWindow {
     }
 }
 
-/// How often a key was used on a day.
+/// A key's requests on one day.
 #[derive(Debug, Serialize, ToSchema)]
 struct DayUse {
-    /// The day, in UTC.
+    /// The day (UTC).
     date: Day,
-    /// Requests that counted for the burst.
+    /// Requests that counted toward the rate limit.
     requests: u64,
 }
 

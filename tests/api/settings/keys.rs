@@ -70,7 +70,7 @@ async fn a_wrong_form_is_shown_again_with_what_was_filled_in_and_makes_no_key() 
     let long = "x".repeat(201);
     for (name, scopes, life, problem) in [
         ("", &["jobs:read"][..], "none", "The name must not be empty."),
-        (" ", &["jobs:read"], "none", "The name must not be blank: nothing in it can be seen."),
+        (" ", &["jobs:read"], "none", "The name must not be blank: it has no visible characters."),
         (&long, &["jobs:read"], "none", "The name must be at most 200 characters (got 201)."),
         (
             "a\u{202e}b",

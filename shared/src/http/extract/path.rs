@@ -29,11 +29,11 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
             return Ok(Self(path.0));
         }
         let Ok(params) = RawPathParams::from_request_parts(parts, app).await else {
-            return Err(ApiError::NotAnId("The path has bytes in it that are not UTF-8.".to_owned()));
+            return Err(ApiError::NotAnId("The path contains bytes that are not UTF-8.".to_owned()));
         };
         let wrong = params.iter().find_map(|(_, given)| Some((shown(given), id::invalid(given)?)));
         Err(wrong.map_or(ApiError::NotFound, |(given, wrong)| {
-            ApiError::NotAnId(format!("There is no object with the id \"{given}\": an id {wrong}."))
+            ApiError::NotAnId(format!("\"{given}\" is not a valid ID: it {wrong}."))
         }))
     }
 }

@@ -60,7 +60,7 @@ impl Given {
         let mut params = Self { all: Vec::new(), known: Vec::new(), problems: Problems::default() };
         for (name, value) in query.into_owned() {
             if params.all.iter().any(|(given, _)| *given == name) {
-                params.note(&name, Problem::Duplicate, "is given more than once");
+                params.note(&name, Problem::Duplicate, "must not be given more than once");
             } else {
                 params.all.push((name, value));
             }
@@ -82,7 +82,7 @@ impl Given {
             .cloned()
             .collect();
         for name in unknown {
-            let message = format!("is not a parameter here; the parameters are {}", self.known.join(", "));
+            let message = format!("is not a supported parameter (supported: {})", self.known.join(", "));
             self.note(&name, Problem::Unknown, message);
         }
     }
@@ -99,7 +99,7 @@ impl Given {
         match text.parse() {
             Ok(limit @ 1..=MAX_LIMIT) if digits => limit,
             _ => {
-                let message = format!("must be a whole number from 1 to {MAX_LIMIT} (got \"{}\")", shown(text));
+                let message = format!("must be an integer from 1 to {MAX_LIMIT} (got \"{}\")", shown(text));
                 self.note("limit", Problem::OutOfRange, message);
                 DEFAULT_LIMIT
             }

@@ -71,7 +71,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut object = Map::new();
         while let Some((name, Strict(value))) = entries.next_entry::<String, _>()? {
             if object.contains_key(&name) {
-                return Err(de::Error::custom(format!("{} is given more than once", shown(&name))));
+                return Err(de::Error::custom(format!("duplicate key {}", shown(&name))));
             }
             object.insert(name, value);
         }
@@ -121,7 +121,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Json, InvalidJson> {
 
 fn fault(text: &[u8], error: &serde_json::Error) -> InvalidJson {
     if matches!(text, [0, _, ..] | [_, 0, ..] | [0xfe, 0xff, ..] | [0xff, 0xfe, ..]) {
-        return InvalidJson::Malformed("it is in UTF-16 or UTF-32, not in UTF-8".to_owned());
+        return InvalidJson::Malformed("it is encoded in UTF-16 or UTF-32, not UTF-8".to_owned());
     }
     let end = offset(text, error);
     let (mut found, mut last) = (None, 0);
@@ -152,9 +152,9 @@ fn told(text: &[u8], at: usize, error: &serde_json::Error) -> String {
     let own = format!(" at line {} column {}", error.line(), error.column());
     let words = words.strip_suffix(&own).unwrap_or(&words);
     match (error.classify(), char_at(text, at)) {
-        (Category::Eof, _) => format!("it ends too early, {}", place(text, text.len())),
+        (Category::Eof, _) => format!("unexpected end, {}", place(text, text.len())),
         // A name that is given twice, once its second value was read.
-        (Category::Data, _) => format!("{words}, the second time before {}", place(text, at)),
+        (Category::Data, _) => format!("{words}, repeated before {}", place(text, at)),
         (_, Some(c)) => format!("{words} at {}, {}", Named(c), place(text, at)),
         (_, None) => format!("{words}, {}", place(text, at)),
     }
@@ -203,7 +203,7 @@ mod tests {
             "expected value at an invisible character (U+FEFF), line 1, character 1"
         );
         for utf16 in [&b"\xff\xfe{\0}\0"[..], b"\xfe\xff\0{\0}", b"{\0}\0"] {
-            assert_eq!(fault_of(utf16), "it is in UTF-16 or UTF-32, not in UTF-8");
+            assert_eq!(fault_of(utf16), "it is encoded in UTF-16 or UTF-32, not UTF-8");
         }
     }
 
@@ -212,23 +212,23 @@ mod tests {
         for (text, words) in [
             (
                 r#"{"title":"a\ud83d"}"#,
-                r"\ud83d is a lone surrogate: its other half does not follow, line 1, character 12, in title",
+                r"\ud83d is a lone surrogate: a low surrogate must follow it, line 1, character 12, in title",
             ),
             (
                 r#"{"a":{"b":["é","\uD83Dx"]}}"#,
-                r"\uD83D is a lone surrogate: its other half does not follow, line 1, character 17, in a.b[1]",
+                r"\uD83D is a lone surrogate: a low surrogate must follow it, line 1, character 17, in a.b[1]",
             ),
             (
                 r#"{"a":"\ud83d\u0041"}"#,
-                r"\ud83d is a lone surrogate: its other half does not follow, line 1, character 7, in a",
+                r"\ud83d is a lone surrogate: a low surrogate must follow it, line 1, character 7, in a",
             ),
             (
                 r#"{"a":"\ud83d\ude00\ude00"}"#,
-                r"\ude00 is a lone surrogate: its other half is not before it, line 1, character 19, in a",
+                r"\ude00 is a lone surrogate: a high surrogate must come before it, line 1, character 19, in a",
             ),
             (
                 r#"{"\ud83d":1}"#,
-                r"\ud83d is a lone surrogate: its other half does not follow, line 1, character 3, in \ud83d",
+                r"\ud83d is a lone surrogate: a low surrogate must follow it, line 1, character 3, in \ud83d",
             ),
             (
                 "{\n  \"a\": \"x\u{7}\"}",
@@ -236,12 +236,15 @@ mod tests {
             ),
             ("{\"a\":\"🌙\n\"}", "a line break (U+000A) in a string must be escaped, line 1, character 8, in a"),
             ("[\"a\tb\"]", "a tab (U+0009) in a string must be escaped, line 1, character 4, in [0]"),
-            (r#"{"a":"C:\dir"}"#, r"\d is not an escape of JSON, line 1, character 9, in a"),
-            (r#"{"a":"\u12"}"#, r#"\u12" is not an escape of four hexadecimal digits, line 1, character 7, in a"#),
+            (r#"{"a":"C:\dir"}"#, r"\d is not a valid JSON escape, line 1, character 9, in a"),
+            (
+                r#"{"a":"\u12"}"#,
+                r#"\u12" is not a valid escape: \u needs four hexadecimal digits, line 1, character 7, in a"#,
+            ),
             ("", "it is empty"),
-            ("{\"a\":", "it ends too early, line 1, character 6, in a"),
-            ("{\"a\":\"b", "it ends too early, line 1, character 8, in a"),
-            ("  ", "it ends too early, line 1, character 3"),
+            ("{\"a\":", "unexpected end, line 1, character 6, in a"),
+            ("{\"a\":\"b", "unexpected end, line 1, character 8, in a"),
+            ("  ", "unexpected end, line 1, character 3"),
             ("{\"a\":1,}", "trailing comma at \"}\" (U+007D), line 1, character 8, in a"),
             ("{'a':1}", "key must be a string at \"'\" (U+0027), line 1, character 2"),
             ("{\"a\":'b'}", "expected value at \"'\" (U+0027), line 1, character 6, in a"),
@@ -249,11 +252,11 @@ mod tests {
             ("{\"é\":1} x", "trailing characters at \"x\" (U+0078), line 1, character 9, in é"),
             ("{\"a\":1 \"b\":2}", "expected `,` or `}` at \"\"\" (U+0022), line 1, character 8, in a"),
             ("a=1&b=2", "expected value at \"a\" (U+0061), line 1, character 1"),
-            (r#"{"a":1,"a":2}"#, "a is given more than once, the second time before line 1, character 13, in a"),
+            (r#"{"a":1,"a":2}"#, "duplicate key a, repeated before line 1, character 13, in a"),
         ] {
             assert_eq!(fault_of(text), words, "{text}");
         }
-        assert_eq!(fault_of(b"{\"a\":\"J\xf6rg\"}"), "the byte 0xF6 is not UTF-8, line 1, character 8, in a");
+        assert_eq!(fault_of(b"{\"a\":\"J\xf6rg\"}"), "byte 0xF6 is not valid UTF-8, line 1, character 8, in a");
         assert!(fault_of("[".repeat(200)).starts_with("recursion limit exceeded"));
         assert!(fault_of("[".repeat(200_000)).starts_with("recursion limit exceeded"));
         let long = format!("{{\"{}\":[{}x", "a".repeat(120_000), "1,".repeat(60_000));

@@ -98,7 +98,7 @@ fn broken_text(text: &[u8]) -> Option<(usize, String)> {
             _ => at += 1,
         }
     }
-    text.get(utf8).map(|byte| (utf8, format!("the byte 0x{byte:02X} is not UTF-8")))
+    text.get(utf8).map(|byte| (utf8, format!("byte 0x{byte:02X} is not valid UTF-8")))
 }
 
 /// The UTF-16 unit of an escape such as `\u00e9` that the text begins with.
@@ -111,17 +111,19 @@ fn broken_escape(text: &[u8]) -> Option<String> {
     let escape = || shown(&String::from_utf8_lossy(&text[..text.len().min(6)]));
     match text.get(1) {
         Some(b'u') => match unit(text) {
-            None => Some(format!("{} is not an escape of four hexadecimal digits", escape())),
+            None => Some(format!("{} is not a valid escape: \\u needs four hexadecimal digits", escape())),
             Some(0xd800..0xdc00) if !matches!(text.get(6..).and_then(unit), Some(0xdc00..0xe000)) => {
-                Some(format!("{} is a lone surrogate: its other half does not follow", escape()))
+                Some(format!("{} is a lone surrogate: a low surrogate must follow it", escape()))
             }
-            Some(0xdc00..0xe000) => Some(format!("{} is a lone surrogate: its other half is not before it", escape())),
+            Some(0xdc00..0xe000) => {
+                Some(format!("{} is a lone surrogate: a high surrogate must come before it", escape()))
+            }
             Some(_) => None,
         },
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') | None => None,
         Some(_) => {
             let c = char_at(text, 1)?;
-            Some(format!("\\{} is not an escape of JSON", shown(&c.to_string())))
+            Some(format!("\\{} is not a valid JSON escape", shown(&c.to_string())))
         }
     }
 }

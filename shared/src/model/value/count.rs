@@ -9,7 +9,7 @@ use crate::model::{
     schema::{schemas, simple},
 };
 
-/// How many: a whole number from 1 to 10,000.
+/// A count: an integer from 1 to 10,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Count(u32);
@@ -18,10 +18,10 @@ impl Field for Count {
     fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self> {
         // JSON knows no whole numbers: 5, 5.0 and 0.5e1 are one number.
         let Some(count) = value.as_f64() else {
-            return problems.wrong_type(at, "a whole number", value);
+            return problems.wrong_type(at, "an integer", value);
         };
         if count.fract() != 0.0 {
-            return problems.note(at, Problem::InvalidType, format!("must be a whole number (got {value})"));
+            return problems.note(at, Problem::InvalidType, format!("must be an integer (got {value})"));
         }
         if !(1.0..=10_000.0).contains(&count) {
             return problems.note(at, Problem::OutOfRange, format!("must be from 1 to 10000 (got {value})"));

@@ -11,10 +11,10 @@ pub const MAX_ENTRIES: usize = 50;
 impl<T: Field> Field for Vec<T> {
     fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self> {
         let Value::Array(entries) = value else {
-            return problems.wrong_type(at, "a list", value);
+            return problems.wrong_type(at, "an array", value);
         };
         if entries.len() > MAX_ENTRIES {
-            let message = format!("must have at most {MAX_ENTRIES} entries (got {})", entries.len());
+            let message = format!("must have at most {MAX_ENTRIES} items (got {})", entries.len());
             return problems.note(at, Problem::TooLong, message);
         }
         // Every entry is parsed before the first wrong one ends it: all problems are told at once.

@@ -92,12 +92,12 @@ impl Field for Currency {
         };
         if code.len() != 3 || !code.bytes().all(|byte| byte.is_ascii_uppercase()) {
             let message =
-                format!("must be a three-letter ISO 4217 code in capitals, such as EUR (got \"{}\")", shown(code));
+                format!("must be a three-letter ISO 4217 code in uppercase, such as EUR (got \"{}\")", shown(code));
             return problems.note(at, Problem::InvalidFormat, message);
         }
         let currency = Self(code.clone());
         if currency.decimals().is_none() {
-            let message = format!("must be the ISO 4217 code of a currency, such as EUR: there is no currency {code}");
+            let message = format!("must be an ISO 4217 currency code, such as EUR: {code} is not one");
             return problems.note(at, Problem::InvalidValue, message);
         }
         Some(currency)
@@ -109,31 +109,33 @@ impl Field for Currency {
 }
 
 choices! {
-    /// What a salary is paid for.
+    /// Pay period.
     Period {
-        /// An hour.
+        /// Per hour.
         Hour = "hour",
-        /// A day.
+        /// Per day.
         Day = "day",
-        /// A week.
+        /// Per week.
         Week = "week",
-        /// A month.
+        /// Per month.
         Month = "month",
-        /// A year.
+        /// Per year.
         Year = "year",
     }
 }
 
-/// What a job pays: `min`, `max` or both, in `currency`, for a `period`. An update replaces it as a whole.
+/// What a job pays: `min`, `max` or both, in `currency` per `period`. An update replaces the whole object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({ "min": 52000, "max": 61000, "currency": "EUR", "period": "year" }))]
 pub struct Salary {
-    /// The least that is paid: at most 15 significant digits, with as many decimals as the currency has (ISO 4217): two in EUR,
-    /// none in JPY, three in KWD. One of `min` and `max` must be given.
+    /// Minimum pay. At most 15 significant digits, and no more decimal places than the currency has (ISO 4217): two for EUR, none for
+    /// JPY, three for KWD. At least one of `min` and `max` is required.
     min: Option<Amount>,
-    /// The most that is paid, within the same limits; not less than `min`.
+    /// Maximum pay, within the same limits. Must not be less than `min`.
     max: Option<Amount>,
+    /// ISO 4217 currency code, such as EUR.
     currency: Currency,
+    /// Period that the amounts are paid for.
     period: Period,
 }
 
@@ -158,7 +160,7 @@ impl FromFields for Salary {
         }
         match (min, max) {
             (None, None) if !fields.mentions("min") && !fields.mentions("max") => {
-                fields.note("min", Problem::Required, "is required when there is no max");
+                fields.note("min", Problem::Required, "is required without max");
             }
             (Some(min), Some(max)) if min > max => {
                 fields.note("max", Problem::OutOfRange, &format!("must not be less than min ({} < {})", max.0, min.0));
@@ -175,7 +177,7 @@ fn too_fine(amount: Amount, currency: Option<&Currency>) -> Option<String> {
     let decimals = amount.decimals();
     (decimals > most).then(|| {
         let unit = currency.map(|Currency(code)| format!(" in {code}")).unwrap_or_default();
-        let limit = if most == 0 { "no decimals".to_owned() } else { format!("at most {most} decimals") };
+        let limit = if most == 0 { "no decimal places".to_owned() } else { format!("at most {most} decimal places") };
         format!("must have {limit}{unit} (got {decimals} in {})", amount.0)
     })
 }
@@ -192,11 +194,11 @@ impl Field for Salary {
 
 schemas! {
     Amount: simple(Type::Number).minimum(Some(0)).maximum(Some(999_999_999_999_999_u64)).description(Some(
-        "At most 15 significant digits, and no more decimals than the currency has."
+        "At most 15 significant digits, and no more decimal places than the currency has."
     ));
     Currency: simple(Type::String)
         .pattern(Some("^[A-Z]{3}$"))
-        .description(Some("The ISO 4217 code of a currency, such as EUR."));
+        .description(Some("ISO 4217 currency code, such as EUR."));
 }
 
 #[cfg(test)]
@@ -250,10 +252,10 @@ mod tests {
             ("1e15", "IRR", "salary.max must be at most 999999999999999 (got 1000000000000000.0)."),
             ("1000000000000000", "IRR", "salary.max must be at most 999999999999999 (got 1000000000000000)."),
             ("1e308", "EUR", "salary.max must be at most 999999999999999 (got 1e+308)."),
-            ("1.005", "EUR", "salary.max must have at most 2 decimals in EUR (got 3 in 1.005)."),
-            ("0.5", "JPY", "salary.max must have no decimals in JPY (got 1 in 0.5)."),
-            ("1.0005", "KWD", "salary.max must have at most 3 decimals in KWD (got 4 in 1.0005)."),
-            ("0.00001", "CLF", "salary.max must have at most 4 decimals in CLF (got 5 in 0.00001)."),
+            ("1.005", "EUR", "salary.max must have at most 2 decimal places in EUR (got 3 in 1.005)."),
+            ("0.5", "JPY", "salary.max must have no decimal places in JPY (got 1 in 0.5)."),
+            ("1.0005", "KWD", "salary.max must have at most 3 decimal places in KWD (got 4 in 1.0005)."),
+            ("0.00001", "CLF", "salary.max must have at most 4 decimal places in CLF (got 5 in 0.00001)."),
             (
                 "0.30000000000000004",
                 "EUR",
@@ -263,14 +265,10 @@ mod tests {
             (
                 "1",
                 "eur",
-                "salary.currency must be a three-letter ISO 4217 code in capitals, such as EUR (got \"eur\").",
+                "salary.currency must be a three-letter ISO 4217 code in uppercase, such as EUR (got \"eur\").",
             ),
-            ("1", "€", "salary.currency must be a three-letter ISO 4217 code in capitals, such as EUR (got \"€\")."),
-            (
-                "1",
-                "XYZ",
-                "salary.currency must be the ISO 4217 code of a currency, such as EUR: there is no currency XYZ.",
-            ),
+            ("1", "€", "salary.currency must be a three-letter ISO 4217 code in uppercase, such as EUR (got \"€\")."),
+            ("1", "XYZ", "salary.currency must be an ISO 4217 currency code, such as EUR: XYZ is not one."),
         ] {
             assert_eq!(of(sent, currency), Err(words.to_owned()));
         }
@@ -279,17 +277,14 @@ mod tests {
         }
         assert_eq!(
             of("1.23456", "ABC").unwrap_err(),
-            "salary.currency must be the ISO 4217 code of a currency, such as EUR: there is no currency ABC. \
-             salary.max must have at most 4 decimals (got 5 in 1.23456)."
+            "salary.currency must be an ISO 4217 currency code, such as EUR: ABC is not one. \
+             salary.max must have at most 4 decimal places (got 5 in 1.23456)."
         );
         assert_eq!(
             taken(r#"{"min":2.5,"max":1,"currency":"EUR","period":"day"}"#).unwrap_err(),
             "salary.max must not be less than min (1 < 2.5)."
         );
-        assert_eq!(
-            taken(r#"{"currency":"EUR","period":"day"}"#).unwrap_err(),
-            "salary.min is required when there is no max."
-        );
+        assert_eq!(taken(r#"{"currency":"EUR","period":"day"}"#).unwrap_err(), "salary.min is required without max.");
         assert!(body::parse::<Salary>(&json!([])).is_err());
     }
 

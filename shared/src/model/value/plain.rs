@@ -62,6 +62,6 @@ impl Field for LongText {
 }
 
 schemas! {
-    ShortText: text_schema(1, MAX_SHORT_TEXT).description(Some("One line of text."));
+    ShortText: text_schema(1, MAX_SHORT_TEXT).description(Some("A single line of text."));
     LongText: text_schema(0, MAX_LONG_TEXT).description(Some("Text of one or more lines."));
 }

@@ -65,7 +65,7 @@ pub(super) fn text<'a>(
 }
 
 pub(super) const EMPTY: &str = "must not be empty";
-pub(super) const BLANK: &str = "must not be blank: nothing in it can be seen";
+pub(super) const BLANK: &str = "must not be blank: it has no visible characters";
 
 // No patterns, and no `format` of e-mails: generators and validators each read them in a way of their own, and reject what is
 // fine (tests/api/openapi.rs).

@@ -59,11 +59,11 @@ fn check(text: &str, cut: usize) -> Result<(), String> {
             Some(scheme @ ("javascript" | "data" | "mailto" | "file" | "ftp" | "tel")) => {
                 format!("{FORM}: its scheme is {scheme}")
             }
-            _ => format!("{FORM}: the scheme is missing, https:// for instance"),
+            _ => format!("{FORM}: the scheme is missing, such as https://"),
         });
     };
     if scheme.is_empty() || scheme.contains(['/', '.', '?', '#', ':']) {
-        return Err(format!("{FORM}: the scheme is missing, https:// for instance"));
+        return Err(format!("{FORM}: the scheme is missing, such as https://"));
     }
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return Err(format!("{FORM}: its scheme is {}", shown(scheme)));
@@ -77,7 +77,7 @@ fn check(text: &str, cut: usize) -> Result<(), String> {
     }
     match url::Url::parse(text) {
         Ok(_) => Ok(()),
-        Err(url::ParseError::InvalidPort) => Err(format!("{FORM}: its port is not a number up to 65535")),
+        Err(url::ParseError::InvalidPort) => Err(format!("{FORM}: its port must be a number up to 65535")),
         Err(_) => Err(format!("{FORM}: {} is not a valid host", shown(authority))),
     }
 }
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn a_wrong_url_is_told_what_is_wrong_with_it() {
         let form = |what: &str| format!("must be an absolute http or https URL: {what}");
-        let missing = form("the scheme is missing, https:// for instance");
+        let missing = form("the scheme is missing, such as https://");
         for (url, words) in [
             ("example.com/cv.pdf", missing.clone()),
             ("www.example.com", missing.clone()),
@@ -120,8 +120,8 @@ mod tests {
             ("mailto:ada@example.com", form("its scheme is mailto")),
             ("https://", form("the host is missing")),
             ("https:///cv.pdf", form("the host is missing")),
-            ("https://example.com:port/", form("its port is not a number up to 65535")),
-            ("https://example.com:65536/", form("its port is not a number up to 65535")),
+            ("https://example.com:port/", form("its port must be a number up to 65535")),
+            ("https://example.com:65536/", form("its port must be a number up to 65535")),
             ("https://exa%mple.com/", form("exa%mple.com is not a valid host")),
             ("https://[::1/", form("[::1 is not a valid host")),
             ("https://ada:secret@example.com/", "must not contain a user name or password".to_owned()),
