@@ -30,7 +30,7 @@ use syn::{
 /// `null` clears. `#[body(new)]` is in the first body alone, `#[body(patch)]` in the second alone; `#[body(new, optional)]` may be left
 /// out of the first, and what it is then is for the code that creates the record. The example makes
 ///
-/// ```ignore
+/// ```text
 /// /// The body that creates a record.
 /// pub struct NewJob { title: ShortText, department: Option<ShortText>, status: JobStatus }
 /// /// The body that updates one: `None` leaves a field, `Some(None)` clears it.
