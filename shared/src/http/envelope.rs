@@ -1,5 +1,5 @@
 //! The answers that carry one object. Lists are [`Listed`](crate::http::listed::Listed); errors are
-//! [`ApiError`](crate::http::error::ApiError).
+//! [`ApiError`].
 
 use axum::{
     http::{HeaderValue, StatusCode, header},

@@ -1,6 +1,6 @@
 //! The way to DynamoDB: the client with its time-outs, and the few calls that records are made of.
 //!
-//! It knows no record: what a key looks like is [`table`](crate::store::table)'s.
+//! It knows no record: what a key looks like is [`table`]'s.
 
 use std::{sync::Arc, time::Duration};
 

@@ -8,7 +8,7 @@ use crate::model::{
     text::shown,
 };
 
-/// Makes an enum that is written in kebab-case, is a [`Field`], and is a query parameter's value.
+/// Makes an enum that is written in kebab-case, is a [`Field`](crate::model::field::Field), and is a query parameter's value.
 macro_rules! choices {
     ($($(#[doc = $doc:literal])+ $name:ident { $(#[doc = $about:literal] $variant:ident = $text:literal,)* })*) => {$(
         $crate::model::closed_set::closed_set! {
