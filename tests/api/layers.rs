@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// From the lowest: each may import from the rows before its own. `store` and `contract` know nothing of each other.
+/// From the lowest: each may import from the rows before its own. Layers in one row must not import each other.
 const LAYERS: [&[&str]; 5] = [&["model"], &["store", "contract"], &["admission"], &["http"], &["html"]];
 
 /// A crate's files, each with the files that it imports, by module path: `store::job`.
