@@ -216,7 +216,7 @@ fn closed_set(about: &str, values: impl Iterator<Item = (&'static str, &'static 
 fn sample(code: ErrorCode) -> ApiError {
     let detail =
         |field: &str, code, message: &str| vec![Detail { field: field.to_owned(), code, message: message.to_owned() }];
-    let nobody = || "an example".into();
+    let cause = || "an example".into();
     let stamp = Stamp::seeded(Timestamp::from_millis(1_795_521_600_000), [7; 10]);
     match code {
         ErrorCode::BadRequest => ApiError::BadRequest(
@@ -251,8 +251,8 @@ fn sample(code: ErrorCode) -> ApiError {
         }
         ErrorCode::RateLimitExceeded => ApiError::RateLimitExceeded { retry_after: 12 },
         ErrorCode::MonthlyQuotaExceeded => ApiError::MonthlyQuotaExceeded { retry_after: 523_400 },
-        ErrorCode::InternalError => ApiError::Internal(nobody()),
-        ErrorCode::ServiceUnavailable => ApiError::Unavailable(nobody()),
+        ErrorCode::InternalError => ApiError::Internal(cause()),
+        ErrorCode::ServiceUnavailable => ApiError::Unavailable(cause()),
     }
 }
 

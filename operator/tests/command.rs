@@ -187,7 +187,7 @@ fn an_unknown_or_invalid_argument_fails_in_one_line_and_changes_nothing() {
     let operator = Operator::new();
     let org = operator.organization("starter");
     let before = operator.json(&["organization", "list"]);
-    let nobody = "01900000-0000-7000-8000-000000000000";
+    let missing = "01900000-0000-7000-8000-000000000000";
     let key = ["key", "create", &org, "--name", "x", "--scope"];
     for (words, message) in [
         (
@@ -198,14 +198,14 @@ fn an_unknown_or_invalid_argument_fails_in_one_line_and_changes_nothing() {
             vec!["organization", "create", " ", "--plan", "free"],
             "The name must not be blank: it has no visible characters.",
         ),
-        (vec!["organization", "show", nobody], "Organization not found: 01900000-0000-7000-8000-000000000000."),
+        (vec!["organization", "show", missing], "Organization not found: 01900000-0000-7000-8000-000000000000."),
         (vec!["organization", "show", "ORGS"], "Organization not found: ORGS."),
         (
             vec!["organization", "set-plan", &org, "gold"],
             "Unknown plan: gold. Use one of free, starter, professional, enterprise.",
         ),
         (
-            vec!["organization", "set-plan", nobody, "free"],
+            vec!["organization", "set-plan", missing, "free"],
             "Organization not found: 01900000-0000-7000-8000-000000000000.",
         ),
         (
@@ -214,11 +214,11 @@ fn an_unknown_or_invalid_argument_fails_in_one_line_and_changes_nothing() {
         ),
         ([&key[..], &["all", "--expires-in-days", "0"]].concat(), "A key must be valid for at least 1 day."),
         (
-            vec!["key", "create", nobody, "--name", "x", "--scope", "all"],
+            vec!["key", "create", missing, "--name", "x", "--scope", "all"],
             "Organization not found: 01900000-0000-7000-8000-000000000000.",
         ),
         (
-            vec!["member", "add", nobody, "ada@example.com", "--role", "admin"],
+            vec!["member", "add", missing, "ada@example.com", "--role", "admin"],
             "Organization not found: 01900000-0000-7000-8000-000000000000.",
         ),
         (
@@ -239,8 +239,8 @@ fn an_unknown_or_invalid_argument_fails_in_one_line_and_changes_nothing() {
             "The organization has no member ada@example.com.",
         ),
         (vec!["member", "set-role", &org, "a@b.example", "owner"], "Unknown role: owner. Use one of admin, member."),
-        (vec!["member", "list", nobody], "Organization not found: 01900000-0000-7000-8000-000000000000."),
-        (vec!["key", "list", nobody], "Organization not found: 01900000-0000-7000-8000-000000000000."),
+        (vec!["member", "list", missing], "Organization not found: 01900000-0000-7000-8000-000000000000."),
+        (vec!["key", "list", missing], "Organization not found: 01900000-0000-7000-8000-000000000000."),
         (vec!["key", "revoke", &org, "nonsense"], "The organization has no active key nonsense."),
     ] {
         assert_eq!(operator.failure(&words), message);

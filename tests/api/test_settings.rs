@@ -50,7 +50,7 @@ type Alteration = Box<dyn Fn(&Issuer, &str, Value) -> Value + Send + Sync>;
 pub struct FakeIssuer {
     pub issuer: Arc<Issuer>,
     alteration: Arc<Mutex<Option<Alteration>>>,
-    refusal: Arc<Mutex<Option<(&'static str, &'static str)>>>,
+    rejection: Arc<Mutex<Option<(&'static str, &'static str)>>>,
     /// How often each endpoint was called.
     asked: Arc<Mutex<BTreeMap<String, u32>>>,
 }
@@ -60,7 +60,7 @@ impl FakeIssuer {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let issuer = Arc::new(Issuer::new(&origin, vec![ORIGIN.to_owned()], people, app.clock.clock()).unwrap());
-        let fake = Self { issuer, alteration: Arc::default(), refusal: Arc::default(), asked: Arc::default() };
+        let fake = Self { issuer, alteration: Arc::default(), rejection: Arc::default(), asked: Arc::default() };
         let service = fake.router();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         fake
@@ -77,7 +77,7 @@ impl FakeIssuer {
     async fn answer(&self, request: Request, next: Next) -> Response {
         let endpoint = request.uri().path().rsplit('/').next().unwrap().to_owned();
         *self.asked.lock().unwrap().entry(endpoint.clone()).or_default() += 1;
-        if let Some((_, body)) = self.refusal.lock().unwrap().filter(|(of, _)| *of == endpoint) {
+        if let Some((_, body)) = self.rejection.lock().unwrap().filter(|(of, _)| *of == endpoint) {
             return (StatusCode::BAD_REQUEST, [("content-type", "application/json")], body).into_response();
         }
         let response = next.run(with_client(request).await).await;
@@ -105,7 +105,7 @@ impl FakeIssuer {
 
     /// From now on, the endpoint responds with 400 and this body.
     pub fn rejects(&self, endpoint: &'static str, body: &'static str) {
-        *self.refusal.lock().unwrap() = Some((endpoint, body));
+        *self.rejection.lock().unwrap() = Some((endpoint, body));
     }
 
     /// From now on, `forge` makes the token from the claims that it should have.

@@ -341,9 +341,9 @@ mod tests {
             fields[at].1 = wrong;
             assert_eq!(ask(&fields).await, (400, None), "{} {wrong}", fields[at].0);
         }
-        let mut nobody = right;
-        nobody[6].1 = "7";
-        assert_eq!(ask(&nobody).await, (200, None), "an unknown person can't be picked");
+        let mut unknown = right;
+        unknown[6].1 = "7";
+        assert_eq!(ask(&unknown).await, (200, None), "an unknown person can't be picked");
     }
 
     #[tokio::test]
