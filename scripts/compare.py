@@ -1,4 +1,4 @@
-"""Sends the same requests to the API as `local` serves it and as `sam local` does, and compares the answers.
+"""Sends the same requests to `local` and to `sam local`, and compares the responses.
 
 Usage: compare.py LOCAL_URL SAM_URL KEYS_FILE
 """
@@ -26,8 +26,8 @@ def send(base, method, path, key=KEY, body=None):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(base + path, data=data, method=method, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            return answer.status, json.load(answer), answer.headers
+        with urllib.request.urlopen(request, timeout=120) as response:
+            return response.status, json.load(response), response.headers
     except urllib.error.HTTPError as error:
         return error.code, json.load(error), error.headers
 
@@ -46,7 +46,7 @@ def same(method, path, expected, **options):
     return theirs[1]
 
 
-# The README's three examples. The second and third write, so they are compared by what they leave.
+# The README's three examples. The second and third write, so compare what they leave behind.
 same("GET", "/api/v1/jobs?status=open&limit=10", 200)
 status, created, _ = send(containers, "POST", "/api/v1/jobs", body={"title": "Night shift nurse", "status": "open"})
 assert status == 201, created
@@ -63,26 +63,26 @@ same("GET", "/api/v1/nope", 404)
 same("GET", "/api/v1/jobs/01900000-0000-7000-8000-000000000000", 404)
 same("POST", "/api/v1/jobs", 422, body={"titel": "Nurse"})
 
-# The developer pages, which are compressed.
+# The developer pages, compressed.
 for path in ["/", "/docs/errors", "/llms.txt", "/api/v1/openapi.json"]:
     pages = []
     for base in (local, containers):
         request = urllib.request.Request(base + path, headers={"Accept-Encoding": "gzip"})
-        with urllib.request.urlopen(request) as answer:
-            assert answer.headers["Content-Encoding"] == "gzip", path
-            pages.append(gzip.decompress(answer.read()))
+        with urllib.request.urlopen(request) as response:
+            assert response.headers["Content-Encoding"] == "gzip", path
+            pages.append(gzip.decompress(response.read()))
     assert pages[0] == pages[1] and pages[0], path
 
-# The settings. The issuer is `local`'s; the session is in the table of both, so that it opens the containers' pages too.
+# The settings. The issuer is `local`'s. Both read sessions from the same table, so the session also works in the containers.
 def plain(base, path, cookies=(), form=None):
-    """An answer as it is: no redirect is followed."""
+    """The response, without following redirects."""
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(base).netloc, timeout=120)
     headers = {"Cookie": "; ".join(cookies)} if cookies else {}
     if form is not None:
         headers |= {"Content-Type": "application/x-www-form-urlencoded", "Origin": base}
     connection.request("GET" if form is None else "POST", path, form and urllib.parse.urlencode(form), headers)
-    answer = connection.getresponse()
-    return answer.status, answer.headers, answer.read().decode()
+    response = connection.getresponse()
+    return response.status, response.headers, response.read().decode()
 
 
 def cookie(headers, name):
@@ -102,11 +102,11 @@ status, signed_out, _ = plain(containers, "/settings/sign-out", [session], {"tok
 assert status == 303 and cookie(signed_out, "__Host-session") == "__Host-session=", (status, signed_out.items())
 assert plain(local, "/settings/keys", [session])[0] == 303
 
-# A walk through all jobs, page by page.
+# List all jobs, page by page.
 seen, cursor = [], ""
 while cursor is not None:
     page = same("GET", "/api/v1/jobs?limit=25" + (f"&cursor={cursor}" if cursor else ""), 200)
     seen += [job["id"] for job in page["data"]]
     cursor = page["pagination"]["nextCursor"]
 assert len(seen) == len(set(seen)) == 61, len(seen)
-print(f"{len(seen)} jobs walked, all answers the same")
+print(f"{len(seen)} jobs listed; all responses are the same")

@@ -1,4 +1,4 @@
-"""Creates the template's tables at a DynamoDB endpoint, under their logical ids.
+"""Creates the template's tables at a DynamoDB endpoint, named by their logical ids.
 
 Usage: create_tables.py ENDPOINT
 """

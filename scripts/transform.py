@@ -1,4 +1,4 @@
-"""Runs the SAM transform on a template, for each set of parameters, and lints the CloudFormation template that it makes.
+"""Runs the SAM transform on a template for each set of parameters, and lints the resulting CloudFormation template.
 
 Usage: transform.py TEMPLATE
 """
@@ -20,7 +20,7 @@ REGION = "eu-central-1"
 SETS = {
     "dev": {"Environment": "dev"},
     "prod": {"Environment": "prod"},
-    # Every parameter that has a default, set to something else: each condition is true.
+    # Every parameter set to something other than its default: each condition is true.
     "prod with everything": {
         "Environment": "prod",
         "Architecture": "x86_64",
@@ -45,14 +45,14 @@ SETS = {
         "RecordsTableName": "records-restored",
     },
 }
-# W2001, a parameter that nothing uses: the transform writes CorsOrigins into the API's definition by value.
+# W2001, unused parameter: the transform inlines the value of CorsOrigins into the API's definition.
 IGNORED = "W2001"
 
 
 def transformed(path, parameters):
     with open(path) as file:
         template = yaml_parse(file)
-    # Where `sam build` and `sam package` put the code.
+    # `sam package` would set this to the uploaded code.
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = f"s3://bucket/{name}"
@@ -90,5 +90,5 @@ def accepted(path, name, parameters):
 template = sys.argv[1]
 unset = forgotten(template)
 if unset:
-    sys.exit(f"scripts/transform.py sets no value for {', '.join(unset)}")
+    sys.exit(f"scripts/transform.py has no value for {', '.join(unset)}")
 sys.exit(not all([accepted(template, name, parameters) for name, parameters in SETS.items()]))

@@ -1,16 +1,16 @@
-//! What the commands have in common: how they read their options, and the words when those are wrong. It knows no command.
+//! What the commands share: parsing their options, and the error messages when parsing fails. It knows no command.
 
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, error::ErrorKind};
 
-/// Reads the options that the program was started with. `Err` is how it ends without doing anything: after its help, or after one
-/// sentence about what is wrong with them.
+/// Parses the options that the program was started with. `Err` is the exit code when there is nothing to run: after printing the help, or
+/// one sentence about what is wrong with the options.
 pub fn parse<T: Parser>() -> Result<T, ExitCode> {
     parse_from(std::env::args_os()).map_err(|error| match error {
-        Ended::Told(told) => {
-            // The reader may have gone.
-            let _ = told.print();
+        Ended::Help(help) => {
+            // The reader may have closed the pipe.
+            let _ = help.print();
             ExitCode::SUCCESS
         }
         Ended::Wrong(sentence) => {
@@ -21,26 +21,26 @@ pub fn parse<T: Parser>() -> Result<T, ExitCode> {
 }
 
 enum Ended {
-    Told(clap::Error),
+    Help(clap::Error),
     Wrong(String),
 }
 
 fn parse_from<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<T, Ended> {
     T::try_parse_from(arguments).map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ended::Told(error),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ended::Help(error),
         kind => Ended::Wrong(sentence(T::command().get_name(), kind, &error.to_string())),
     })
 }
 
-/// The error in one sentence, and then where to read on.
-fn sentence(program: &str, kind: ErrorKind, told: &str) -> String {
+/// The error in one sentence, and then what to run for help.
+fn sentence(program: &str, kind: ErrorKind, error: &str) -> String {
     if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        let usage = told.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or(program);
+        let usage = error.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or(program);
         let command =
             usage.split([' ']).take_while(|word| !word.starts_with(['[', '<', '-'])).collect::<Vec<_>>().join(" ");
-        return format!("A command is missing; `{command} --help` lists what there is.");
+        return format!("A command is missing. Run `{command} --help` to list the commands.");
     }
-    let wrong = told.strip_prefix("error: ").unwrap_or(told);
+    let wrong = error.strip_prefix("error: ").unwrap_or(error);
     let wrong =
         wrong.split("\n\nUsage:").next().unwrap_or(wrong).split("\n\nFor more information").next().unwrap_or(wrong);
     let parts: Vec<String> = wrong
@@ -51,7 +51,7 @@ fn sentence(program: &str, kind: ErrorKind, told: &str) -> String {
     let wrong = parts.join("; ");
     let mut letters = wrong.chars();
     let wrong: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
-    format!("{}; `{program} --help` lists what there is.", wrong.trim_end_matches('.'))
+    format!("{}. Run `{program} --help` for help.", wrong.trim_end_matches('.'))
 }
 
 #[cfg(test)]
@@ -81,22 +81,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_options_is_told_in_one_line_with_the_next_step() {
-        let next = "`program --help` lists what there is.";
-        assert_eq!(wrong(&[]), format!("A command is missing; {next}"));
+    fn wrong_options_are_reported_in_one_line_with_the_next_step() {
+        let next = "Run `program --help` for help.";
+        assert_eq!(wrong(&[]), "A command is missing. Run `program --help` to list the commands.");
         assert_eq!(
             wrong(&["create"]),
-            format!("The following required arguments were not provided: <NAME> <PLAN>; {next}")
+            format!("The following required arguments were not provided: <NAME> <PLAN>. {next}")
         );
         assert_eq!(
             wrong(&["--prot", "1", "create"]),
-            format!("Unexpected argument '--prot' found; a similar argument exists: '--port'; {next}")
+            format!("Unexpected argument '--prot' found; a similar argument exists: '--port'. {next}")
         );
         assert_eq!(
             wrong(&["--port", "x", "create", "a", "b"]),
-            format!("Invalid value 'x' for '--port <PORT>': invalid digit found in string; {next}")
+            format!("Invalid value 'x' for '--port <PORT>': invalid digit found in string. {next}")
         );
-        assert_eq!(wrong(&["make"]), format!("Unrecognized subcommand 'make'; {next}"));
+        assert_eq!(wrong(&["make"]), format!("Unrecognized subcommand 'make'. {next}"));
         assert_eq!(wrong(&["create", "a", "b"]), "fine");
     }
 }

@@ -1,6 +1,6 @@
-//! What an HTTP API does with its `CorsConfiguration`: it drops the CORS headers of the functions and adds its own.
+//! Applies a `CorsConfiguration` as an HTTP API does: it drops the functions' own CORS headers and adds the configured ones.
 //!
-//! It answers no preflight here: every route of the template takes ANY, and such a route passes preflights on to its function.
+//! It does not respond to preflights itself: every route of the template takes ANY, and such a route passes preflights to its function.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
@@ -8,20 +8,20 @@ use serde_json::Value;
 /// The `CorsConfiguration` of the template's API.
 #[derive(Clone, Debug, Default)]
 pub struct Cors {
-    /// Origins whose pages may call the API, such as `https://app.example.com`; `*` is any.
+    /// Origins whose pages may call the API, such as `https://app.example.com`; `*` allows any.
     pub origins: Vec<String>,
-    /// Methods that those pages may use.
+    /// Methods that these pages may use.
     pub methods: Vec<String>,
     /// Request headers that they may send.
     pub request_headers: Vec<String>,
     /// Response headers that they may read.
     pub exposed_headers: Vec<String>,
-    /// How many seconds a browser may remember this.
+    /// How many seconds a browser may cache a preflight response.
     pub max_age_secs: Option<u64>,
 }
 
 impl Cors {
-    /// From the properties of an `AWS::Serverless::HttpApi`. A parameter in place of the origins stands for its default.
+    /// Reads the properties of an `AWS::Serverless::HttpApi`. If the origins are a parameter, its default applies.
     pub(crate) fn read(api: &Value, parameters: &Value) -> Self {
         let cors = &api["CorsConfiguration"];
         let list = |value: &Value| {
@@ -43,7 +43,7 @@ impl Cors {
         }
     }
 
-    /// Makes the CORS headers of a response those of this configuration.
+    /// Replaces the CORS headers of a response with those of this configuration.
     pub(crate) fn apply(&self, method: &Method, request: &HeaderMap, response: &mut HeaderMap) {
         let own: Vec<HeaderName> =
             response.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();

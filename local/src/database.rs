@@ -1,4 +1,4 @@
-//! The embedded DynamoDB, and its tables as the template has them.
+//! The embedded DynamoDB, with the template's tables.
 
 use std::{io, net::Ipv4Addr, path::Path};
 
@@ -11,25 +11,25 @@ use tokio::net::TcpListener;
 
 use crate::{StartError, template::Template};
 
-/// Logical ids of the tables in the template; here they are also their names.
+/// Logical ids of the tables in the template, which are also their names here.
 const ACCESS_TABLE: &str = "AccessTable";
 const RECORDS_TABLE: &str = "RecordsTable";
 
-/// The format of the data file: raise it with every change of how items lie in the tables that makes older ones unreadable. It is the
-/// `user_version` of the database.
+/// The format of the data file, kept in the database's `user_version`. Raise it with every change of the table layout that older files
+/// don't fit.
 pub const FORMAT: i32 = 1;
-/// Whose the data file is: the `application_id` of the database.
+/// Marks a data file as ours: the database's `application_id`.
 const PROGRAM: i32 = i32::from_be_bytes(*b"HHon");
 
-/// A DynamoDB that serves for as long as the process lives.
+/// A DynamoDB that runs as long as the process.
 #[derive(Clone, Debug)]
 pub struct Embedded {
     endpoint: String,
 }
 
 impl Embedded {
-    /// Opens the data file, or a database in memory; creates the tables that are not there yet; serves on the address and
-    /// port, of which 0 is any that is free.
+    /// Opens the data file, or a database in memory; creates missing tables; listens on the address and port, where port 0 picks a free
+    /// one.
     pub async fn start(data: Option<&Path>, on: (Ipv4Addr, u16), template: &Template) -> Result<Self, StartError> {
         let database = open(data)?;
         for (name, properties) in &template.tables {
@@ -42,41 +42,41 @@ impl Embedded {
         Ok(Self { endpoint })
     }
 
-    /// On loopback, on any port that is free.
+    /// Loopback, on any free port.
     pub const ANY_PORT: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
-    /// Where it serves: `http://127.0.0.1:PORT`.
+    /// Its URL: `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// What its tables are called.
+    /// The names of its tables.
     #[must_use]
     pub fn tables() -> Tables {
         Tables { access: ACCESS_TABLE.to_owned(), records: RECORDS_TABLE.to_owned() }
     }
 
-    /// A client's configuration. Tests add to it what they measure with.
+    /// A client configuration, to which tests can add.
     #[must_use]
     pub fn config(&self) -> Builder {
         config(&self.endpoint)
     }
 
-    /// The way to its tables.
+    /// Access to its tables.
     #[must_use]
     pub fn db(&self) -> Db {
         Db::with(self.config(), Self::tables())
     }
 }
 
-/// The configuration of a client of a DynamoDB on this machine.
+/// A client configuration for a DynamoDB on this machine.
 #[must_use]
 pub fn config(endpoint: &str) -> Builder {
     Builder::new()
         .endpoint_url(endpoint)
         .region(Region::from_static("local"))
-        // The embedded DynamoDB wants requests that are signed, by whomever.
+        // The embedded DynamoDB requires signed requests, but accepts any credentials.
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
 }
@@ -91,7 +91,7 @@ fn open(data: Option<&Path>) -> Result<Database, StartError> {
     Database::new(name).map_err(|error| unreadable(error.to_string().trim_end_matches('.')))
 }
 
-/// Fails unless the data file is new, or whole and of this format. Nothing is written to one that is not ours.
+/// Fails unless the data file is new, or intact and of this format. Never writes to a file that is not ours.
 fn check(path: &Path) -> Result<(), StartError> {
     let unreadable = |why: String| StartError::Data(path.to_owned(), why);
     match path.metadata() {
@@ -117,20 +117,20 @@ fn check(path: &Path) -> Result<(), StartError> {
         file.pragma_update(None, "application_id", PROGRAM).map_err(failed)?;
         return file.pragma_update(None, "user_version", FORMAT).map_err(failed);
     }
-    let told = match (program, format) {
+    let found = match (program, format) {
         (PROGRAM, FORMAT) => None,
         (PROGRAM, other) => Some(format!("format {other}")),
         _ => Some("no format number".to_owned()),
     };
-    if let Some(told) = told {
-        return Err(StartError::DataFormat(path.to_owned(), told));
+    if let Some(found) = found {
+        return Err(StartError::DataFormat(path.to_owned(), found));
     }
     let state: String = file.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
     if state == "ok" { Ok(()) } else { Err(StartError::DataDamaged(path.to_owned())) }
 }
 
 fn create_table(database: &Database, name: &str, properties: &Map<String, Value>) -> Result<(), StartError> {
-    // The properties of AWS::DynamoDB::Table are those of CreateTable, but for some that a machine has no use for.
+    // AWS::DynamoDB::Table has the properties of CreateTable, and some that a local table does not need.
     let wanted = ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"];
     let mut request: Map<String, Value> = properties
         .iter()

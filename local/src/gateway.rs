@@ -1,5 +1,5 @@
-//! A stand-in for API Gateway's HTTP API: it finds the function of a path, builds the event (payload format 2.0) that
-//! AWS would send, and turns the function's answer back into a response.
+//! A stand-in for API Gateway's HTTP API: finds the function for a path, builds the event that AWS would send (payload format 2.0), and
+//! turns the function's result back into an HTTP response.
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
@@ -20,7 +20,7 @@ use shared::{
 
 use crate::{StartError, apis, cors::Cors, template::Template};
 
-/// API Gateway's limit of a request's body.
+/// API Gateway's limit for a request body: 10 MiB.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
 /// The routes of the template, and the functions behind them.
@@ -33,8 +33,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Serves the template's routes. `app` makes the state of each function: every Lambda function has its own. `issuer` tells who
-    /// signs in to the settings.
+    /// Serves the template's routes. `app` makes the state of each function, since every Lambda function has its own. `issuer` signs people
+    /// in to the settings.
     pub fn new(template: &Template, app: impl Fn() -> App, issuer: settings::Issuer) -> Result<Self, StartError> {
         let functions = apis(&app, issuer);
         let missing = template.routes.iter().find(|route| !functions.contains_key(route.function.as_str()));
@@ -46,8 +46,8 @@ impl Gateway {
         Ok(Self { routes: routes.collect(), functions, cors: template.cors.clone(), clock: app().clock })
     }
 
-    /// The function's `CodeUri`, the route's key and the path parameters for a path, as API Gateway chooses: the most
-    /// specific pattern that matches.
+    /// The function's `CodeUri`, the route key and the path parameters for a path. As in API Gateway, the most specific matching pattern
+    /// wins.
     #[must_use]
     pub fn route(&self, method: &str, path: &str) -> Option<(&str, String, HashMap<String, String>)> {
         self.routes
@@ -62,7 +62,7 @@ impl Gateway {
             })
     }
 
-    /// Answers a request as API Gateway and Lambda together would.
+    /// Responds to a request as API Gateway and Lambda together would.
     pub async fn handle(&self, request: Request, client: SocketAddr) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
@@ -140,7 +140,7 @@ impl Gateway {
     }
 }
 
-/// Serves a request that came over HTTP.
+/// The axum handler for [`Gateway::handle`].
 pub async fn serve(
     State(gateway): State<Arc<Gateway>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
@@ -149,10 +149,10 @@ pub async fn serve(
     gateway.handle(request, client).await
 }
 
-/// Header names in lower case, repeated values joined with a comma, as the HTTP API has them.
+/// Header names in lower case, with repeated values joined by a comma, as in an HTTP API event.
 fn joined(headers: &HeaderMap) -> HashMap<&str, String> {
     let mut joined: HashMap<&str, String> = HashMap::new();
-    // Cookies go apart.
+    // The event has cookies in a field of their own.
     for (name, value) in headers.iter().filter(|(name, _)| *name != header::COOKIE) {
         let value = String::from_utf8_lossy(value.as_bytes());
         joined.entry(name.as_str()).and_modify(|all| *all = format!("{all},{value}")).or_insert(value.into_owned());
@@ -160,7 +160,7 @@ fn joined(headers: &HeaderMap) -> HashMap<&str, String> {
     joined
 }
 
-/// API Gateway hands over as text what is declared as text; anything else goes as base64.
+/// API Gateway passes a body as text if its Content-Type says so, and as base64 otherwise.
 fn is_text(headers: &HeaderMap) -> bool {
     let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("text/plain");
     ["text/", "application/json", "application/xml", "application/javascript", "application/x-www-form-urlencoded"]
@@ -168,9 +168,9 @@ fn is_text(headers: &HeaderMap) -> bool {
         .any(|text| declared.to_ascii_lowercase().starts_with(text))
 }
 
-fn into_response(answer: ApiGatewayV2httpResponse) -> Response<Body> {
-    let body = match answer.body {
-        Some(lambda_http::Body::Text(text)) if answer.is_base64_encoded => {
+fn into_response(result: ApiGatewayV2httpResponse) -> Response<Body> {
+    let body = match result.body {
+        Some(lambda_http::Body::Text(text)) if result.is_base64_encoded => {
             BASE64.decode(text.as_bytes()).unwrap_or_default()
         }
         Some(lambda_http::Body::Text(text)) => text.into_bytes(),
@@ -178,22 +178,22 @@ fn into_response(answer: ApiGatewayV2httpResponse) -> Response<Body> {
         _ => Vec::new(),
     };
     let mut response = Response::new(Body::from(body));
-    let status = u16::try_from(answer.status_code).ok().and_then(|status| StatusCode::from_u16(status).ok());
+    let status = u16::try_from(result.status_code).ok().and_then(|status| StatusCode::from_u16(status).ok());
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = answer.headers;
-    for cookie in answer.cookies.iter().filter_map(|cookie| cookie.parse().ok()) {
+    *response.headers_mut() = result.headers;
+    for cookie in result.cookies.iter().filter_map(|cookie| cookie.parse().ok()) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
 }
 
-/// What API Gateway answers itself, in its own form.
+/// An error from API Gateway itself, in its own format.
 pub(crate) fn gateway_error(status: StatusCode, message: &str) -> Response<Body> {
     let body = json!({ "message": message }).to_string();
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// A route's path, as API Gateway matches it.
+/// A route's path, matched as API Gateway does.
 #[derive(Debug)]
 struct Pattern {
     text: String,
@@ -224,7 +224,7 @@ impl Pattern {
         Self { text: text.to_owned(), segments: segments.collect() }
     }
 
-    /// The parameters, if the path matches.
+    /// The path parameters, if the path matches.
     fn matches(&self, path: &str) -> Option<HashMap<String, String>> {
         let mut parameters = HashMap::new();
         if self.text == "$default" {
@@ -251,7 +251,7 @@ impl Pattern {
         rest.next().is_none().then_some(parameters)
     }
 
-    /// Segment by segment, a literal is more specific than a variable, and that than a greedy one.
+    /// Compared segment by segment: a literal is more specific than a variable, and a variable than a greedy one.
     fn specificity(&self) -> Vec<u8> {
         if self.text == "$default" {
             return Vec::new();
@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_specific_route_is_chosen() {
+    fn the_most_specific_route_wins() {
         let patterns: Vec<Pattern> = [
             "$default",
             "/api/v1/jobs",

@@ -1,5 +1,5 @@
-//! Which hosts this machine answers for. A web page whose name is made to lead here (DNS rebinding) sends that name with its requests,
-//! and is told that nobody is at home: to the browser it would be of one origin with the settings.
+//! Rejects requests for hosts other than this machine. With DNS rebinding, an attacker's page resolves its own name to this machine, so the
+//! browser would treat it as the same origin as the settings; its requests carry that name, and get a 421.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -12,12 +12,12 @@ use axum::{
 
 use crate::gateway;
 
-/// The hosts that are answered for, beside loopback's.
+/// The hosts that are accepted besides loopback.
 #[derive(Clone, Debug)]
 pub struct Hosts(Vec<String>);
 
 impl Hosts {
-    /// Loopback's, and `allowed`, which are names or addresses. A port is as good as another.
+    /// Accepts loopback and `allowed`, which are names or addresses. Ports are ignored.
     #[must_use]
     pub fn new(allowed: &[String]) -> Self {
         let name =
@@ -25,8 +25,8 @@ impl Hosts {
         Self(allowed.iter().map(name).collect())
     }
 
-    /// Whether a request for `host`, which may have a port, is answered. A browser itself sees to it that `localhost` and what is
-    /// below it lead to loopback (RFC 6761, section 6.3).
+    /// Whether to accept a request for `host`, which may include a port. Browsers themselves make sure that `localhost` and the names below
+    /// it resolve to loopback (RFC 6761, section 6.3).
     #[must_use]
     pub fn has(&self, host: &str) -> bool {
         let Ok(host) = host.parse::<Authority>() else { return false };
@@ -40,13 +40,13 @@ impl Hosts {
     }
 }
 
-/// The host without its port, an address without its brackets, a name without the dot of the root.
+/// The host without its port, an address's brackets, or a name's trailing dot.
 fn name(host: &Authority) -> &str {
     let name = host.host().trim_start_matches('[').trim_end_matches(']');
     name.strip_suffix('.').unwrap_or(name)
 }
 
-/// Lets a request pass that names only hosts which are answered for: in `Host`, and in its target, where that has one.
+/// Passes a request on if every host that it names is accepted: in `Host`, and in its target if that has one.
 pub async fn check(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response<Body> {
     let mut named: Vec<&str> =
         request.headers().get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default()).collect();
@@ -54,8 +54,8 @@ pub async fn check(State(hosts): State<Arc<Hosts>>, request: Request, next: Next
     if !named.is_empty() && named.into_iter().all(|host| hosts.has(host)) {
         return next.run(request).await;
     }
-    let told = "This is a development server, which answers only for localhost. To reach it under another name, start it with --allow-host NAME.";
-    gateway::gateway_error(StatusCode::MISDIRECTED_REQUEST, told)
+    let message = "This development server only accepts requests for localhost. To use another host name, start it with --allow-host NAME.";
+    gateway::gateway_error(StatusCode::MISDIRECTED_REQUEST, message)
 }
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_loopback_and_what_was_allowed_is_answered_for() {
+    fn only_loopback_and_allowed_hosts_are_accepted() {
         let hosts = Hosts::new(&["Tunnel.example:443", "192.0.2.7", "[2001:db8::7]:80"].map(str::to_owned));
         for fine in [
             "localhost",

@@ -1,8 +1,8 @@
-//! The whole API on one machine: a stand-in for API Gateway, an embedded DynamoDB, demo data.
+//! The whole API on one machine: a stand-in for API Gateway, an embedded DynamoDB, and demo data.
 //!
-//! It serves the same functions as AWS does, through the same events. What it has of its own is only what AWS has
-//! around them: [`template`] reads the routes and tables of `template.yaml`, [`gateway`] turns requests into events, and
-//! [`database`] is DynamoDB. [`demo`] fills it.
+//! It serves the same functions as AWS does, through the same events. Its own code covers only what AWS puts around them: [`template`]
+//! reads the routes and tables of `template.yaml`, [`gateway`] turns requests into events, [`database`] is DynamoDB, and [`issuer`] is the
+//! OpenID issuer. [`host`] rejects requests for other hosts, [`cors`] adds the CORS headers, and [`demo`] writes the demo data.
 
 pub mod cors;
 pub mod database;
@@ -22,32 +22,32 @@ use shared::{
     store::error::{DbError, StoreError},
 };
 
-/// Every function as it is served, under its `CodeUri`, with a state of its own, as every Lambda function has. `issuer` is who signs
-/// people in to the settings.
+/// Every function's API by its `CodeUri`, each with a state of its own, like every Lambda function. `issuer` signs people in to the
+/// settings.
 pub fn apis(app: impl Fn() -> App, issuer: Issuer) -> HashMap<&'static str, Api> {
     let issuer = Arc::new(issuer);
     FUNCTIONS.iter().map(|function| (function.code_uri, (function.api)(app(), &issuer))).collect()
 }
 
-/// Why it can't start, in a sentence.
+/// Why the server can't start, in a sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The template is not there, or not readable.
+    /// The template is missing or not readable.
     #[error("Can't read the template {0}: {1}.")]
     TemplateUnreadable(PathBuf, io::Error),
-    /// The template is not one that this can serve.
+    /// The template can't be served.
     #[error("Can't serve the template: {0}.")]
     Template(String),
-    /// The data file can't be reached.
+    /// The data file can't be opened.
     #[error("Can't open the data file {0}: {1}.")]
     Data(PathBuf, String),
-    /// The data file is no database, or one that is damaged.
+    /// The data file is not a database, or a damaged one.
     #[error("The data file {0} is damaged or belongs to another program: {REPLACE}.")]
     DataDamaged(PathBuf),
-    /// The data file was written by a version whose tables are laid out otherwise, or by another program.
+    /// The data file was written by a version with a different table layout, or by another program.
     #[error("The data file {0} has {1}, but this version reads format {FORMAT}: {REPLACE}.", FORMAT = database::FORMAT)]
     DataFormat(PathBuf, String),
-    /// The port is taken.
+    /// The port is in use.
     #[error(
         "Port {port} is already in use. Stop the program that uses it, or choose another port with {option} (0 picks a free one)."
     )]
@@ -57,17 +57,17 @@ pub enum StartError {
         /// The option that chooses it.
         option: &'static str,
     },
-    /// The port is not ours to take.
+    /// The port can't be listened on for another reason, such as missing permission.
     #[error("Can't listen on port {port}: {error}. Choose another port with {option}.")]
     Port {
         /// The port.
         port: u16,
         /// The option that chooses it.
         option: &'static str,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// The keys can't be written.
+    /// The keys file can't be written.
     #[error("Can't write the keys file {0}: {1}.")]
     KeysFile(PathBuf, io::Error),
     /// The development issuer can't sign.
@@ -78,7 +78,7 @@ pub enum StartError {
     Demo(String),
 }
 
-/// What to do about a data file that is of no use.
+/// What to do about an unusable data file.
 const REPLACE: &str = "move it away, or choose another with --data; a new file gets the demo data";
 
 impl StartError {

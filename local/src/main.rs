@@ -61,7 +61,7 @@ async fn main() -> ExitCode {
         Ok(options) => options,
         Err(code) => return code,
     };
-    // The log goes to standard error, so that standard output is what a person or a script waits for.
+    // The log goes to standard error: people and scripts read standard output.
     let _ = tracing::subscriber::set_global_default(log::subscriber(io::stderr));
     match run(&options).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -75,7 +75,7 @@ async fn main() -> ExitCode {
 async fn run(options: &Options) -> Result<(), StartError> {
     let mut template = Template::read(Path::new(REPOSITORY_TEMPLATE))?;
     template.cors.origins.extend(options.cors_origins.iter().cloned());
-    // The port first: when it is taken, nothing else should have happened.
+    // Bind the port first: if it is taken, nothing else should have happened.
     let taken = |error| StartError::port("--port", options.port, error);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(taken)?;
     let address = listener.local_addr().map_err(taken)?;
@@ -86,15 +86,15 @@ async fn run(options: &Options) -> Result<(), StartError> {
     let issuer = Arc::new(issuer::Issuer::new(&origin, sites(address), demo::people(), Clock::system())?);
     let app = || App::new(db.clone(), Clock::system());
     let gateway = Gateway::new(&template, app, settings::Issuer::new(issuer.url(), issuer::CLIENT_ID, None))?;
-    // Those of an earlier start fit only data of an earlier start.
+    // Keys from an earlier start are only valid with the data of that start.
     let earlier = options.keys_file.as_deref().filter(|_| options.data.is_some()).map(earlier_keys).unwrap_or_default();
     let keys = demo::seed_keeping(&db, &earlier).await?;
     if let Some(path) = &options.keys_file {
         write_keys(path, &keys).map_err(|error| StartError::KeysFile(path.clone(), error))?;
     }
-    // Listened for before anybody is told that it serves: they may end it at once.
+    // Set up before the greeting, since a reader may send a signal right after it.
     let ended = ended();
-    // Whoever reads the output may have gone; that is no reason to stop serving.
+    // The reader may have closed the pipe; that is no reason to stop serving.
     let _ = greet(&mut io::stdout(), options, &database, address, &keys);
 
     let hosts = Hosts::new(&options.allow_host);
@@ -109,12 +109,12 @@ async fn run(options: &Options) -> Result<(), StartError> {
         .map_err(taken)
 }
 
-/// Under both names that browsers have for this machine.
+/// The origins of both names that browsers use for this machine.
 fn sites(address: SocketAddr) -> Vec<String> {
     [address.to_string(), format!("localhost:{}", address.port())].map(|host| format!("http://{host}")).to_vec()
 }
 
-/// The keys that an earlier start has left in the file. What can't be read as such has none.
+/// The keys that an earlier start left in the file. Skips anything that can't be parsed.
 fn earlier_keys(path: &Path) -> Vec<ApiKey> {
     let rows: Vec<serde_json::Value> =
         fs::read(path).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
@@ -125,7 +125,7 @@ fn write_keys(path: &Path, keys: &[DemoKey]) -> io::Result<()> {
     let mut file = OpenOptions::new();
     file.write(true).create(true).truncate(true);
     let mut file = file.open(path)?;
-    // Also of a file that was there before and everybody could read.
+    // `mode` would not apply to a file that already exists and others can read.
     #[cfg(unix)]
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     let mut json = serde_json::to_vec_pretty(keys)?;
@@ -171,7 +171,7 @@ fn greet(
     out.flush()
 }
 
-/// Ctrl-C, or what a process manager sends.
+/// Waits for Ctrl-C (SIGINT), or SIGTERM from a process manager.
 #[cfg(unix)]
 fn ended() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -182,7 +182,7 @@ fn ended() -> impl Future<Output = ()> {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             },
-            // Then the system's own way of ending it is left.
+            // Without handlers, the system's default action still ends the process.
             _ => std::future::pending().await,
         }
     }

@@ -1,5 +1,5 @@
-//! Reads `template.yaml`: which function answers which path, what the tables are, and which origins browsers may call from. A route that is missing there is
-//! missing here.
+//! Reads `template.yaml`: which function serves which path, what the tables are, and which origins browsers may call from. A route missing
+//! from the template is missing here.
 
 use std::{fs, path::Path};
 
@@ -7,24 +7,24 @@ use serde_json::{Map, Value};
 
 use crate::{StartError, cors::Cors};
 
-/// The template in the repository that this was built from.
+/// The template in the repository that this crate was built from.
 pub const REPOSITORY_TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
 
-/// What this reads of a template.
+/// The parts of a template that this crate uses.
 #[derive(Debug)]
 pub struct Template {
     /// Every route of the HTTP API.
     pub routes: Vec<Route>,
-    /// Every table: its logical id and its properties, which are those of a `CreateTable` request.
+    /// Every table: its logical id and its properties, most of which a `CreateTable` request takes.
     pub tables: Vec<(String, Map<String, Value>)>,
-    /// What pages of other origins may do.
+    /// What pages from other origins may do.
     pub cors: Cors,
 }
 
-/// One event of a function.
+/// An `HttpApi` event of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// `ANY`, or one method.
+    /// `ANY`, or a method.
     pub method: String,
     /// The pattern: `/api/v1/jobs/{proxy+}`, or `$default`.
     pub path: String,
@@ -39,7 +39,7 @@ impl Template {
         Self::parse(&text)
     }
 
-    /// Reads a template. Tags such as `!Ref` are passed over: nothing that is read here is computed.
+    /// Parses a template. Ignores tags such as `!Ref`: nothing that it reads is computed.
     pub fn parse(text: &str) -> Result<Self, StartError> {
         let document: Value = serde_saphyr::from_str(text)
             .map_err(|error| StartError::Template(error.to_string().lines().next().unwrap_or_default().to_owned()))?;
@@ -71,7 +71,7 @@ fn routes(name: &str, properties: &Value) -> Result<Vec<Route>, StartError> {
     let http = events.filter(|event| event["Type"] == "HttpApi").map(|event| &event["Properties"]);
     Ok(http
         .map(|event| Route {
-            // SAM: an event with neither method nor path is the `$default` route.
+            // In SAM, an event with neither method nor path is the `$default` route.
             method: event["Method"].as_str().unwrap_or("ANY").to_uppercase(),
             path: event["Path"].as_str().unwrap_or("$default").to_owned(),
             function: function.to_owned(),
@@ -91,7 +91,7 @@ mod tests {
     use crate::database::{self, Embedded};
 
     #[test]
-    fn a_broken_template_is_told_in_one_line() {
+    fn a_broken_template_is_reported_in_one_line() {
         for (text, why) in [
             ("", "Can't serve the template: it has no Resources."),
             ("Resources: {}", "Can't serve the template: it has no function with an HttpApi event."),
@@ -102,10 +102,10 @@ mod tests {
         ] {
             assert_eq!(Template::parse(text).unwrap_err().to_string(), why);
         }
-        let told = Template::parse("Resources: [").unwrap_err().to_string();
-        assert!(told.starts_with("Can't serve the template: ") && !told.contains('\n'), "{told}");
-        let told = Template::read(Path::new("/nowhere.yaml")).unwrap_err().to_string();
-        assert!(told.starts_with("Can't read the template /nowhere.yaml: "), "{told}");
+        let message = Template::parse("Resources: [").unwrap_err().to_string();
+        assert!(message.starts_with("Can't serve the template: ") && !message.contains('\n'), "{message}");
+        let message = Template::read(Path::new("/nowhere.yaml")).unwrap_err().to_string();
+        assert!(message.starts_with("Can't read the template /nowhere.yaml: "), "{message}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The program itself, as it is started by hand.
+//! The program itself, started from the command line.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 #![cfg(unix)]
@@ -28,7 +28,7 @@ fn command(options: &[&str]) -> Command {
     command
 }
 
-/// A program that serves, and what it printed until it did.
+/// A running server, and what it printed before it started listening.
 struct Served {
     child: Child,
     address: String,
@@ -47,7 +47,7 @@ fn serve(options: &[&str]) -> Served {
         served.greeting += &line;
         served.greeting.push('\n');
     }
-    panic!("it ended without listening: {}", served.greeting);
+    panic!("it exited without listening: {}", served.greeting);
 }
 
 impl Served {
@@ -59,7 +59,7 @@ impl Served {
         (head[9..12].parse().unwrap(), serde_json::from_str(body).unwrap())
     }
 
-    /// Ends it as Ctrl-C does; its exit code.
+    /// Stops it as Ctrl-C does, and returns its exit code.
     fn interrupt(mut self) -> Option<i32> {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
@@ -67,7 +67,7 @@ impl Served {
     }
 }
 
-/// A test that fails leaves nothing running.
+/// A failed test leaves nothing running.
 impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -87,17 +87,17 @@ fn keys(path: &Path) -> Vec<Value> {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// How it ended, and what it said about it.
-fn refused(options: &[&str]) -> String {
+/// The one line that it prints when it can't start.
+fn start_error(options: &[&str]) -> String {
     let output = command(options).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap().as_str()), (Some(1), ""), "{told}");
-    assert_eq!(told.lines().count(), 1, "{told}");
-    told
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap().as_str()), (Some(1), ""), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    message
 }
 
 #[test]
-fn it_serves_with_the_keys_it_tells_keeps_data_and_keys_and_ends_on_ctrl_c() {
+fn it_serves_with_the_keys_it_prints_keeps_data_and_keys_and_stops_on_ctrl_c() {
     let (data, keys_file) = (file("kept.db"), file("keys.json"));
     let options = ["--port", "0", "--data", data.to_str().unwrap(), "--keys-file", keys_file.to_str().unwrap()];
     let served = serve(&options);
@@ -130,7 +130,7 @@ fn it_serves_with_the_keys_it_tells_keeps_data_and_keys_and_ends_on_ctrl_c() {
             "enterprise all-8 8",
         ]
     );
-    // The curl line that is printed, as it would be sent.
+    // Send the printed curl line's request.
     let line = served.greeting.lines().find(|line| line.trim_start().starts_with("curl ")).unwrap();
     let quoted: Vec<&str> = line.split('"').collect();
     let key = quoted[1].strip_prefix("X-API-Key: ").unwrap().to_owned();
@@ -145,7 +145,7 @@ fn it_serves_with_the_keys_it_tells_keeps_data_and_keys_and_ends_on_ctrl_c() {
     assert_eq!(keys(&keys_file), first, "the keys of the earlier start are kept");
     assert_eq!(served.interrupt(), Some(0));
 
-    // One that the data does not know gets a new secret, and the others stay; so does all of a file that is not one of keys.
+    // A key that the data does not have gets a new secret, and the others stay. If the file has no keys, all get new secrets.
     let mut changed = first.clone();
     changed[2]["key"] = changed[3]["key"].clone();
     fs::write(&keys_file, serde_json::to_vec(&changed).unwrap()).unwrap();
@@ -162,7 +162,7 @@ fn it_serves_with_the_keys_it_tells_keeps_data_and_keys_and_ends_on_ctrl_c() {
     assert_eq!(served.get(&path, fresh[2]["key"].as_str().unwrap()).0, 200);
     assert_eq!(served.interrupt(), Some(0));
 
-    // Other data knows none of them.
+    // Other data has none of the keys.
     let other = file("other.db");
     let served = serve(&["--port", "0", "--data", other.to_str().unwrap(), "--keys-file", keys_file.to_str().unwrap()]);
     let others = keys(&keys_file);
@@ -172,7 +172,7 @@ fn it_serves_with_the_keys_it_tells_keeps_data_and_keys_and_ends_on_ctrl_c() {
 }
 
 #[test]
-fn it_prints_what_the_operators_command_needs() {
+fn it_prints_the_settings_that_the_operator_command_needs() {
     let served = serve(&["--port", "0"]);
     for setting in [
         "ACCESS_TABLE=AccessTable",
@@ -186,58 +186,58 @@ fn it_prints_what_the_operators_command_needs() {
 }
 
 #[test]
-fn a_data_file_that_is_damaged_or_of_another_format_is_left_alone_and_told_with_the_remedy() {
+fn a_data_file_that_is_damaged_or_in_another_format_is_left_unchanged_and_reported_with_the_remedy() {
     const REMEDY: &str = "move it away, or choose another with --data; a new file gets the demo data.\n";
-    let told = |path: &Path, why: &str| {
+    let assert_rejected = |path: &Path, why: &str| {
         let before = fs::read(path).unwrap();
-        let told = refused(&["--port", "0", "--data", path.to_str().unwrap()]);
-        assert_eq!(told, format!("The data file {} {why}: {REMEDY}", path.display()));
+        let message = start_error(&["--port", "0", "--data", path.to_str().unwrap()]);
+        assert_eq!(message, format!("The data file {} {why}: {REMEDY}", path.display()));
         assert!(fs::read(path).unwrap() == before, "{why}");
     };
     let text = file("text.db");
     fs::write(&text, "not a database, and long enough to look like none: ".repeat(100)).unwrap();
-    told(&text, "is damaged or belongs to another program");
+    assert_rejected(&text, "is damaged or belongs to another program");
 
     let data = file("format.db");
     assert_eq!(serve(&["--port", "0", "--data", data.to_str().unwrap()]).interrupt(), Some(0));
     let good = fs::read(&data).unwrap();
     // The first quarter of a file that was copied while the disk was full, and one with a page that was overwritten.
     fs::write(&data, &good[..good.len() / 4]).unwrap();
-    told(&data, "is damaged or belongs to another program");
+    assert_rejected(&data, "is damaged or belongs to another program");
     let mut overwritten = good.clone();
     overwritten[8192..12288].fill(0xaa);
     fs::write(&data, overwritten).unwrap();
-    told(&data, "is damaged or belongs to another program");
+    assert_rejected(&data, "is damaged or belongs to another program");
 
     fs::write(&data, &good).unwrap();
     let file = rusqlite::Connection::open(&data).unwrap();
     file.pragma_update(None, "user_version", 99).unwrap();
     drop(file);
-    told(&data, "has format 99, but this version reads format 1");
+    assert_rejected(&data, "has format 99, but this version reads format 1");
     fs::write(&data, &good).unwrap();
     let other = rusqlite::Connection::open(&data).unwrap();
     other.pragma_update(None, "application_id", 0).unwrap();
     other.pragma_update(None, "user_version", 0).unwrap();
     drop(other);
-    told(&data, "has no format number, but this version reads format 1");
+    assert_rejected(&data, "has no format number, but this version reads format 1");
 }
 
 #[test]
-fn it_serves_the_embedded_dynamodb_where_it_is_asked_to() {
+fn it_prints_the_address_of_the_embedded_dynamodb() {
     let served = serve(&["--port", "0", "--dynamodb-port", "0"]);
-    let told = served.greeting.lines().find_map(|line| line.split("DynamoDB: http://").nth(1)).unwrap();
-    let address = told.strip_suffix('.').unwrap();
+    let message = served.greeting.lines().find_map(|line| line.split("DynamoDB: http://").nth(1)).unwrap();
+    let address = message.strip_suffix('.').unwrap();
     let answer = exchange(address, &format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"));
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("healthy"), "{answer}");
     assert_eq!(served.interrupt(), Some(0));
 }
 
 #[test]
-fn it_answers_only_for_the_hosts_that_are_this_machine_or_were_allowed() {
+fn it_accepts_only_loopback_and_allowed_hosts() {
     let served = serve(&["--port", "0", "--allow-host", "tunnel.example"]);
     let port = served.address.rsplit(':').next().unwrap().to_owned();
     for path in ["/api/v1/jobs", "/docs", "/settings/sign-in", "/dev/issuer/.well-known/openid-configuration"] {
-        for (host, is_answered) in [
+        for (host, is_accepted) in [
             (served.address.clone(), true),
             (format!("localhost:{port}"), true),
             (format!("tunnel.example:{port}"), true),
@@ -246,8 +246,8 @@ fn it_answers_only_for_the_hosts_that_are_this_machine_or_were_allowed() {
         ] {
             let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
             let answer = exchange(&served.address, &request);
-            assert_eq!(answer.starts_with("HTTP/1.1 421 "), !is_answered, "{path} {host}: {answer}");
-            assert_eq!(answer.contains("--allow-host NAME"), !is_answered, "{path} {host}: {answer}");
+            assert_eq!(answer.starts_with("HTTP/1.1 421 "), !is_accepted, "{path} {host}: {answer}");
+            assert_eq!(answer.contains("--allow-host NAME"), !is_accepted, "{path} {host}: {answer}");
         }
         let request = format!(
             "GET http://rebound.example{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
@@ -259,12 +259,12 @@ fn it_answers_only_for_the_hosts_that_are_this_machine_or_were_allowed() {
 }
 
 #[test]
-fn what_keeps_it_from_starting_is_told_in_one_sentence() {
+fn a_failed_start_is_reported_in_one_sentence() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for options in [&["--port", &port][..], &["--port", "0", "--dynamodb-port", &port]] {
         assert_eq!(
-            refused(options),
+            start_error(options),
             format!(
                 "Port {port} is already in use. Stop the program that uses it, or choose another port with {} (0 picks a free one).\n",
                 options[options.len() - 2]
@@ -272,26 +272,26 @@ fn what_keeps_it_from_starting_is_told_in_one_sentence() {
         );
     }
     assert_eq!(
-        refused(&["--port", "0", "--data", "/nowhere/data.db"]),
+        start_error(&["--port", "0", "--data", "/nowhere/data.db"]),
         "Can't open the data file /nowhere/data.db: there is no directory /nowhere.\n"
     );
     let folder = env!("CARGO_TARGET_TMPDIR");
     assert_eq!(
-        refused(&["--port", "0", "--data", folder]),
+        start_error(&["--port", "0", "--data", folder]),
         format!("Can't open the data file {folder}: it is a directory.\n")
     );
-    let keys = refused(&["--port", "0", "--keys-file", "/nowhere/keys.json"]);
+    let keys = start_error(&["--port", "0", "--keys-file", "/nowhere/keys.json"]);
     assert!(keys.starts_with("Can't write the keys file /nowhere/keys.json: No such file or directory"), "{keys}");
 }
 
 #[test]
-fn an_option_that_is_none_is_told_and_help_names_those_there_are() {
+fn an_unknown_option_is_reported_and_help_lists_the_options() {
     let output = command(&["--prot", "1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let told = String::from_utf8(output.stderr).unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
-        told,
-        "Unexpected argument '--prot' found; a similar argument exists: '--port'; `local --help` lists what there is.\n"
+        message,
+        "Unexpected argument '--prot' found; a similar argument exists: '--port'. Run `local --help` for help.\n"
     );
     let help = String::from_utf8(command(&["--help"]).output().unwrap().stdout).unwrap();
     for option in [

@@ -1,10 +1,10 @@
-//! Measures each release binary beside a bare echo of the same profile, and fails where one is over its budget by more than
+//! Measures each release binary next to a bare echo function built with the same profile, and fails if one exceeds its budget by more than
 //! a tenth. `scripts/measure` builds what it needs and runs it.
 //!
-//! - Instructions from exec to the first request for an invocation, by callgrind: the same number at every run. They include
-//!   the opening of the connection to DynamoDB (here over plain HTTP), which is part of the start.
-//! - Size of the binary when it is compressed, as Lambda loads it.
-//! - Peak memory after a thousand requests: lists, or pages, all served.
+//! - Instructions from exec to the first request for an invocation, counted by callgrind: the same number on every run. They include
+//!   opening the connection to DynamoDB (here over plain HTTP), which is part of the start.
+//! - Compressed size of the binary, as Lambda loads it.
+//! - Peak memory after a thousand successful requests for a list or a page.
 
 use std::{
     error::Error,
@@ -46,7 +46,7 @@ use shared::{
 };
 
 const REQUESTS: usize = 1_000;
-/// A key serves 60 requests a minute.
+/// A key allows 60 requests a minute.
 const REQUESTS_PER_KEY: usize = 50;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -93,7 +93,7 @@ async fn measure() -> Result<bool> {
     let mut fine = true;
     for Cost { name, instructions, zipped_bytes, peak_kib } in costs {
         println!("{name:<14}{instructions:>14}{zipped_bytes:>16}{peak_kib:>12}");
-        // The echo is what the others are compared with.
+        // The echo is the baseline: it has no budget.
         let Some(Function { budget, .. }) = FUNCTIONS.iter().find(|function| function.name() == name) else { continue };
         let budgets =
             [(instructions, budget.instructions), (zipped_bytes, budget.zipped_bytes), (peak_kib, budget.peak_kib)];
@@ -105,15 +105,15 @@ async fn measure() -> Result<bool> {
     Ok(fine)
 }
 
-/// What a function is asked about.
+/// The data that the requests use.
 struct Filled {
     keys: Vec<String>,
     job: String,
-    /// Of a member who is signed in.
+    /// The session of a signed-in member.
     session: String,
 }
 
-/// A page of jobs, keys enough for all requests, and a session, in an organization of their own.
+/// A page of jobs, enough keys for all requests, and a session, in a new organization.
 async fn fill(db: &Db) -> Result<Filled> {
     let clock = Clock::system();
     let mut last = String::new();
@@ -148,12 +148,12 @@ async fn instructions(name: &str, dynamodb: &str) -> Result<u64> {
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut process = Process::start(command, dynamodb).await?;
     process.is_ready(Duration::from_mins(1)).await.map_err(|_| "a function did not start within a minute")?;
-    // Asked to end while it waits for an invocation: what it does from here on is not its start.
+    // Stopped while it waits for an invocation: anything after this is not its start.
     Command::new("/bin/kill").arg(process.child.id().to_string()).status()?;
-    let mut told = String::new();
-    process.child.stderr.take().ok_or("valgrind without its standard error")?.read_to_string(&mut told)?;
-    let count = told.lines().find_map(|line| line.split("Collected : ").nth(1));
-    Ok(count.ok_or_else(|| format!("valgrind counted nothing: {told}"))?.trim().parse()?)
+    let mut output = String::new();
+    process.child.stderr.take().ok_or("valgrind without its standard error")?.read_to_string(&mut output)?;
+    let count = output.lines().find_map(|line| line.split("Collected : ").nth(1));
+    Ok(count.ok_or_else(|| format!("valgrind counted nothing: {output}"))?.trim().parse()?)
 }
 
 fn zipped_bytes(binary: &Path) -> Result<u64> {
@@ -173,7 +173,7 @@ async fn peak_kib(name: &str, dynamodb: &str, db: &Db) -> Result<u64> {
         let event = event(name, &keys[i % keys.len()], &job, &session);
         let status = process.invoke(&event).await?["statusCode"].clone();
         if name != "echo" && status != 200 {
-            return Err(format!("{name} answered {status}").into());
+            return Err(format!("{name} responded with {status}").into());
         }
     }
     let status = fs::read_to_string(format!("/proc/{}/status", process.child.id()))?;
@@ -181,7 +181,7 @@ async fn peak_kib(name: &str, dynamodb: &str, db: &Db) -> Result<u64> {
     Ok(peak.trim().trim_end_matches(" kB").parse()?)
 }
 
-/// A request that the function answers with a list, or with a page.
+/// A request for one of the function's lists or pages.
 fn event(name: &str, key: &str, job: &str, session: &str) -> Value {
     let path = match name {
         "candidates" => "/api/v1/candidates".to_owned(),

@@ -1,8 +1,8 @@
-//! The OpenAPI document of the API, made of the functions' routes: what each operation takes and answers is told by its
-//! handler's signature (`shared::contract::operation`), so that neither can say something else.
+//! The OpenAPI document of the API, generated from the functions' routes: each handler's signature says what its operation takes and
+//! returns (`shared::contract::operation`), so the document and the code can't disagree.
 //!
-//! `cargo run -p openapi` writes it to `openapi.json`, which is committed; a test fails when the two differ. What the developer
-//! pages tell beyond the operations (scopes, plans, limits, error codes) is in it too, under `x-` names.
+//! `cargo run -p openapi` writes it to `openapi.json`, which is committed; a test fails when the two differ. It also holds what the
+//! developer pages say beyond the operations (scopes, plans, limits, error codes), under `x-` names.
 
 mod link;
 mod response;
@@ -25,7 +25,7 @@ use shared::{
     },
 };
 
-/// Where the document is committed.
+/// Path of the committed document.
 pub const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi.json");
 
 const ABOUT: &str = "\
@@ -38,7 +38,7 @@ recognize.
 
 The guides are at [/docs](/docs).";
 
-/// The document as it is committed.
+/// The document's text, as committed.
 #[must_use]
 pub fn text() -> String {
     format!("{:#}\n", document())

@@ -1,17 +1,17 @@
-//! Links: what an answer names, and which operations take it. An operation is led to when every id of its path is among the
-//! answer's properties, by kind.
+//! Links from a response to the operations that take its ids. A response links to an operation when it has an id of the right type for each
+//! parameter in the operation's path.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use shared::{contract::operation::Operation, http::route::Route};
 
-/// The names in a path's pattern, in its order.
+/// The parameter names in a path's pattern, in order.
 pub fn path_parameters(path: &'static str) -> impl Iterator<Item = &'static str> {
     path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
 }
 
-/// The links of each operation's answer.
+/// The links of each operation's response.
 pub fn all(operations: &[(&str, Route, Operation)], schemas: &BTreeMap<String, Value>) -> Vec<Value> {
     let links = |(_, route, operation): &(&str, Route, Operation)| {
         let Some(answer) = &operation.answer else { return Value::Null };
@@ -57,14 +57,14 @@ pub fn all(operations: &[(&str, Route, Operation)], schemas: &BTreeMap<String, V
     operations.iter().map(links).collect()
 }
 
-/// The properties that are ids, each with its kind; the object's own first.
+/// The properties that are ids, each with its type; the object's own comes first.
 fn ids(schema: &Value) -> Vec<(&String, &str)> {
     let properties = schema["properties"].as_object().into_iter().flatten();
     let mut ids: Vec<(&String, &str)> = properties
         .filter_map(|(name, property)| Some((name, property["$ref"].as_str()?.rsplit('/').next()?)))
         .filter(|(_, kind)| kind.ends_with("Id"))
         .collect();
-    // `previousStageId` is no place to go on from.
+    // `previousStageId` comes last: the current id is the one to follow.
     ids.sort_by_key(|(name, _)| (name.as_str() != "id", name.starts_with("previous")));
     ids
 }

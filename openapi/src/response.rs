@@ -1,5 +1,4 @@
-//! Responses: the answer when all is well, and one for each status that an operation can fail with, with an example of every
-//! code.
+//! Responses: one for success, and one for each status that an operation can fail with, with an example of every code.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +24,7 @@ use crate::schema::{self, Finished, described, success};
 const REQUEST_ID: &str = "f6Q2fhH9oAMEJ1g=";
 const ORIGIN: &str = "https://api.example.com";
 
-/// All responses of an operation. Those that others have too go to `shared`.
+/// All responses of an operation. Responses that operations have in common go to `shared`.
 pub fn all(
     operation: &Operation,
     links: &Value,
@@ -74,7 +73,7 @@ pub fn all(
     responses.into()
 }
 
-/// What a key is answered that may write but not read.
+/// The response for a key that may write but not read.
 fn unread(operation: &Operation) -> Option<Value> {
     let has_version = operation.answer.as_ref().filter(|answer| answer.needs_read)?.has_version;
     let read = operation.scope.and_then(Scope::read)?;
@@ -92,7 +91,7 @@ fn unread(operation: &Operation) -> Option<Value> {
     }))
 }
 
-/// A reference to a response, if it is the one that operations have in common.
+/// A reference to a response that operations have in common, where there is one.
 fn shared_failure(status: u16, codes: &[ErrorCode], shared: &mut BTreeMap<&'static str, Value>) -> Value {
     let name = match codes {
         codes if codes.contains(&ErrorCode::InvalidParameter) => "BadQuery",
@@ -162,7 +161,7 @@ pub fn error_schemas() -> [(&'static str, Value); 5] {
     let mut current_stage =
         id("With `stage_conflict`: the candidate's current stage; `null` for a key without the `pipeline:read` scope.");
     current_stage["type"] = json!(["string", "null"]);
-    // Its optional properties are left out where they say nothing: the one place where that is so.
+    // Optional properties are omitted when they don't apply: only errors do this.
     let error = json!({
         "type": "object",
         "description": "What went wrong.",
@@ -202,7 +201,7 @@ pub fn error_schemas() -> [(&'static str, Value); 5] {
     ]
 }
 
-/// A string that is one of these values, each with its meaning.
+/// A string enum, with the meaning of each value.
 fn closed_set(about: &str, values: impl Iterator<Item = (&'static str, &'static str)>) -> Value {
     let values: Vec<(&str, &str)> = values.collect();
     let meanings: Vec<String> = values.iter().map(|(value, meaning)| format!("- `{value}`: {meaning}")).collect();
@@ -213,11 +212,11 @@ fn closed_set(about: &str, values: impl Iterator<Item = (&'static str, &'static 
     })
 }
 
-/// An error of each code, as it is answered.
+/// An example error for each code.
 fn sample(code: ErrorCode) -> ApiError {
     let detail =
         |field: &str, code, message: &str| vec![Detail { field: field.to_owned(), code, message: message.to_owned() }];
-    let nobody = || "an example".into();
+    let cause = || "an example".into();
     let stamp = Stamp::seeded(Timestamp::from_millis(1_795_521_600_000), [7; 10]);
     match code {
         ErrorCode::BadRequest => ApiError::BadRequest(
@@ -252,12 +251,12 @@ fn sample(code: ErrorCode) -> ApiError {
         }
         ErrorCode::RateLimitExceeded => ApiError::RateLimitExceeded { retry_after: 12 },
         ErrorCode::MonthlyQuotaExceeded => ApiError::MonthlyQuotaExceeded { retry_after: 523_400 },
-        ErrorCode::InternalError => ApiError::Internal(nobody()),
-        ErrorCode::ServiceUnavailable => ApiError::Unavailable(nobody()),
+        ErrorCode::InternalError => ApiError::Internal(cause()),
+        ErrorCode::ServiceUnavailable => ApiError::Unavailable(cause()),
     }
 }
 
-/// What an answer tells of its key.
+/// Headers about the key's limits and expiry.
 const LIMITS: [&str; 6] = [
     "RateLimit-Policy",
     "RateLimit",
@@ -272,7 +271,7 @@ fn refer(headers: &[&str]) -> Map<String, Value> {
     headers.iter().map(refer).collect()
 }
 
-/// Every header that an answer can have.
+/// Every response header.
 pub fn headers() -> Value {
     let text = |about: &str, example: &str| json!({ "description": about, "schema": { "type": "string" }, "example": example });
     let number = |about: &str, example: u64| json!({ "description": about, "schema": { "type": "integer" }, "example": example });

@@ -1,4 +1,4 @@
-//! The schemas as they are published: values written out where they are used, objects and closed sets under their names.
+//! The published schemas: values are inlined where they are used; objects and enums have names.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,17 @@ pub fn refer(name: &str) -> Value {
     json!({ "$ref": format!("{PREFIX}{name}") })
 }
 
-/// What an answer's envelope is called.
+/// The name of a response's envelope.
 pub fn envelope_name(data: &str, is_list: bool) -> String {
     format!("{data}{}", if is_list { "List" } else { "Response" })
 }
 
-/// Whether all is well. No `const`: generators make an enum of it that a boolean never is.
+/// The `success` property. No `const`: generators would turn it into an enum, which a boolean never matches.
 pub fn success(is: bool) -> Value {
     json!({ "type": "boolean", "description": format!("Always `{is}` in this response."), "example": is })
 }
 
-/// Adds the envelope that an operation answers.
+/// Adds the envelope of an operation's response.
 pub fn add_envelope(schemas: &mut BTreeMap<String, Value>, operation: &Operation) {
     let Some(answer) = &operation.answer else { return };
     let data = refer(&answer.data);
@@ -41,7 +41,7 @@ pub fn add_envelope(schemas: &mut BTreeMap<String, Value>, operation: &Operation
     schemas.insert(envelope_name(&answer.data, answer.is_list), envelope);
 }
 
-/// An object of a response: it has all of its properties.
+/// A response object: all its properties are required.
 pub fn described(about: &str, properties: &Value) -> Value {
     let names: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
     json!({ "type": "object", "description": about, "properties": properties, "required": names })
@@ -56,13 +56,13 @@ fn pagination() -> Value {
     described("How to get the next page.", &properties)
 }
 
-/// All schemas, finished.
+/// All schemas, in their published form.
 pub struct Finished {
     all: BTreeMap<String, Value>,
 }
 
 impl Finished {
-    /// Finishes the schemas of the types.
+    /// Converts the schemas of the types to their published form.
     pub fn of(all: BTreeMap<String, Value>) -> Self {
         let raw = Self { all };
         let finish = |schema: &Value| {
@@ -75,7 +75,7 @@ impl Finished {
         Self { all: raw.all.iter().map(|(name, schema)| (name.clone(), finish(schema))).collect() }
     }
 
-    /// The schemas that have names: objects and closed sets.
+    /// The schemas that have names: objects and enums.
     pub fn components(&self) -> BTreeMap<&String, &Value> {
         self.all.iter().filter(|(_, schema)| !is_value(schema)).collect()
     }
@@ -84,7 +84,7 @@ impl Finished {
         self.all.get(schema["$ref"].as_str()?.strip_prefix(PREFIX)?)
     }
 
-    /// The schema with every reference to a value replaced by what it refers to.
+    /// The schema with every reference to a value inlined.
     pub fn inline(&self, schema: &Value) -> Value {
         match schema {
             Value::Array(entries) => entries.iter().map(|entry| self.inline(entry)).collect(),
@@ -97,7 +97,7 @@ impl Finished {
         if let Some(value) = self.referred(schema).filter(|referred| is_value(referred)) {
             return with(value.clone(), members);
         }
-        // `null` or a value is one schema of two types.
+        // A nullable value is one schema with two types.
         if let Some([other, null]) = schema["oneOf"].as_array().map(Vec::as_slice)
             && null == &json!({ "type": "null" })
         {
@@ -111,7 +111,7 @@ impl Finished {
         members.iter().map(|(name, member)| (name.clone(), self.inline(member))).collect::<Map<_, _>>().into()
     }
 
-    /// An example of what the schema describes, put together from those of its properties.
+    /// An example for the schema, composed from the examples of its properties.
     pub fn example(&self, schema: &Value) -> Value {
         if let Some(example) = schema.get("example") {
             return example.clone();
@@ -138,20 +138,20 @@ impl Finished {
     }
 }
 
-/// What may not have further properties is read; any other object is answered.
+/// Only request bodies and the error body say whether they may have additional properties; any other object is part of a response.
 fn is_answered(schema: &Value) -> bool {
     schema["type"] == "object" && schema.get("additionalProperties").is_none()
 }
 
-/// A type's `Option` says that a property can be `null`, not that it can be missing: nothing of an answer is left out.
-/// And rules that became stricter later do not hold for what was stored before.
+/// A type's `Option` means that a property can be `null`, not that it can be missing: responses omit nothing. Patterns are removed, since
+/// stored data may be older than a rule.
 fn finish_answer(schema: &mut Value) {
     let names: Vec<String> = schema["properties"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
     for name in &names {
         for property in [&format!("/properties/{name}"), &format!("/properties/{name}/items")] {
             if let Some(property) = schema.pointer_mut(property).and_then(Value::as_object_mut) {
                 property.remove("pattern");
-                // A URL is answered as it was sent, also with letters that a URI would encode.
+                // A URL is returned as it was sent, even with characters that a URI would encode.
                 if property.get("format").is_some_and(|format| format == "uri") {
                     property.remove("format");
                 }
@@ -161,12 +161,12 @@ fn finish_answer(schema: &mut Value) {
     schema["required"] = names.into();
 }
 
-/// Neither an object nor a closed set: it has no name of its own in clients.
+/// Neither an object nor an enum: clients get no named type for it.
 fn is_value(schema: &Value) -> bool {
     schema["type"] != "object" && schema.get("enum").is_none()
 }
 
-/// The schema, and beside it what was said where it is used.
+/// The schema, plus what is said where it is used.
 fn with(mut schema: Value, members: &Map<String, Value>) -> Value {
     for (name, member) in members.iter().filter(|(name, _)| !matches!(name.as_str(), "$ref" | "oneOf")) {
         schema[name] = member.clone();

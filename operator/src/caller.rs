@@ -1,4 +1,4 @@
-//! Who runs the command, as the activity of the organization that it changes names them. Asked only by what changes something.
+//! Identifies who runs the command, for the organization's activity log. Called only by commands that change something.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use shared::store::activity::Actor;
 
 use crate::error::CommandError;
 
-/// A few requests of a person at a keyboard, who would rather hear that it does not work.
+/// Someone at a keyboard would rather get an error than keep waiting.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The configuration that tells it.
+/// The AWS configuration that identifies the caller.
 #[derive(Debug)]
 pub(crate) struct Caller(SdkConfig);
 
@@ -21,8 +21,8 @@ impl Caller {
         Self(config)
     }
 
-    /// Whom AWS knows by the credentials, or `local` where the tables are in a DynamoDB of one's own, unless that has an STS of its own
-    /// beside it.
+    /// The ARN that AWS STS returns for the credentials. With DynamoDB at an endpoint of one's own, it is `local`, unless STS has a
+    /// different endpoint of its own.
     pub(crate) async fn actor(&self) -> Result<Actor, CommandError> {
         let tables = self.own_endpoint("DynamoDB");
         if tables.is_some() && [None, tables].contains(&self.own_endpoint("STS")) {
@@ -30,13 +30,13 @@ impl Caller {
         }
         let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT).build();
         let config = aws_sdk_sts::config::Builder::from(&self.0).timeout_config(timeouts).build();
-        let answer = aws_sdk_sts::Client::from_conf(config).get_caller_identity().send().await;
-        let identity = answer.map_err(|error| CommandError::Unnamed(DisplayErrorContext(error).to_string()))?;
+        let response = aws_sdk_sts::Client::from_conf(config).get_caller_identity().send().await;
+        let identity = response.map_err(|error| CommandError::Unnamed(DisplayErrorContext(error).to_string()))?;
         let arn = identity.arn.ok_or_else(|| CommandError::Unnamed("the response has no ARN".to_owned()))?;
         Ok(Actor::aws(&arn))
     }
 
-    /// The endpoint that a variable or the profile sets for the service, if it is not one of AWS's, such as a VPC's.
+    /// The endpoint that a variable or the profile sets for the service, unless it is one of AWS's own, such as a VPC endpoint.
     fn own_endpoint(&self, service: &str) -> Option<String> {
         let key = ServiceConfigKey::builder()
             .service_id(service)

@@ -1,4 +1,4 @@
-//! The commands there are.
+//! The list of commands.
 
 use clap::Subcommand;
 

@@ -1,4 +1,4 @@
-//! What the commands have in common: the tables, the clock, who runs them, and the reading of what they name.
+//! What the commands share: the tables, the clock, the caller, and lookups of what an argument names.
 
 use std::io;
 
@@ -30,7 +30,7 @@ pub(crate) fn checked_name(name: &str) -> Result<ShortText, CommandError> {
     ShortText::new(name, "The name").map_err(CommandError::Name)
 }
 
-/// Page by page, of which `read` reads the one after a row: however many there are, a hundred are held at a time.
+/// Shows all rows, page by page; `read` returns the page after a given row. Holds one page of at most a hundred rows at a time.
 pub(crate) async fn each<T>(
     read: impl AsyncFn(Option<&T>) -> Result<(Vec<T>, bool), DbError>,
     mut show: impl FnMut(&T) -> io::Result<()>,

@@ -1,5 +1,5 @@
-//! `operator doctor`: checks what a deployment needs and no alarm watches: that the tables are what the template says, can be restored and
-//! expire their items, that somebody hears the alarms, and that the sign-in's issuer answers.
+//! `operator doctor`: checks what a deployment needs and no alarm watches: that the tables match the template, can be restored and expire
+//! their items, that someone receives the alarms, and that the OpenID issuer is reachable.
 
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ use crate::{
     output::{Output, Row},
 };
 
-/// What the tables must be: this is what the stack makes them of.
+/// What the tables must match: the stack creates them from this template.
 const TEMPLATE: &str = include_str!("../../template.yaml");
-/// An issuer that takes longer than the settings wait for it is of no use to them.
+/// The settings wait no longer than this for an issuer.
 const ISSUER_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ pub(crate) struct Doctor {
     issuer: Option<String>,
 }
 
-/// What was looked at, and what was found.
+/// What was checked, and the result.
 #[derive(Debug, Serialize)]
 struct Finding {
     /// Such as `AccessTable: point-in-time recovery`.
@@ -58,11 +58,11 @@ impl Row for Finding {
     }
 }
 
-/// What a check found: good or bad, in a few words.
+/// The result of a check, good or bad, in a few words.
 type Found = Result<String, String>;
 
 impl Doctor {
-    /// Makes every check, prints each, and fails if one of them did.
+    /// Runs every check, prints each result, and fails if any check failed.
     pub(crate) async fn run(
         self,
         config: &SdkConfig,
@@ -95,7 +95,7 @@ impl Doctor {
         let wanted = template_table(logical_id);
         let described = client.describe_table().table_name(name).send().await;
         let table = match described.map_err(|error| reason(&error)) {
-            Ok(answer) => answer.table.unwrap_or_else(|| TableDescription::builder().build()),
+            Ok(response) => response.table.unwrap_or_else(|| TableDescription::builder().build()),
             Err(why) => return vec![("exists", Err(format!("{name}: {why}")))],
         };
         let mut found = vec![
@@ -140,7 +140,7 @@ fn there(table: &TableDescription, name: &str) -> Found {
     }
 }
 
-/// As the template writes a key schema.
+/// A key schema in the template's form.
 fn keys(schema: &[KeySchemaElement]) -> Value {
     let keys =
         schema.iter().map(|key| json!({ "AttributeName": key.attribute_name(), "KeyType": key.key_type().as_str() }));
@@ -205,8 +205,8 @@ fn encryption(table: &TableDescription) -> Found {
 }
 
 async fn time_to_live(client: &Client, name: &str, wanted: &Value) -> Found {
-    let answer = client.describe_time_to_live().table_name(name).send().await.map_err(|error| reason(&error))?;
-    let found = answer.time_to_live_description();
+    let response = client.describe_time_to_live().table_name(name).send().await.map_err(|error| reason(&error))?;
+    let found = response.time_to_live_description();
     let on = matches!(
         found.and_then(|found| found.time_to_live_status()),
         Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)
@@ -222,8 +222,9 @@ async fn time_to_live(client: &Client, name: &str, wanted: &Value) -> Found {
 }
 
 async fn recovery(client: &Client, name: &str) -> Found {
-    let answer = client.describe_continuous_backups().table_name(name).send().await.map_err(|error| reason(&error))?;
-    let backups = answer.continuous_backups_description();
+    let response =
+        client.describe_continuous_backups().table_name(name).send().await.map_err(|error| reason(&error))?;
+    let backups = response.continuous_backups_description();
     let point_in_time = backups.and_then(|backups| backups.point_in_time_recovery_description());
     let on = backups.is_some_and(|backups| *backups.continuous_backups_status() == ContinuousBackupsStatus::Enabled)
         && point_in_time.and_then(|it| it.point_in_time_recovery_status()) == Some(&PointInTimeRecoveryStatus::Enabled);
@@ -232,8 +233,8 @@ async fn recovery(client: &Client, name: &str) -> Found {
 }
 
 async fn subscribed(config: &SdkConfig, arn: &str) -> Found {
-    let answer = aws_sdk_sns::Client::new(config).get_topic_attributes().topic_arn(arn).send().await;
-    let attributes = answer.map_err(|error| reason(&error))?.attributes.unwrap_or_default();
+    let response = aws_sdk_sns::Client::new(config).get_topic_attributes().topic_arn(arn).send().await;
+    let attributes = response.map_err(|error| reason(&error))?.attributes.unwrap_or_default();
     let count = |name: &str| attributes.get(name).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
     let (confirmed, pending) = (count("SubscriptionsConfirmed"), count("SubscriptionsPending"));
     either(
@@ -252,7 +253,7 @@ async fn reachable(url: &str) -> Found {
     either(keys > 0, &format!("responds, with {keys} keys"), "responds, but has no signing keys")
 }
 
-/// What AWS said, or why it said nothing.
+/// What AWS said, or why there was no response.
 fn reason<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::Debug + 'static>(
     error: &SdkError<E, R>,
 ) -> String {
@@ -263,7 +264,7 @@ fn reason<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::De
     }
 }
 
-/// An error with everything behind it, in one line.
+/// An error with all its causes, in one line.
 fn whole(error: &impl std::error::Error) -> String {
     let behind = std::iter::successors(error.source(), |error| error.source());
     behind.fold(error.to_string(), |text, error| format!("{text}: {error}"))

@@ -1,4 +1,4 @@
-//! Why a command did nothing, in the words that are printed.
+//! Why a command failed, as printed.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use shared::{
     store::{api_key::CreateKeyError, error::DbError},
 };
 
-/// Why nothing was done, in a sentence.
+/// Why a command failed, in a sentence.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
     #[error(

@@ -91,7 +91,7 @@ async fn create_key(
 ) -> Result<(), CommandError> {
     let actor = caller.actor().await?;
     let key = ApiKey::generate()?;
-    let told = CreatedKey {
+    let created = CreatedKey {
         id: key.id().to_string(),
         key: key.reveal(),
         organization: organization.id.to_string(),
@@ -106,7 +106,7 @@ async fn create_key(
         Err(error) => return Err(CommandError::Key(error)),
     }
     if output.is_json() {
-        return Ok(output.json(&told)?);
+        return Ok(output.json(&created)?);
     }
     output.text(&format!("{}\n", key.reveal()))?;
     Ok(output.text("Copy the key now. You won't be able to see it again.")?)
@@ -142,7 +142,7 @@ fn expiry(clock: &Clock, days: u16) -> Result<Timestamp, CommandError> {
     Ok(clock.now().plus(DAY * u32::from(days)))
 }
 
-/// The one answer that has a key in it.
+/// The only output that contains a key.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CreatedKey<'a> {

@@ -1,5 +1,5 @@
-//! The operator's command: creates organizations, changes their plans, and makes and revokes their keys, in the tables of
-//! any AWS account, or of any endpoint, that the usual AWS variables name.
+//! The operator command: manages organizations, their plans, keys and members, and checks a deployment. It works on the tables of any AWS
+//! account, or of any endpoint, that the standard AWS variables name.
 
 mod caller;
 mod command;
@@ -55,7 +55,7 @@ async fn main() -> ExitCode {
     };
     match run(options).await {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader has enough: `| head -1`.
+        // The reader closed the pipe, as `| head -1` does.
         Err(CommandError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

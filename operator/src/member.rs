@@ -63,11 +63,11 @@ impl MemberCommand {
                     }
                     Err(AddMemberError::Db(error)) => return Err(error.into()),
                 }
-                let told = format!("{} can now sign in to the settings of {}.", email.as_str(), organization.name);
+                let message = format!("{} can now sign in to the settings of {}.", email.as_str(), organization.name);
                 if output.is_json() {
                     return Ok(output.json(&serde_json::json!({ "email": email.as_str(), "role": role }))?);
                 }
-                Ok(output.text(&told)?)
+                Ok(output.text(&message)?)
             }
             Self::List { organization } => {
                 let organization = find(db, clock, &organization).await?;

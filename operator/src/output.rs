@@ -4,16 +4,16 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-/// A row of a table, under its type's headings.
+/// A row of a table; its type gives the headings.
 pub(crate) trait Row: Serialize {
-    /// The headings, and how wide their columns are.
+    /// The headings, each with the width of its column.
     const COLUMNS: &'static [(&'static str, usize)];
 
-    /// The cells.
+    /// The cells, in the order of the columns.
     fn cells(&self) -> Vec<String>;
 }
 
-/// Where rows go.
+/// Prints rows and lines to standard output.
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
@@ -25,7 +25,7 @@ impl Output {
         Self { json, headed: false }
     }
 
-    /// Whether what is printed is for a script.
+    /// Whether to print JSON, for scripts.
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }

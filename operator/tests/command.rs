@@ -1,4 +1,4 @@
-//! The command itself, against an embedded DynamoDB that the usual AWS variables name.
+//! The command itself, against an embedded DynamoDB that the standard AWS variables point to.
 
 #![allow(clippy::unwrap_used, reason = "this is how a test fails")]
 
@@ -17,7 +17,7 @@ use local::{
 };
 use serde_json::Value;
 
-/// A DynamoDB of its own for each test, for as long as the process lives.
+/// Each test has its own DynamoDB, which lives as long as the process.
 struct Operator {
     endpoint: String,
 }
@@ -50,27 +50,27 @@ impl Operator {
         command
     }
 
-    /// What it prints for a script, line by line.
+    /// The JSON that it prints, line by line.
     fn json(&self, words: &[&str]) -> Vec<Value> {
         let output = self.command(&[words, &["--json"]].concat()).output().unwrap();
-        let (told, error) = texts(&output);
+        let (printed, error) = texts(&output);
         assert!(output.status.success(), "{error}");
-        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// What it prints for people.
+    /// The text that it prints without `--json`.
     fn text(&self, words: &[&str]) -> String {
         let output = self.command(words).output().unwrap();
-        let (told, error) = texts(&output);
+        let (printed, error) = texts(&output);
         assert!(output.status.success(), "{error}");
-        told
+        printed
     }
 
-    /// The one line with which it refuses.
-    fn refusal(&self, words: &[&str]) -> String {
+    /// The one line that it prints when it fails.
+    fn failure(&self, words: &[&str]) -> String {
         let output = self.command(words).output().unwrap();
-        let (told, error) = texts(&output);
-        assert_eq!((output.status.code(), told.as_str(), error.lines().count()), (Some(1), "", 1), "{error}");
+        let (printed, error) = texts(&output);
+        assert_eq!((output.status.code(), printed.as_str(), error.lines().count()), (Some(1), "", 1), "{error}");
         error.trim_end().to_owned()
     }
 
@@ -85,7 +85,7 @@ fn texts(output: &Output) -> (String, String) {
 }
 
 #[test]
-fn an_organization_is_created_listed_shown_and_put_on_another_plan() {
+fn an_organization_can_be_created_listed_shown_and_moved_to_another_plan() {
     let operator = Operator::new();
     let made = operator.json(&["organization", "create", "Harbour & Söhne", "--plan", "starter"]);
     let id = made[0]["id"].as_str().unwrap();
@@ -101,7 +101,7 @@ fn an_organization_is_created_listed_shown_and_put_on_another_plan() {
 }
 
 #[test]
-fn a_key_is_printed_once_works_is_listed_and_revoked() {
+fn a_new_key_is_printed_once_and_can_be_listed_and_revoked() {
     let operator = Operator::new();
     let org = operator.organization("professional");
     let made = operator.json(&[
@@ -134,12 +134,12 @@ fn a_key_is_printed_once_works_is_listed_and_revoked() {
 
     assert!(operator.text(&["key", "revoke", &org, id]).contains("stops working from the next request"));
     assert_eq!(operator.json(&["key", "list", &org])[0]["state"], "revoked");
-    assert_eq!(operator.refusal(&["key", "revoke", &org, id]), format!("The organization has no active key {id}."));
+    assert_eq!(operator.failure(&["key", "revoke", &org, id]), format!("The organization has no active key {id}."));
     assert_eq!(operator.json(&["organization", "show", &org])[0]["keys"], 1);
 }
 
 #[test]
-fn a_member_is_added_listed_and_removed() {
+fn a_member_can_be_added_listed_given_a_role_and_removed() {
     let operator = Operator::new();
     let (org, other) = (operator.organization("starter"), operator.organization("starter"));
     let add = |org: &str, email: &str, role: &str| operator.json(&["member", "add", org, email, "--role", role]);
@@ -149,9 +149,10 @@ fn a_member_is_added_listed_and_removed() {
     );
     add(&org, "bob@example.com", "member");
     let listed = operator.json(&["member", "list", &org]);
-    let told: Vec<_> = listed.iter().map(|member| (&member["email"], &member["role"], &member["signedInAt"])).collect();
+    let members: Vec<_> =
+        listed.iter().map(|member| (&member["email"], &member["role"], &member["signedInAt"])).collect();
     assert_eq!(
-        told,
+        members,
         [
             (&"Ada@example.com".into(), &"admin".into(), &Value::Null),
             (&"bob@example.com".into(), &"member".into(), &Value::Null)
@@ -164,15 +165,15 @@ fn a_member_is_added_listed_and_removed() {
     assert!(
         operator.text(&["member", "set-role", &org, "bob@example.com", "member"]).contains("now has the role member")
     );
-    // A person belongs to one organization, in whatever case the e-mail is written.
+    // A person can belong to only one organization, whatever the case of the email.
     let taken = "ADA@example.com is already a member of an organization. A person can only belong to one.";
     for org in [&org, &other] {
-        assert_eq!(operator.refusal(&["member", "add", org, "ADA@example.com", "--role", "member"]), taken);
+        assert_eq!(operator.failure(&["member", "add", org, "ADA@example.com", "--role", "member"]), taken);
     }
     let unknown = "The organization has no member ada@example.com.";
-    assert_eq!(operator.refusal(&["member", "remove", &other, "ada@example.com"]), unknown);
+    assert_eq!(operator.failure(&["member", "remove", &other, "ada@example.com"]), unknown);
     assert!(operator.text(&["member", "remove", &org, "ada@EXAMPLE.com"]).contains("signed out"));
-    assert_eq!(operator.refusal(&["member", "remove", &org, "ada@example.com"]), unknown);
+    assert_eq!(operator.failure(&["member", "remove", &org, "ada@example.com"]), unknown);
     assert_eq!(operator.json(&["member", "list", &org]).len(), 1);
     add(&other, "ada@example.com", "member");
 }
@@ -182,13 +183,13 @@ fn shared_form(key: &str, id: &str) -> bool {
 }
 
 #[test]
-fn what_is_unknown_or_not_allowed_is_refused_in_one_line_and_changes_nothing() {
+fn an_unknown_or_invalid_argument_fails_in_one_line_and_changes_nothing() {
     let operator = Operator::new();
     let org = operator.organization("starter");
     let before = operator.json(&["organization", "list"]);
-    let nobody = "01900000-0000-7000-8000-000000000000";
+    let missing = "01900000-0000-7000-8000-000000000000";
     let key = ["key", "create", &org, "--name", "x", "--scope"];
-    for (words, told) in [
+    for (words, message) in [
         (
             vec!["organization", "create", "X", "--plan", "gold"],
             "Unknown plan: gold. Use one of free, starter, professional, enterprise.",
@@ -197,14 +198,14 @@ fn what_is_unknown_or_not_allowed_is_refused_in_one_line_and_changes_nothing() {
             vec!["organization", "create", " ", "--plan", "free"],
             "The name must not be blank: it has no visible characters.",
         ),
-        (vec!["organization", "show", nobody], "Organization not found: 01900000-0000-7000-8000-000000000000."),
+        (vec!["organization", "show", missing], "Organization not found: 01900000-0000-7000-8000-000000000000."),
         (vec!["organization", "show", "ORGS"], "Organization not found: ORGS."),
         (
             vec!["organization", "set-plan", &org, "gold"],
             "Unknown plan: gold. Use one of free, starter, professional, enterprise.",
         ),
         (
-            vec!["organization", "set-plan", nobody, "free"],
+            vec!["organization", "set-plan", missing, "free"],
             "Organization not found: 01900000-0000-7000-8000-000000000000.",
         ),
         (
@@ -213,11 +214,11 @@ fn what_is_unknown_or_not_allowed_is_refused_in_one_line_and_changes_nothing() {
         ),
         ([&key[..], &["all", "--expires-in-days", "0"]].concat(), "A key must be valid for at least 1 day."),
         (
-            vec!["key", "create", nobody, "--name", "x", "--scope", "all"],
+            vec!["key", "create", missing, "--name", "x", "--scope", "all"],
             "Organization not found: 01900000-0000-7000-8000-000000000000.",
         ),
         (
-            vec!["member", "add", nobody, "ada@example.com", "--role", "admin"],
+            vec!["member", "add", missing, "ada@example.com", "--role", "admin"],
             "Organization not found: 01900000-0000-7000-8000-000000000000.",
         ),
         (
@@ -238,22 +239,22 @@ fn what_is_unknown_or_not_allowed_is_refused_in_one_line_and_changes_nothing() {
             "The organization has no member ada@example.com.",
         ),
         (vec!["member", "set-role", &org, "a@b.example", "owner"], "Unknown role: owner. Use one of admin, member."),
-        (vec!["member", "list", nobody], "Organization not found: 01900000-0000-7000-8000-000000000000."),
-        (vec!["key", "list", nobody], "Organization not found: 01900000-0000-7000-8000-000000000000."),
+        (vec!["member", "list", missing], "Organization not found: 01900000-0000-7000-8000-000000000000."),
+        (vec!["key", "list", missing], "Organization not found: 01900000-0000-7000-8000-000000000000."),
         (vec!["key", "revoke", &org, "nonsense"], "The organization has no active key nonsense."),
     ] {
-        assert_eq!(operator.refusal(&words), told);
+        assert_eq!(operator.failure(&words), message);
     }
     assert_eq!(operator.json(&["organization", "list"]), before);
     operator.text(&[&key[..], &["all"]].concat());
     assert_eq!(
-        operator.refusal(&[&key[..], &["all"]].concat()),
+        operator.failure(&[&key[..], &["all"]].concat()),
         "The plan starter allows one key, and the organization already has it. Revoke it first."
     );
 }
 
 #[test]
-fn of_two_concurrent_creations_with_room_for_one_key_one_makes_it() {
+fn with_room_for_one_key_only_one_of_two_concurrent_creations_succeeds() {
     let operator = Operator::new();
     let org = operator.organization("starter");
     for _ in 0..3 {
@@ -274,10 +275,10 @@ fn of_two_concurrent_creations_with_room_for_one_key_one_makes_it() {
 }
 
 #[test]
-fn long_lists_are_paged_through() {
+fn a_list_shows_every_page() {
     let operator = Operator::new();
     let org = operator.organization("enterprise");
-    // Made past the command, which would take a process for each.
+    // Created without the command, which would start a process for each.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let db = shared::store::db::Db::with(local::database::config(&operator.endpoint), Embedded::tables());
@@ -318,7 +319,7 @@ fn long_lists_are_paged_through() {
 }
 
 #[test]
-fn the_tables_are_named_before_or_after_the_command_and_a_missing_setting_is_told_with_the_next_step() {
+fn table_options_work_before_and_after_the_command_and_a_missing_setting_is_reported_with_the_next_step() {
     let operator = Operator::new();
     let org = operator.organization("starter");
     let without = |missing: &[&str]| {
@@ -333,21 +334,21 @@ fn the_tables_are_named_before_or_after_the_command_and_a_missing_setting_is_tol
     let list = ["organization", "list", "--json"];
     for words in [[&named[..], &list].concat(), [&list[..], &named].concat(), [&list[..1], &named, &list[1..]].concat()]
     {
-        let (told, error) = texts(&without(&tables).args(&words).output().unwrap());
-        assert!(told.contains(&org), "{words:?}: {error}");
+        let (printed, error) = texts(&without(&tables).args(&words).output().unwrap());
+        assert!(printed.contains(&org), "{words:?}: {error}");
     }
-    for (missing, told) in [
+    for (missing, message) in [
         ("ACCESS_TABLE", "The table name is missing: pass --access-table NAME or set ACCESS_TABLE. "),
         ("RECORDS_TABLE", "The table name is missing: pass --records-table NAME or set RECORDS_TABLE. "),
         ("AWS_REGION", "No AWS region is set: set AWS_REGION "),
         ("AWS_SECRET_ACCESS_KEY", "No AWS credentials found: "),
     ] {
-        // No home, no instance: nowhere else to find it.
+        // No home directory and no instance metadata: there is nowhere else to find it.
         let mut command = without(&[missing]);
         let output = command.args(list).env("AWS_EC2_METADATA_DISABLED", "true").output().unwrap();
         let (_, error) = texts(&output);
         assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
-        assert!(error.starts_with(told), "{error}");
+        assert!(error.starts_with(message), "{error}");
     }
     let output = operator.command(&["organisation", "list"]).output().unwrap();
     let (_, error) = texts(&output);
@@ -356,7 +357,7 @@ fn the_tables_are_named_before_or_after_the_command_and_a_missing_setting_is_tol
 }
 
 #[test]
-fn a_reader_who_has_enough_is_no_error() {
+fn a_reader_that_closes_the_pipe_is_not_an_error() {
     let operator = Operator::new();
     for _ in 0..3 {
         operator.organization("free");
@@ -370,18 +371,18 @@ fn a_reader_who_has_enough_is_no_error() {
 }
 
 #[test]
-fn a_dynamodb_that_is_not_there_is_told_in_one_line() {
+fn an_unreachable_dynamodb_is_reported_in_one_line() {
     let operator = Operator { endpoint: "http://127.0.0.1:1".to_owned() };
-    assert!(operator.refusal(&["organization", "list"]).starts_with("DynamoDB is not available: "));
+    assert!(operator.failure(&["organization", "list"]).starts_with("DynamoDB is not available: "));
 }
 
 #[test]
-fn the_doctor_compares_the_tables_with_the_template_and_fails_for_what_they_lack() {
+fn the_doctor_compares_the_tables_with_the_template_and_fails_on_a_difference() {
     let operator = Operator::new();
     let output = operator.command(&["doctor", "--protected", "--json"]).output().unwrap();
-    let (told, error) = texts(&output);
+    let (printed, error) = texts(&output);
     assert_eq!(output.status.code(), Some(1));
-    let findings: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let findings: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let found = |check: &str| {
         let finding = findings.iter().find(|finding| finding["check"] == check).unwrap();
         (finding["ok"].as_bool().unwrap(), finding["found"].as_str().unwrap())
@@ -390,7 +391,7 @@ fn the_doctor_compares_the_tables_with_the_template_and_fails_for_what_they_lack
     assert_eq!(found("AccessTable: indexes"), (true, "none, as in the template"));
     assert_eq!(found("RecordsTable: indexes"), (true, "2, ready"));
     assert_eq!(found("RecordsTable: billing"), (true, "on demand"));
-    // What the embedded DynamoDB does not have is what a restored table does not have either.
+    // The embedded DynamoDB lacks the same settings as a restored table.
     assert_eq!(found("AccessTable: time to live"), (false, "off, but the template has it on (deleteAt)"));
     assert_eq!(found("RecordsTable: time to live"), (true, "off"));
     assert_eq!(found("AccessTable: deletion protection"), (false, "off"));
@@ -400,35 +401,35 @@ fn the_doctor_compares_the_tables_with_the_template_and_fails_for_what_they_lack
 }
 
 #[test]
-fn the_doctor_finds_a_table_that_is_missing_or_has_the_other_ones_shape() {
+fn the_doctor_finds_a_table_that_is_missing_or_swapped_with_the_other() {
     let operator = Operator::new();
     let output = operator.command(&["doctor"]).env("ACCESS_TABLE", "Nowhere").output().unwrap();
-    let (told, _) = texts(&output);
+    let (printed, _) = texts(&output);
     assert!(
-        told.contains("FAIL  AccessTable: exists") && told.contains("Nowhere: ResourceNotFoundException"),
-        "{told}"
+        printed.contains("FAIL  AccessTable: exists") && printed.contains("Nowhere: ResourceNotFoundException"),
+        "{printed}"
     );
 
     let output =
         operator.command(&["doctor"]).env("ACCESS_TABLE", "RecordsTable").env("RECORDS_TABLE", "AccessTable").output();
-    let (told, _) = texts(&output.unwrap());
+    let (printed, _) = texts(&output.unwrap());
     assert!(
-        told.contains("ByStatus is not in the template") || told.contains("ByStage is not in the template"),
-        "{told}"
+        printed.contains("ByStatus is not in the template") || printed.contains("ByStage is not in the template"),
+        "{printed}"
     );
-    assert!(told.contains("ByStatus is missing"), "{told}");
+    assert!(printed.contains("ByStatus is missing"), "{printed}");
 }
 
 #[test]
-fn the_doctor_says_why_an_issuer_is_of_no_use() {
+fn the_doctor_says_why_an_issuer_is_unusable() {
     let operator = Operator::new();
     let output = operator.command(&["doctor", "--issuer", "http://127.0.0.1:1"]).output().unwrap();
-    let (told, _) = texts(&output);
-    let line = told.lines().find(|line| line.contains("OpenID issuer")).unwrap();
+    let (printed, _) = texts(&output);
+    let line = printed.lines().find(|line| line.contains("OpenID issuer")).unwrap();
     assert!(line.starts_with("FAIL") && line.contains("error sending request"), "{line}");
 }
 
-/// Answers one request as AWS STS does, or with this status.
+/// Responds to one request as AWS STS does, with this status.
 fn sts(status: &'static str) -> (String, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -450,7 +451,7 @@ fn sts(status: &'static str) -> (String, thread::JoinHandle<String>) {
 const ARN: &str = "arn:aws:sts::123456789012:assumed-role/Admin/ada";
 
 #[test]
-fn the_activity_names_who_ran_the_command() {
+fn the_activity_log_names_who_ran_the_command() {
     let operator = Operator::new();
     let org = operator.organization("professional");
     operator.json(&["key", "create", &org, "--name", "x", "--scope", "all"]);
@@ -463,7 +464,7 @@ fn the_activity_names_who_ran_the_command() {
     assert!(output.status.success(), "{}", texts(&output).1);
     let asked = served.join().unwrap();
     assert!(asked.starts_with("POST / "), "{asked}");
-    // Who can't be named changes nothing, and is told so in one line.
+    // A caller who can't be identified changes nothing, and gets a one-line error.
     let (endpoint, served) = sts("403 Forbidden");
     let output = operator
         .command(&["organization", "set-plan", &org, "free"])
@@ -483,7 +484,7 @@ fn the_activity_names_who_ran_the_command() {
         assert_eq!(found.plan, shared::model::plan::Plan::Enterprise);
         shared::store::activity::page(&db, &found.id, None, 50, now).await.unwrap().0
     });
-    let told: Vec<_> =
+    let acts: Vec<_> =
         entries.iter().map(|entry| (entry.act.as_str(), entry.actor.name(), entry.actor.caller())).collect();
-    assert_eq!(told, [("plan-changed", "operator", Some(ARN)), ("created", "operator", Some("local"))]);
+    assert_eq!(acts, [("plan-changed", "operator", Some(ARN)), ("created", "operator", Some("local"))]);
 }

@@ -1,4 +1,4 @@
-"""A real browser for the checks of the pages. The API is at the first argument of the program."""
+"""A real browser for the page checks. The program's first argument is the API's origin."""
 
 import contextlib
 import pathlib
@@ -15,7 +15,7 @@ SHOTS.mkdir(parents=True, exist_ok=True)
 
 
 class Window:
-    """A page that remembers everything that went wrong on it."""
+    """A page that records every problem on it."""
 
     def __init__(self, browser, **options):
         self.context = browser.new_context(**options)
@@ -32,11 +32,11 @@ class Window:
 
     def check_host(self, url):
         if not url.startswith((ORIGIN, "data:")):
-            self.wrong.append(f"asks another host: {url}")
+            self.wrong.append(f"requests another host: {url}")
 
     def check(self, what):
-        """axe-core's findings, and that nothing went wrong."""
-        # Evaluated by the browser's own protocol: the page's policy would not let it in.
+        """Fails on any of axe-core's findings, and on any recorded problem."""
+        # Evaluated through the browser's own protocol, since the page's policy would block the script.
         self.page.evaluate(AXE)
         found = self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
         for violation in found:
@@ -47,7 +47,7 @@ class Window:
             self.wrong.append(f"{wide} pixels wider than the window")
         if self.wrong:
             raise SystemExit(f"{what}:\n  " + "\n  ".join(self.wrong))
-        print(f"fine: {what}")
+        print(f"ok: {what}")
 
 
 @contextlib.contextmanager

@@ -1,17 +1,16 @@
-"""How schemathesis plays by rules that no schema can tell.
+"""Makes schemathesis follow rules that no schema can express.
 
-- Each key serves 60 requests a minute, so that every request has another key of the same organization. The keys are in the
-  file that CONTRACT_KEYS names, one a line.
-- What a body refers to must be there: stages and candidates are those of the organization. Whether an unknown one is refused
-  is tested in tests/api.
-- A salary has a min or a max in a currency that exists, within its decimals, and the max is not less than the min.
-- A text has no control characters and shows something, and an e-mail is one: the contract tells both in words, since tools disagree
+- Each key allows 60 requests a minute, so successive requests use different keys of the same organization. The keys are in the
+  file that CONTRACT_KEYS names, one per line.
+- What a body refers to must exist: stages and candidates are the organization's own. tests/api covers unknown ones.
+- A salary has a min or a max in an existing currency, with no more decimals than it has, and the max is not less than the min.
+- A text is visible and has no control characters, and an email is valid: the contract states both in words, since tools disagree
   about patterns and about `format: email`.
-- A cursor is one that was answered, for the same list and filters. That others are refused is tested in tests/api too.
-- A tag of `If-Match` is a version in quotes: one that no object can have is a 400.
-- A header has no control characters, since no HTTP has.
+- A cursor is one that the API returned for the same list and filters. tests/api covers all others.
+- A tag of `If-Match` is a version in quotes: a tag that no object can have is a 400.
+- A header has no control characters, which HTTP does not allow.
 
-Except in headers, only requests that should be accepted are corrected like this; those that should be rejected are sent as generated.
+Except in headers, only requests that should be accepted are adjusted like this; those that should be rejected are sent as generated.
 """
 
 import itertools
@@ -28,8 +27,8 @@ KEYS = itertools.cycle(pathlib.Path(os.environ["CONTRACT_KEYS"]).read_text().spl
 
 def ids(path):
     request = urllib.request.Request(os.environ["HH_URL"] + path, headers={"X-API-Key": next(KEYS)})
-    with urllib.request.urlopen(request) as answer:
-        return itertools.cycle([row["id"] for row in json.load(answer)["data"]])
+    with urllib.request.urlopen(request) as response:
+        return itertools.cycle([row["id"] for row in json.load(response)["data"]])
 
 
 KNOWN = {"stageId": ids("/api/v1/pipeline/stages"), "candidateId": ids("/api/v1/candidates?limit=100")}
@@ -44,7 +43,7 @@ class Keys:
         case.headers["X-API-Key"] = data
 
 
-# The cursors that were answered, each with the list and the filters that it belongs to.
+# The cursors that the API returned, each with its list and filters.
 CURSORS = {}
 
 
@@ -60,7 +59,7 @@ def after_call(context, case, response):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    # A header with control characters is no HTTP (RFC 9110, section 5.5): the server in front refuses it, not the API.
+    # A header with control characters is not valid HTTP (RFC 9110, section 5.5): the server in front rejects it, not the API.
     for name, value in (case.headers or {}).items():
         case.headers[name] = re.sub(r"[\x00-\x1f\x7f]", "", str(value))
     if case.meta is None or not case.meta.generation.mode.is_positive:
@@ -84,23 +83,23 @@ def before_call(context, case, kwargs):
 EMAILS = (f"person.{n}@example.com" for n in itertools.count())
 
 
-# Letters and marks that show nothing.
+# Invisible letters and marks.
 UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
 
 
-def shown(value):
-    """The same texts without what does not show."""
+def visible(value):
+    """The same texts without invisible characters."""
     if isinstance(value, list):
-        return [shown(entry) for entry in value]
+        return [visible(entry) for entry in value]
     if isinstance(value, dict):
-        return {name: shown(entry) for name, entry in value.items()}
+        return {name: visible(entry) for name, entry in value.items()}
     if isinstance(value, str) and not value.startswith("http"):
         return "".join(c for c in UNSEEN.sub("", value) if c.isprintable()).strip() or "x"
     return value
 
 
 def playable(body):
-    body = shown(body)
+    body = visible(body)
     if isinstance(body.get("email"), str):
         body["email"] = next(EMAILS)
     for name in ("linkedinUrl", "resumeUrl"):

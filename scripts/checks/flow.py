@@ -1,5 +1,5 @@
-"""A day's work with the client that openapi-python-client makes of openapi.json: walk all jobs, create a candidate, apply, move,
-and meet a 422 and a 404 whose errors have types.
+"""A day's work with the client that openapi-python-client generates from openapi.json: list all jobs, create a candidate, apply,
+move, and get a 422 and a 404 with typed errors.
 
 Usage: flow.py ORIGIN KEY
 """
@@ -70,10 +70,10 @@ interview = next(stage for stage in stages.data if stage.kind == StageKind.INTER
 moved = move_candidate.sync(candidate, client=client, body=NewMove(stage_id=interview.id))
 assert isinstance(moved, MovedResponse) and moved.data.changed, moved
 
-refused = create_job.sync_detailed(client=client, body=NewJob(title=""))
-assert refused.status_code == 422 and isinstance(refused.parsed, ErrorResponse), refused
-assert refused.parsed.error.code == ErrorCode.VALIDATION_ERROR
-assert refused.parsed.error.details and refused.parsed.error.details[0].code == ProblemCode.TOO_SHORT
+rejected = create_job.sync_detailed(client=client, body=NewJob(title=""))
+assert rejected.status_code == 422 and isinstance(rejected.parsed, ErrorResponse), rejected
+assert rejected.parsed.error.code == ErrorCode.VALIDATION_ERROR
+assert rejected.parsed.error.details and rejected.parsed.error.details[0].code == ProblemCode.TOO_SHORT
 
 missing = get_job.sync_detailed(candidate, client=client)
 assert missing.status_code == 404 and isinstance(missing.parsed, ErrorResponse), missing

@@ -1,5 +1,5 @@
-// A day's work with the client that openapi-typescript makes of openapi.json: walk all jobs, create a candidate, apply, move, and
-// meet a 422 and a 404 whose errors have types. Usage: node flow.js ORIGIN KEY
+// A day's work with the client that openapi-typescript generates from openapi.json: list all jobs, create a candidate, apply, move,
+// and get a 422 and a 404 with typed errors. Usage: node flow.js ORIGIN KEY
 import createClient from "openapi-fetch";
 import type { components, paths } from "./generated/api.js";
 
@@ -54,12 +54,12 @@ const moved = await client.PUT("/api/v1/pipeline/candidates/{id}/move", {
 });
 expect("whether they were moved", moved.data?.data.changed, true);
 
-// @ts-expect-error: a status that there is not.
-const refused = await client.POST("/api/v1/jobs", { body: { title: "", status: "opened" } });
-expect("the status", refused.response.status, 422);
-const wrong: ErrorCode | undefined = refused.error?.error.code;
+// @ts-expect-error: a status that does not exist.
+const rejected = await client.POST("/api/v1/jobs", { body: { title: "", status: "opened" } });
+expect("the status", rejected.response.status, 422);
+const wrong: ErrorCode | undefined = rejected.error?.error.code;
 expect("the code", wrong, "validation_error");
-expect("the wrong fields", refused.error?.error.details?.map((detail) => `${detail.field}: ${detail.code}`).join(), "title: too_short,status: invalid_value");
+expect("the wrong fields", rejected.error?.error.details?.map((detail) => `${detail.field}: ${detail.code}`).join(), "title: too_short,status: invalid_value");
 
 const missing = await client.GET("/api/v1/jobs/{id}", { params: { path: { id: candidate.id } } });
 expect("the status", missing.response.status, 404);

@@ -1,7 +1,7 @@
-"""A day's work with the Python client that openapi-generator makes of openapi.json: walk all jobs, create a candidate, apply, move,
-update, and meet a 422 and a 404 whose errors have types.
+"""A day's work with the Python client that openapi-generator generates from openapi.json: list all jobs, create a candidate, apply,
+move, update, and get a 422 and a 404 with typed errors.
 
-Usage: flow_generator.py ORIGIN KEY WRITER, which is a key with jobs:write alone
+Usage: flow_generator.py ORIGIN KEY WRITER, where WRITER is a key with only the jobs:write scope
 """
 
 import sys
@@ -79,14 +79,14 @@ assert unread.headers["etag"] == f'"{job.version + 1}"' and jobs_api.get_job(job
 
 try:
     jobs_api.create_job(NewJob.model_construct(title=""))
-    raise AssertionError("an empty title was taken")
-except UnprocessableEntityException as refused:
-    error = refused.data.error
+    raise AssertionError("an empty title was accepted")
+except UnprocessableEntityException as rejected:
+    error = rejected.data.error
     assert (error.code, error.details[0].code) == (ErrorCode.VALIDATION_ERROR, ProblemCode.TOO_SHORT), error
 
 try:
     jobs_api.get_job(candidate.id)
-    raise AssertionError("a candidate is a job")
+    raise AssertionError("a candidate's id worked as a job's id")
 except NotFoundException as missing:
     assert missing.data.error.code == ErrorCode.NOT_FOUND, missing.data
     assert missing.data.error.docs_url == f"{ORIGIN}/docs/errors#not_found", missing.data

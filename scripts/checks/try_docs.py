@@ -1,6 +1,5 @@
-"""Looks at the developer pages as people do, in a real browser: every page at two widths, light and dark, with axe-core; the
-copy button; Swagger UI with a wrong key and with a right one. Fails on an error in the console, on whatever the
-Content-Security-Policy refuses, and on whatever axe-core finds.
+"""Checks the developer pages in a real browser: every page at two widths, light and dark, with axe-core; the copy button; Swagger UI
+with an invalid and with a valid key. Fails on any console error, Content-Security-Policy violation or axe-core finding.
 
 Usage: try_docs.py ORIGIN KEYS_FILE
 """
@@ -21,10 +20,10 @@ def every_page(browser):
         for scheme in ["light", "dark"]:
             seen = Window(browser, viewport={"width": width, "height": 800}, color_scheme=scheme)
             for name in PAGES:
-                # A page that is not there is told so by the browser too.
+                # The browser reports a missing page in the console, too.
                 seen.allowed = ["404 (Not Found)"] if name == "nowhere" else []
-                answer = seen.page.goto(f"{ORIGIN}/docs/{name}".rstrip("/"), wait_until="networkidle")
-                assert answer.status == (404 if name == "nowhere" else 200)
+                response = seen.page.goto(f"{ORIGIN}/docs/{name}".rstrip("/"), wait_until="networkidle")
+                assert response.status == (404 if name == "nowhere" else 200)
                 if name == "swagger":
                     seen.page.wait_for_selector(".opblock")
                 seen.page.screenshot(path=SHOTS / f"{name or 'quick-start'}-{width}-{scheme}.png", full_page=name != "reference")
@@ -39,7 +38,7 @@ def without_scripts(browser):
     plain.page.get_by_role("link", name="Errors").click()
     expect(plain.page.get_by_role("heading", name="email_taken")).to_be_visible()
     plain.context.close()
-    print("fine: the pages without scripts")
+    print("ok: the pages without scripts")
 
 
 def copy_button(browser):
@@ -57,7 +56,7 @@ def copy_button(browser):
 
 
 def swagger(browser):
-    # From the start page, as somebody who has read nothing.
+    # From the start page, like someone who has read nothing.
     for width in WIDTHS:
         ui = Window(browser, viewport={"width": width, "height": 900})
         page = ui.page
@@ -79,7 +78,7 @@ def swagger(browser):
         operation = page.locator("#operations-Jobs-listJobs")
         operation.locator(".opblock-summary-control").click()
         authorize("hh_live_wrong")
-        # The browser tells of every answer that is no success.
+        # The browser reports every error response in the console.
         ui.allowed = ["401 (Unauthorized)"]
         operation.get_by_role("button", name="Execute").click()
         expect(operation.locator(".live-responses-table tbody .response-col_status").first).to_contain_text("401")

@@ -1,5 +1,5 @@
-"""Goes the whole way of an organization's admin, by keyboard alone and at two widths: signs in, makes a key, calls the API with it, sees
-it counted, rotates it, revokes it, signs out. Every page on the way is looked at with axe-core. Then once more without scripts.
+"""Does everything that an organization's admin does, by keyboard only and at two widths: signs in, creates a key, calls the API with it,
+sees the usage, rotates the key, revokes it, signs out. Checks every page on the way with axe-core. Then repeats it without scripts.
 
 Usage: try_settings.py ORIGIN
 """
@@ -33,14 +33,14 @@ class Way:
         self.page, self.width, self.seen = self.window.page, width, 0
 
     def look(self, what):
-        """Checks the page that is shown, and keeps a picture of it."""
+        """Checks the current page, and takes a screenshot."""
         self.seen += 1
         name = re.sub(r"\W+", "-", what.lower())
         self.page.screenshot(path=SHOTS / f"settings-{self.seen:02}-{name}-{self.width}.png", full_page=True)
         self.window.check(f"{what}, at {self.width} pixels")
 
     def focus(self, wanted):
-        """Tabs until the element has the focus."""
+        """Presses Tab until the element has the focus."""
         expect(wanted).to_be_visible()
         for _ in range(80):
             if wanted.evaluate("element => element === document.activeElement"):
@@ -72,7 +72,7 @@ class Way:
         self.title("API keys")
 
     def copied_secret(self):
-        """Copies the key that is shown, after an attempt to leave without."""
+        """Copies the key, after trying to leave without copying it."""
         dialogs = []
         self.page.once("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.dismiss()))
         self.link("Done")
@@ -83,7 +83,7 @@ class Way:
         expect(self.page.get_by_role("status")).to_have_text("Copied")
         key = self.page.evaluate("navigator.clipboard.readText()")
         assert re.fullmatch(r"hh_live_[0-9A-Za-z]{48}", key), key
-        # The commands have the key from the shell, not in them.
+        # The commands read the key from a shell variable; it is not in them.
         text = self.page.locator("main").inner_text()
         assert "read -rs HH_KEY" in text and f'curl -H @- "{ORIGIN}/api/v1/jobs"' in text and text.count(key) == 1, text
         return key
@@ -98,7 +98,7 @@ def whole_way(browser, width):
     way.link("New key")
     way.title("New key")
     way.button("Create key")
-    # The browser itself asks for the name.
+    # The browser itself requires the name.
     way.title("New key")
     way.focus(way.page.get_by_label("Name"))
     way.page.keyboard.type(name)
@@ -123,7 +123,7 @@ def whole_way(browser, width):
     way.link("Usage")
     way.title("Usage")
     used = way.page.get_by_role("region", name=f"{name}")
-    # Those that the scope refused were counted for the minute as well.
+    # Requests without the scope count toward the burst as well.
     expect(used).to_contain_text("4 requests in 30 days")
     way.look("Usage")
 
@@ -144,7 +144,7 @@ def whole_way(browser, width):
     expect(way.key(name)).to_contain_text(f"The old secret, …{first[-4:]}, was used once since.")
     way.look("Keys, one rotating")
 
-    # The refusal by `jobs` rode on that function's next request; `pipeline` has had none since.
+    # The error from `jobs` was saved with that function's next request; `pipeline` has had none since.
     way.link("Usage")
     expect(used).to_contain_text("1 × insufficient_scope")
     way.link("API keys")
@@ -169,7 +169,7 @@ def whole_way(browser, width):
     kept = way.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
     assert kept == "[{},{},\"\"]", f"scripts can read {kept}"
     way.button("Sign out")
-    # By way of the issuer, and back.
+    # Via the issuer, and back.
     way.title("You are signed out")
     assert way.page.url == f"{ORIGIN}/settings/signed-out", way.page.url
     way.look("Signed out")
@@ -201,7 +201,7 @@ def free_plan(browser):
 
 
 def sent_twice(browser):
-    """A second click while the first is under way would take the answer with the key away: it is not sent."""
+    """A second click while the first is in progress is not sent: it would replace the response with the key."""
     way = Way(browser, 1280)
     way.sign_in("Meridian Workforce International, admin")
     way.link("New key")
@@ -217,7 +217,7 @@ def sent_twice(browser):
     assert len(sent) == 1, sent
     way.copied_secret()
     way.window.context.close()
-    print("fine: a form that is sent twice")
+    print("ok: a form that is sent twice")
 
 
 def member_looks(browser):
@@ -229,7 +229,7 @@ def member_looks(browser):
     way.window.allowed = ["403 (Forbidden)"]
     way.page.goto(f"{ORIGIN}/settings/keys/new")
     way.title("Admins only")
-    way.look("A refusal")
+    way.look("Admins only")
     way.window.context.close()
 
 
@@ -245,7 +245,7 @@ def without_scripts(browser):
     page.get_by_role("button", name="Create key").click()
     key = page.locator("#secret").inner_text()
     assert call(key, "/api/v1/candidates") == 200
-    # Reloaded, the form is sent again: there is one key, and it is not shown.
+    # Reloading sends the form again: there is still one key, and it is not shown.
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("This key is created already")
     assert key not in page.content()
@@ -258,7 +258,7 @@ def without_scripts(browser):
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
     plain.context.close()
-    print("fine: the settings without scripts")
+    print("ok: the settings without scripts")
 
 
 with launched() as browser:

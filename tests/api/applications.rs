@@ -7,7 +7,7 @@ use shared::model::plan::Plan;
 use crate::test_app::{ORIGIN, TestApp};
 
 #[tokio::test]
-async fn a_new_application_has_its_defaults_every_field_and_its_location() {
+async fn a_new_application_has_every_field_with_its_default_and_its_location() {
     let app = TestApp::new().await;
     let (job, candidate) = (app.job("open").await, app.candidate("ada@example.com").await);
     let path = format!("/api/v1/jobs/{job}/applications");
@@ -26,7 +26,7 @@ async fn a_new_application_has_its_defaults_every_field_and_its_location() {
 }
 
 #[tokio::test]
-async fn only_an_open_job_takes_applications() {
+async fn only_an_open_job_accepts_applications() {
     let app = TestApp::new().await;
     let candidate = app.candidate("ada@example.com").await;
     for status in ["draft", "on-hold", "closed", "archived"] {
@@ -38,7 +38,7 @@ async fn only_an_open_job_takes_applications() {
 }
 
 #[tokio::test]
-async fn a_candidate_applies_to_a_job_once() {
+async fn a_candidate_can_apply_to_a_job_only_once() {
     let app = TestApp::new().await;
     let (job, other) = (app.job("open").await, app.job("open").await);
     let candidate = app.candidate("ada@example.com").await;
@@ -47,7 +47,7 @@ async fn a_candidate_applies_to_a_job_once() {
     let again = app.post(&path, json!({ "candidateId": candidate })).await;
     assert_eq!(again.error(409, "already_applied")["existingId"], first);
     app.application(&other, &candidate).await;
-    // That it is done already is what a retry should hear, also when the job is closed by now.
+    // A retry should get this error even if the job has been closed since.
     app.put(&format!("/api/v1/jobs/{job}"), json!({ "status": "closed" })).await.ok(200);
     app.post(&path, json!({ "candidateId": candidate })).await.error(409, "already_applied");
 }
@@ -66,7 +66,7 @@ async fn only_the_organizations_own_candidate_can_apply() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_sixteen_parallel_applications_one_is_made() {
+async fn only_one_of_sixteen_parallel_applications_succeeds() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let (job, candidate) = (app.job("open").await, app.candidate("ada@example.com").await);
     let path = format!("/api/v1/jobs/{job}/applications");
@@ -93,7 +93,7 @@ async fn a_change_of_status_moves_the_application_between_filters() {
 }
 
 #[tokio::test]
-async fn an_application_is_found_under_its_own_job_only() {
+async fn an_application_is_found_only_under_its_own_job() {
     let app = TestApp::new().await;
     let (job, other) = (app.job("open").await, app.job("open").await);
     let candidate = app.candidate("ada@example.com").await;

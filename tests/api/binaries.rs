@@ -1,5 +1,5 @@
-//! The release binaries, as Lambda runs them: each against a Runtime API of the test's own, which hands it events and takes
-//! its answers. `scripts/test-binaries` builds them and runs this.
+//! The release binaries, as Lambda runs them: each runs against the test's own Runtime API, which passes it events and takes its responses.
+//! `scripts/test-binaries` builds them and runs these tests.
 
 use std::{
     collections::HashMap,
@@ -44,7 +44,7 @@ async fn invoke(process: &mut Process, event: &Value) -> Value {
     process.invoke(event).await.unwrap_or_else(|error| panic!("{error} for {event}"))
 }
 
-/// The fixtures by name, with the keys of this start in them.
+/// The fixtures by name, with this start's demo keys in them.
 fn fixtures(keys: &[demo::DemoKey]) -> Vec<(String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
     let mut fixtures: Vec<(String, Value)> = fs::read_dir(folder)
@@ -62,7 +62,7 @@ fn fixtures(keys: &[demo::DemoKey]) -> Vec<(String, Value)> {
     fixtures
 }
 
-/// A database with the demo data, and the way to it.
+/// A database with the demo data, a client for it, and its keys.
 async fn seeded() -> (Embedded, Db, Vec<demo::DemoKey>) {
     let database = database();
     let db = database.db();
@@ -70,7 +70,7 @@ async fn seeded() -> (Embedded, Db, Vec<demo::DemoKey>) {
     (database, db, keys)
 }
 
-/// The answer without what differs from one run to the next: ids and times of the last minutes, and how the clock stands.
+/// The response without what differs between runs: new ids and times, and headers that depend on the clock.
 fn comparable(answer: &Value) -> Value {
     let (text, mut out, mut at) = (answer.to_string(), String::new(), 0);
     while let Some(next) = text[at..].chars().next() {
@@ -99,7 +99,7 @@ fn is_new(time: Timestamp) -> bool {
     Clock::system().now().as_millis() - time.as_millis() < 10 * 60_000
 }
 
-/// The time that an id begins with.
+/// The time at the start of an id.
 fn made_at(id: &str) -> Option<Timestamp> {
     id.parse::<JobId>().ok()?;
     i64::from_str_radix(&id.replace('-', "")[..12], 16).ok().map(Timestamp::from_millis)
@@ -107,7 +107,7 @@ fn made_at(id: &str) -> Option<Timestamp> {
 
 #[tokio::test]
 #[ignore = "needs the release binaries: scripts/test-binaries"]
-async fn each_binary_answers_every_fixture_as_the_code_in_process_does_and_survives_strange_events() {
+async fn each_binary_responds_to_every_fixture_like_the_code_in_process_and_survives_malformed_events() {
     let ((remote, _, remote_keys), (_, db, keys)) = (seeded().await, seeded().await);
     let clock = Clock::system();
     let gateway = Gateway::new(&TEMPLATE, || App::new(db.clone(), clock.clone()), no_issuer()).unwrap();
@@ -119,10 +119,10 @@ async fn each_binary_answers_every_fixture_as_the_code_in_process_does_and_survi
     for ((name, theirs), (_, ours)) in fixtures(&remote_keys).into_iter().zip(fixtures(&keys)) {
         let method = theirs["requestContext"]["http"]["method"].as_str().unwrap();
         let (code_uri, ..) = gateway.route(method, theirs["rawPath"].as_str().unwrap()).unwrap();
-        let answered = invoke(functions.get_mut(code_uri).unwrap(), &theirs).await;
+        let actual = invoke(functions.get_mut(code_uri).unwrap(), &theirs).await;
         let raw: Box<RawValue> = serde_json::from_value(ours).unwrap();
         let expected = serde_json::to_value(apis[code_uri].answer(&raw, "lambda-request-id").await).unwrap();
-        assert_eq!(comparable(&answered), comparable(&expected), "{name}");
+        assert_eq!(comparable(&actual), comparable(&expected), "{name}");
     }
     let good = fixtures(&remote_keys).into_iter().find(|(name, _)| name == "jobs-list.json").unwrap().1;
     for function in functions.values_mut() {
@@ -135,7 +135,7 @@ async fn each_binary_answers_every_fixture_as_the_code_in_process_does_and_survi
 
 #[tokio::test]
 #[ignore = "needs the release binaries: scripts/test-binaries"]
-async fn with_a_dynamodb_that_accepts_and_never_answers_a_binary_starts_and_answers_503_before_lambda_gives_up() {
+async fn with_a_dynamodb_that_accepts_but_never_responds_a_binary_starts_and_returns_503_before_lambdas_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -157,7 +157,7 @@ async fn with_a_dynamodb_that_accepts_and_never_answers_a_binary_starts_and_answ
 
 #[test]
 #[ignore = "needs the release binaries: scripts/test-binaries"]
-fn a_missing_variable_ends_a_binary_at_its_start_with_one_line_of_the_log() {
+fn a_binary_without_a_variable_exits_at_startup_with_one_log_line() {
     let all = ["ACCESS_TABLE", "RECORDS_TABLE", "AWS_REGION"];
     let keyed = functions::with_operations().flat_map(|function| all.map(|missing| (function.code_uri, missing)));
     let settings = all.into_iter().chain(["OIDC_ISSUER", "OIDC_CLIENT_ID"]);
@@ -165,16 +165,16 @@ fn a_missing_variable_ends_a_binary_at_its_start_with_one_line_of_the_log() {
         let mut command = Command::new(binary(code_uri));
         runtime::set_environment(&mut command, "127.0.0.1:1", "http://127.0.0.1:1");
         let output = command.env_remove(missing).output().unwrap();
-        let (told, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-        assert_eq!((output.status.code(), told.lines().count(), error.as_str()), (Some(1), 1, ""), "{told}");
-        let line: Value = serde_json::from_str(&told).unwrap();
+        let (log, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!((output.status.code(), log.lines().count(), error.as_str()), (Some(1), 1, ""), "{log}");
+        let line: Value = serde_json::from_str(&log).unwrap();
         assert_eq!(line["error"], format!("the environment variable {missing} is not set"));
     }
 }
 
 #[tokio::test]
 #[ignore = "needs the release binaries: scripts/test-binaries"]
-async fn a_binary_logs_its_version_and_lambdas_id_with_each_request_and_cold_only_the_first() {
+async fn a_binary_logs_its_version_and_lambdas_request_id_with_each_request_and_a_cold_start_only_with_the_first() {
     let (database, _, keys) = seeded().await;
     let event = fixtures(&keys).into_iter().find(|(name, _)| name == "jobs-list.json").unwrap().1;
     let mut function = start("functions/jobs", database.endpoint(), Stdio::piped()).await;

@@ -11,7 +11,7 @@ fn ada(email: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_new_candidate_has_its_defaults_every_field_and_enters_the_first_stage() {
+async fn a_new_candidate_has_every_field_with_its_default_and_enters_the_first_stage() {
     let app = TestApp::new().await;
     let stages = app.stages().await;
     let answer = app.post("/api/v1/candidates", ada("Ada@Example.com")).await;
@@ -31,7 +31,7 @@ async fn a_new_candidate_has_its_defaults_every_field_and_enters_the_first_stage
 }
 
 #[tokio::test]
-async fn a_new_candidate_enters_the_stage_that_the_body_names_if_it_is_the_organizations() {
+async fn a_new_candidate_enters_the_stage_in_the_body_if_the_organization_owns_it() {
     let app = TestApp::new().await;
     let (stages, theirs) = (app.stages().await, TestApp::new().await.stages().await);
     let mut body = ada("ada@example.com");
@@ -44,7 +44,7 @@ async fn a_new_candidate_enters_the_stage_that_the_body_names_if_it_is_the_organ
 }
 
 #[tokio::test]
-async fn every_wrong_field_is_told_at_once() {
+async fn every_invalid_field_is_reported_at_once() {
     let app = TestApp::new().await;
     let answer = app
         .post(
@@ -74,7 +74,7 @@ async fn every_wrong_field_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_url_is_one_that_a_page_can_show() {
+async fn only_urls_that_are_safe_on_a_page_are_accepted() {
     let app = TestApp::new().await;
     for url in [
         "https:example.com",
@@ -95,7 +95,7 @@ async fn a_url_is_one_that_a_page_can_show() {
 }
 
 #[tokio::test]
-async fn an_email_is_one_in_use_on_the_internet() {
+async fn only_internet_email_addresses_are_accepted() {
     let app = TestApp::new().await;
     for email in [
         "ada",
@@ -117,7 +117,7 @@ async fn an_email_is_one_in_use_on_the_internet() {
 }
 
 #[tokio::test]
-async fn an_email_is_told_which_part_of_it_is_wrong() {
+async fn an_error_says_which_part_of_an_email_is_wrong() {
     let app = TestApp::new().await;
     let answer = app.post("/api/v1/candidates", ada("ada@exam_ple.com")).await;
     let words = "email must not contain \"_\" (U+005F) at character 9 (in the domain).";
@@ -127,7 +127,7 @@ async fn an_email_is_told_which_part_of_it_is_wrong() {
 }
 
 #[tokio::test]
-async fn one_mailbox_is_one_candidate_however_it_is_written() {
+async fn one_mailbox_belongs_to_one_candidate_however_it_is_written() {
     let app = TestApp::new().await;
     let domain = app.candidate("d@bücher.example").await;
     let local = app.candidate("Jose\u{301}@example.com").await;
@@ -163,7 +163,7 @@ async fn one_mailbox_is_one_candidate_however_it_is_written() {
 }
 
 #[tokio::test]
-async fn an_email_is_taken_once_in_an_organization_whatever_its_case() {
+async fn an_email_is_unique_in_an_organization_whatever_its_case() {
     let app = TestApp::new().await;
     let first = app.candidate("Ada@Example.com").await;
     let second = app.post("/api/v1/candidates", ada("aDA@example.COM")).await;
@@ -172,20 +172,20 @@ async fn an_email_is_taken_once_in_an_organization_whatever_its_case() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixteen_parallel_creates_with_one_email_make_one_candidate() {
+async fn sixteen_parallel_creates_with_one_email_create_one_candidate() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let creates = (0..16).map(|_| app.post("/api/v1/candidates", ada("ada@example.com")));
     let answers = join_all(creates).await;
     let created: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
     assert_eq!(created.len(), 1);
     let id = &created[0].body["data"]["id"];
-    let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 201).collect();
-    assert!(refused.iter().all(|answer| answer.error(409, "email_taken")["existingId"] == *id));
+    let rejected: Vec<_> = answers.iter().filter(|answer| answer.status != 201).collect();
+    assert!(rejected.iter().all(|answer| answer.error(409, "email_taken")["existingId"] == *id));
     assert_eq!(app.get("/api/v1/candidates").await.rows().len(), 1);
 }
 
 #[tokio::test]
-async fn the_email_filter_finds_the_one_who_has_it_whatever_its_case() {
+async fn the_email_filter_finds_its_candidate_whatever_the_case() {
     let app = TestApp::new().await;
     let id = app.candidate("Ada+jobs@Example.com").await;
     app.candidate("alan@example.com").await;
@@ -195,15 +195,15 @@ async fn the_email_filter_finds_the_one_who_has_it_whatever_its_case() {
     assert_eq!(unencoded.ids(), found.ids(), "a plus sign that was not encoded");
     assert_eq!(found.body["pagination"], json!({ "hasMore": false, "nextCursor": null, "limit": 20 }));
     assert!(app.get("/api/v1/candidates?email=nobody@example.com").await.rows().is_empty());
-    let told = app.get("/api/v1/candidates?email=nobody").await;
+    let invalid = app.get("/api/v1/candidates?email=nobody").await;
     assert_eq!(
-        told.error(400, "invalid_parameter")["message"],
+        invalid.error(400, "invalid_parameter")["message"],
         "email must have an @ between the name and the domain."
     );
 }
 
 #[tokio::test]
-async fn a_new_email_frees_the_old_one_and_takes_the_new_one() {
+async fn changing_an_email_frees_the_old_one_and_takes_the_new_one() {
     let app = TestApp::new().await;
     let (ada_id, alan_id) = (app.candidate("ada@example.com").await, app.candidate("alan@example.com").await);
     let path = format!("/api/v1/candidates/{ada_id}");
@@ -217,7 +217,7 @@ async fn a_new_email_frees_the_old_one_and_takes_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_taken_email_names_its_holder_to_whoever_may_only_write_and_shows_nothing_else_of_them() {
+async fn a_write_only_key_learns_who_has_a_taken_email_by_id_and_nothing_else() {
     let app = TestApp::new().await;
     let id = app.candidate("ada@example.com").await;
     let writer = app.new_key(&[Scope::CandidatesWrite]).await;
@@ -243,7 +243,7 @@ async fn a_change_of_case_alone_keeps_the_email_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_candidates_who_want_one_email_at_once_do_not_both_get_it() {
+async fn only_one_of_two_concurrent_updates_gets_an_email() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let ids = [app.candidate("a@example.com").await, app.candidate("b@example.com").await];
     let updates = ids.iter().map(|id| {
@@ -260,7 +260,7 @@ async fn two_candidates_who_want_one_email_at_once_do_not_both_get_it() {
 }
 
 #[tokio::test]
-async fn an_update_clears_lists_to_empty_and_can_not_move_the_candidate() {
+async fn an_update_clears_lists_to_empty_and_cannot_move_the_candidate() {
     let app = TestApp::new().await;
     let mut body = ada("ada@example.com");
     body["skills"] = json!(["Rust", "SQL"]);

@@ -1,4 +1,4 @@
-//! Browsers: what a page of another origin may send and read, and that a preflight costs nothing.
+//! CORS: what a page of another origin may send and read, and that a preflight costs nothing.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::{
 
 const APP: &str = "https://app.example.com";
 
-/// A browser's question whether a page of `origin` may send a PUT.
+/// A browser's preflight for a PUT from a page of `origin`.
 fn preflight(path: &str, origin: &str) -> Request<Body> {
     let mut request = request("OPTIONS", path, None, None);
     for (name, value) in [
@@ -34,7 +34,7 @@ async fn ask(gateway: &Gateway, request: Request<Body>) -> Response<Body> {
     gateway.handle(request, ([192, 0, 2, 1], 443).into()).await
 }
 
-/// A gateway that lets pages of [`APP`] in.
+/// A gateway that allows pages of [`APP`].
 fn gateway_for_app(app: &TestApp) -> Gateway {
     let template = Template {
         routes: TEMPLATE.routes.clone(),
@@ -49,7 +49,7 @@ fn cors_headers(headers: &HeaderMap) -> BTreeSet<&str> {
 }
 
 #[tokio::test]
-async fn every_function_answers_a_preflight_with_204_before_key_limits_and_tables() {
+async fn every_function_responds_to_a_preflight_with_204_without_key_limits_or_tables() {
     let app = TestApp::new().await;
     for path in TEMPLATE.routes.iter().map(|route| route.path.replace("{proxy+}", "x").replace("{jobId}", "x")) {
         let path = if path == "$default" { "/api/v1/nothing" } else { &path };
@@ -68,7 +68,7 @@ async fn every_function_answers_a_preflight_with_204_before_key_limits_and_table
 }
 
 #[tokio::test]
-async fn the_gateway_lets_pages_of_the_named_origin_call_and_no_others() {
+async fn the_gateway_allows_pages_of_configured_origins_and_no_others() {
     let app = TestApp::new().await;
     let gateway = gateway_for_app(&app);
     let response = ask(&gateway, preflight("/api/v1/jobs", APP)).await;
@@ -92,16 +92,16 @@ async fn the_gateway_lets_pages_of_the_named_origin_call_and_no_others() {
         let response = ask(&gateway, read).await;
         assert_eq!((response.status().as_u16(), cors_headers(response.headers())), (200, wanted.into_iter().collect()));
     }
-    let refused = ask(&gateway, preflight("/api/v1/jobs", "https://other.example.com")).await;
-    assert_eq!((refused.status().as_u16(), cors_headers(refused.headers())), (204, BTreeSet::new()));
+    let rejected = ask(&gateway, preflight("/api/v1/jobs", "https://other.example.com")).await;
+    assert_eq!((rejected.status().as_u16(), cors_headers(rejected.headers())), (204, BTreeSet::new()));
 }
 
-/// What a browser lets every page read (Fetch, section 2.2.2).
+/// Headers that browsers let every page read (Fetch, section 2.2.2).
 const SAFELISTED: [&str; 7] =
     ["cache-control", "content-language", "content-length", "content-type", "expires", "last-modified", "pragma"];
 
 #[test]
-fn the_template_names_the_methods_and_headers_of_the_contract() {
+fn the_template_lists_the_methods_and_headers_of_the_contract() {
     let operations = || {
         let paths = DOCUMENT["paths"].as_object().unwrap().values();
         paths.flat_map(|methods| methods.as_object().unwrap())
@@ -120,7 +120,7 @@ fn the_template_names_the_methods_and_headers_of_the_contract() {
     assert_eq!(sorted(request_headers), sent);
 
     let responses = operations().flat_map(|(_, operation)| operation["responses"].as_object().unwrap().values());
-    let told = responses.map(resolved).filter_map(|response| response.get("headers")).filter_map(Value::as_object);
-    let told = told.flat_map(serde_json::Map::keys).map(|name| name.to_lowercase());
-    assert_eq!(sorted(exposed_headers), told.filter(|name| !SAFELISTED.contains(&name.as_str())).collect());
+    let returned = responses.map(resolved).filter_map(|response| response.get("headers")).filter_map(Value::as_object);
+    let returned = returned.flat_map(serde_json::Map::keys).map(|name| name.to_lowercase());
+    assert_eq!(sorted(exposed_headers), returned.filter(|name| !SAFELISTED.contains(&name.as_str())).collect());
 }

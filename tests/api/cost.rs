@@ -1,4 +1,4 @@
-//! What each route costs: calls to DynamoDB and the units they are charged. A number that grows fails here.
+//! What each route costs: calls to DynamoDB and the units that they consume. A test fails if a number grows.
 
 use serde_json::json;
 use shared::{model::key::ApiKey, store::api_key};
@@ -14,7 +14,7 @@ async fn every_route_costs_what_this_table_says() {
     let objects = Objects::of(&app).await;
     let mut table = String::new();
     for row in ROUTES {
-        // Somebody is at the stage, so that its list is not empty.
+        // Use a stage with a candidate in it, so that the list is not empty.
         let path = objects.path(row).replace(&objects.stage, &app.stages().await[0]);
         app.tally.take();
         app.call(row.method, &path, Some(&app.key), objects.body(row)).await.ok(row.status);
@@ -72,7 +72,7 @@ async fn a_refusal_costs_no_more_than_it_takes_to_know() {
 async fn a_page_of_20_jobs_of_1_kb_costs_its_own_read_units_and_at_most_a_row_more() {
     let app = TestApp::new().await;
     for i in 0..25 {
-        // With its other attributes the item comes to about 1,024 bytes.
+        // With its other attributes, the item is about 1,024 bytes.
         let body = json!({ "title": format!("Job {i:02}"), "description": "x".repeat(600), "status": "open" });
         app.post("/api/v1/jobs", body).await.ok(201);
     }

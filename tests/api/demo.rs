@@ -1,4 +1,4 @@
-//! The demo data: the same at every start, and as much as is promised.
+//! The demo data: the same at every start, and of the promised size.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +18,7 @@ use shared::{
 
 use crate::test_app::{START, TestClock, database, gateway, request, send};
 
-/// Everything that a key can see, list by list.
+/// Everything that a key can read, list by list.
 async fn everything(db: &Db, key: &str) -> Vec<Vec<Value>> {
     let clock = TestClock::at(START);
     let gateway = gateway(db, &clock);
@@ -43,13 +43,13 @@ async fn everything(db: &Db, key: &str) -> Vec<Vec<Value>> {
     for stage in &stages {
         positions.push(walk(&format!("/api/v1/pipeline/stages/{}/candidates", stage["id"].as_str().unwrap())).await);
     }
-    assert!(positions.iter().all(|at| !at.is_empty()), "every stage has somebody");
+    assert!(positions.iter().all(|at| !at.is_empty()), "every stage has a candidate");
     let positions = positions.concat();
     vec![jobs, walk("/api/v1/candidates").await, stages, positions, applications]
 }
 
 #[tokio::test]
-async fn each_organization_has_an_admin_and_a_member_and_whom_somebody_removes_stays_removed() {
+async fn each_organization_has_an_admin_and_a_member_and_removed_members_stay_removed() {
     let database: Embedded = database();
     let db = database.db();
     let people = async || {
@@ -68,7 +68,7 @@ async fn each_organization_has_an_admin_and_a_member_and_whom_somebody_removes_s
     let mut wanted: Vec<String> = demo::people().into_iter().map(|person| person.email).collect();
     wanted.sort_unstable();
     assert_eq!((emails.len(), emails), (8, wanted.iter().map(String::as_str).collect()));
-    // Of one organization one, of another all, as in data that was kept from before there were any.
+    // Remove one member of one organization and all of another, as in data from before there were members.
     let (first, last) = (&all[0], &all[7]);
     let (now, actor) = (Clock::system().now(), Actor::operator());
     assert!(member::remove(&db, &first.0, now, &first.1, &actor).await.unwrap());
@@ -82,7 +82,7 @@ async fn each_organization_has_an_admin_and_a_member_and_whom_somebody_removes_s
 }
 
 #[tokio::test]
-async fn two_starts_make_the_same_data_of_the_promised_size() {
+async fn two_starts_create_the_same_data_of_the_promised_size() {
     let mut starts = Vec::new();
     for _ in 0..2 {
         let database: Embedded = database();
@@ -101,13 +101,13 @@ async fn two_starts_make_the_same_data_of_the_promised_size() {
     assert!(starts[0].1.is_disjoint(&starts[1].1), "the keys are new at every start");
 }
 
-/// Breaks off: from so many calls on, none is made any more.
+/// Fails every call after the first so many, like an interrupted start.
 #[derive(Debug)]
-struct BreakOff(AtomicI32);
+struct Interrupt(AtomicI32);
 
-impl Intercept for BreakOff {
+impl Intercept for Interrupt {
     fn name(&self) -> &'static str {
-        "BreakOff"
+        "Interrupt"
     }
 
     fn read_before_transmit(
@@ -116,15 +116,15 @@ impl Intercept for BreakOff {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if self.0.fetch_sub(1, Ordering::SeqCst) > 0 { Ok(()) } else { Err("broken off".into()) }
+        if self.0.fetch_sub(1, Ordering::SeqCst) > 0 { Ok(()) } else { Err("interrupted".into()) }
     }
 }
 
 #[tokio::test]
-async fn a_start_that_was_broken_off_is_made_good_by_the_next() {
+async fn the_next_start_completes_an_interrupted_one() {
     let database = database();
     for calls in [6, 1_500] {
-        let config = database.config().interceptor(BreakOff(AtomicI32::new(calls)));
+        let config = database.config().interceptor(Interrupt(AtomicI32::new(calls)));
         assert!(demo::seed(&Db::with(config, Embedded::tables())).await.is_err());
     }
     let db = database.db();

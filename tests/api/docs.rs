@@ -1,4 +1,4 @@
-//! The developer pages: what is there, that it says what the contract says, and how it is sent.
+//! The developer pages: which pages exist, that they match the contract, and how they are served.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,7 +39,7 @@ impl Page {
     }
 }
 
-/// What a browser gets, without a key and without a database.
+/// Gets a page as a browser does, without a key or a database.
 async fn get(path: &str, headers: &[(&str, &str)]) -> Page {
     ask("GET", path, headers).await
 }
@@ -70,14 +70,14 @@ const PAGES: [&str; 11] = [
     "/docs/nowhere",
 ];
 
-/// Every value of an attribute.
+/// All values of an attribute.
 fn attribute<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
     let start = format!(" {name}=\"");
     html.split(start.as_str()).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
 }
 
 #[tokio::test]
-async fn every_link_of_every_page_leads_somewhere() {
+async fn every_link_on_every_page_works() {
     let mut ids = BTreeMap::new();
     let mut links = BTreeSet::new();
     for path in PAGES {
@@ -94,7 +94,7 @@ async fn every_link_of_every_page_leads_somewhere() {
     for (from, to, anchor) in links {
         let status = match to.as_str() {
             "/docs/nowhere" => 404,
-            // By way of a sign-in.
+            // Redirects to the sign-in.
             settings if settings.starts_with("/settings") => 303,
             _ => 200,
         };
@@ -104,18 +104,18 @@ async fn every_link_of_every_page_leads_somewhere() {
 }
 
 #[tokio::test]
-async fn the_pages_tell_every_operation_scope_plan_and_error() {
+async fn the_pages_list_every_operation_scope_plan_and_error() {
     let reference = get("/docs/reference", &[]).await;
     for row in ROUTES {
         let needs =
             row.scope.map_or("takes any valid key".to_owned(), |scope| format!("needs the scope <code>{scope}</code>"));
-        let told = format!("<code>{} {}</code> {needs}", row.method, row.path);
-        assert!(reference.text().contains(&told), "{told}");
+        let expected = format!("<code>{} {}</code> {needs}", row.method, row.path);
+        assert!(reference.text().contains(&expected), "{expected}");
     }
     let authentication = get("/docs/authentication", &[]).await;
     for scope in Scope::ALL {
-        let told = format!("<td><code>{scope}</code></td><td>{}</td>", scope.about());
-        assert!(authentication.text().contains(&told), "{told}");
+        let expected = format!("<td><code>{scope}</code></td><td>{}</td>", scope.about());
+        assert!(authentication.text().contains(&expected), "{expected}");
     }
     let errors = get(ERRORS_PAGE, &[]).await;
     for code in ErrorCode::ALL {
@@ -127,7 +127,7 @@ async fn the_pages_tell_every_operation_scope_plan_and_error() {
 }
 
 #[tokio::test]
-async fn an_errors_docs_url_leads_to_its_code() {
+async fn an_errors_docs_url_links_to_its_code() {
     let app = TestApp::new().await;
     let answer = app.get("/api/v1/jobs?limit=0").await;
     let url = answer.error(400, "invalid_parameter")["docsUrl"].as_str().unwrap();
@@ -137,14 +137,14 @@ async fn an_errors_docs_url_leads_to_its_code() {
 }
 
 #[tokio::test]
-async fn the_contract_is_served_as_it_is_committed() {
+async fn the_contract_is_served_as_committed() {
     let served: Value = serde_json::from_slice(&get("/api/v1/openapi.json", &[]).await.bytes).unwrap();
     let committed: Value = serde_json::from_str(&fs::read_to_string(openapi::FILE).unwrap()).unwrap();
     assert_eq!(served, committed);
 }
 
 #[tokio::test]
-async fn programs_get_every_page_as_markdown() {
+async fn every_page_is_available_as_markdown() {
     let list = get("/llms.txt", &[]).await;
     assert_eq!(list.header("content-type"), "text/plain; charset=utf-8");
     let links: Vec<&str> = list.text().split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
@@ -162,7 +162,7 @@ async fn programs_get_every_page_as_markdown() {
 }
 
 #[tokio::test]
-async fn nothing_is_loaded_from_elsewhere_and_nothing_runs_inline() {
+async fn pages_load_nothing_from_other_hosts_and_run_nothing_inline() {
     for path in PAGES {
         let page = get(path, &[]).await;
         let policy = page.header("content-security-policy");
@@ -178,17 +178,17 @@ async fn nothing_is_loaded_from_elsewhere_and_nothing_runs_inline() {
 }
 
 #[tokio::test]
-async fn it_is_compressed_for_whoever_takes_that_and_plain_for_everybody_else() {
+async fn responses_are_compressed_only_for_clients_that_accept_it() {
     for file in docs::files().iter().filter(|file| file.path != "/docs/404") {
         let plain = get(file.path, &[]).await;
         assert_eq!((plain.header("content-encoding"), plain.header("vary")), ("", "accept-encoding"));
-        for refused in ["identity", "br", "gzip;q=0", "gzip; q=0.0, *", ""] {
-            let answer = get(file.path, &[("accept-encoding", refused)]).await;
-            assert_eq!((answer.header("content-encoding"), &answer.bytes), ("", &plain.bytes), "{refused}");
+        for rejected in ["identity", "br", "gzip;q=0", "gzip; q=0.0, *", ""] {
+            let answer = get(file.path, &[("accept-encoding", rejected)]).await;
+            assert_eq!((answer.header("content-encoding"), &answer.bytes), ("", &plain.bytes), "{rejected}");
         }
-        for taken in ["gzip", "br, GZIP;q=0.5", "*", "deflate, gzip ; q=1.0"] {
-            let answer = get(file.path, &[("accept-encoding", taken)]).await;
-            assert_eq!(answer.header("content-encoding"), "gzip", "{taken}");
+        for accepted in ["gzip", "br, GZIP;q=0.5", "*", "deflate, gzip ; q=1.0"] {
+            let answer = get(file.path, &[("accept-encoding", accepted)]).await;
+            assert_eq!(answer.header("content-encoding"), "gzip", "{accepted}");
             let unpacked = std::io::read_to_string(GzDecoder::new(&answer.bytes[..])).unwrap();
             assert_eq!(unpacked.as_bytes(), &plain.bytes);
         }
@@ -196,7 +196,7 @@ async fn it_is_compressed_for_whoever_takes_that_and_plain_for_everybody_else() 
 }
 
 #[tokio::test]
-async fn a_page_that_is_known_is_not_sent_again_and_an_asset_never_asked_for_again() {
+async fn an_unchanged_page_is_not_sent_again_and_an_asset_is_cached_forever() {
     for path in ["/", "/docs/errors", "/docs/errors.md", "/api/v1/openapi.json"] {
         let page = get(path, &[]).await;
         assert_eq!(page.header("cache-control"), "public, no-cache", "{path}");
@@ -214,7 +214,7 @@ async fn a_page_that_is_known_is_not_sent_again_and_an_asset_never_asked_for_aga
     let html = get("/docs", &[]).await;
     let styles = attribute(html.text(), "href").into_iter().find(|path| path.contains("/site.")).unwrap().to_owned();
     assert_eq!(get(&styles, &[]).await.header("cache-control"), "public, max-age=31536000, immutable");
-    // An older page asks for the styles that it knew, from an instance that has newer ones.
+    // A page of an older version requests its styles from an instance with newer ones.
     let older = get("/docs/assets/site.0123456789.css", &[]).await;
     assert_eq!((older.status, older.header("cache-control")), (200, "no-store"));
     assert_eq!(older.bytes, get(&styles, &[]).await.bytes);
@@ -240,7 +240,7 @@ async fn the_first_view_is_under_100_kilobytes() {
 }
 
 #[tokio::test]
-async fn head_is_answered_without_a_body_another_method_is_405_and_a_slash_at_the_end_is_led_away() {
+async fn head_has_no_body_other_methods_are_405_and_a_trailing_slash_redirects() {
     let head = ask("HEAD", "/docs", &[]).await;
     assert_eq!((head.status, head.bytes.len()), (200, 0));
     let post = ask("POST", "/docs", &[]).await;

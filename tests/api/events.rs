@@ -1,6 +1,6 @@
-//! Every fixture in `events/`, through the real event conversion, on demo data that is fresh for each.
+//! Every fixture in `events/`, through the real event conversion, each on fresh demo data.
 //!
-//! A fixture names its key as `{plan label}`; `{professional all}` is the one that the README's examples use.
+//! A fixture names its key as `{plan label}`; the README's examples use `{professional all}`.
 
 use std::{fmt::Write, fs, path::Path};
 
@@ -14,7 +14,7 @@ use crate::{
     test_app::{START, TEMPLATE, TestClock, gateway, no_issuer},
 };
 
-/// Demo data in a file, to be copied for each fixture.
+/// Writes the demo data to a file, which is copied for each fixture.
 fn seeded(file: &Path) {
     let _ = fs::remove_file(file);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -22,7 +22,7 @@ fn seeded(file: &Path) {
         let database = Embedded::start(Some(file), Embedded::ANY_PORT, &TEMPLATE).await.unwrap();
         demo::seed(&database.db()).await.unwrap();
     });
-    // With the runtime, the database ends: its file is whole now.
+    // The database ends with the runtime, so the file is complete.
 }
 
 #[test]
@@ -55,22 +55,22 @@ async fn answer(data: &Path, fixture: &str) -> String {
     let gateway = gateway(&db, &clock);
     let (function, route_key, _) =
         gateway.route(event["requestContext"]["http"]["method"].as_str().unwrap(), path).unwrap();
-    assert_eq!(event["routeKey"], route_key, "the fixture is one that API Gateway would send");
+    assert_eq!(event["routeKey"], route_key, "API Gateway would send this fixture");
     let apis = local::apis(|| App::new(db.clone(), clock.clock()), no_issuer());
     let raw: Box<RawValue> = serde_json::from_str(&text).unwrap();
     shown(&apis[function].answer(&raw, "lambda-request-id").await)
 }
 
-/// The answer as text, with the one id that is new at every run replaced.
+/// The response as text, with the id that differs between runs replaced.
 fn shown(answer: &ApiGatewayV2httpResponse) -> String {
     let mut text = format!("{}\n", answer.status_code);
     let mut headers: Vec<_> =
         answer.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
     headers.sort();
     writeln!(text, "{}\n", headers.join("\n")).unwrap();
-    let Some(lambda_http::Body::Text(body)) = &answer.body else { panic!("a body that is no text") };
+    let Some(lambda_http::Body::Text(body)) = &answer.body else { panic!("a body that is not text") };
     if headers.iter().any(|header| header.starts_with("etag: W/")) {
-        // A page, whose words are not what is tested here.
+        // A page: its text is not tested here.
         let digest = headers.iter().find_map(|header| header.strip_prefix("etag: ")).unwrap();
         return text.replace(digest, "[digest]") + if body.is_empty() { "" } else { "[base64]" };
     }

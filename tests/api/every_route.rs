@@ -1,4 +1,4 @@
-//! One table of every route, and what must be so for each of them.
+//! The table of all routes, and what must hold for each of them.
 
 use std::collections::BTreeSet;
 
@@ -14,15 +14,15 @@ use crate::test_app::{Answer, TestApp, request, send};
 pub struct Row {
     pub method: &'static str,
     pub path: &'static str,
-    /// `None`: any valid key will do.
+    /// `None`: any valid key works.
     pub scope: Option<Scope>,
-    /// Of the function that serves it, in the template.
+    /// The `CodeUri` of the function that serves it.
     pub function: &'static str,
     pub status: u16,
 }
 
 impl Row {
-    /// A write whose answer has more in it than its caller has sent: all but reading and creating.
+    /// Whether this is a write whose response contains data that the caller did not send: every write but a creation.
     fn shows_what_was_there(&self) -> bool {
         self.method != "GET" && self.status != 201
     }
@@ -50,18 +50,18 @@ pub const ROUTES: &[Row] = &[
     Row { method: "GET", path: "/api/v1/usage", scope: None, function: "functions/usage", status: 200 },
 ];
 
-/// Whether a path is one of a pattern such as `/api/v1/jobs/{id}`.
+/// Whether a path matches a pattern such as `/api/v1/jobs/{id}`.
 pub fn matches(pattern: &str, path: &str) -> bool {
     let (wanted, given): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
     wanted.len() == given.len()
         && wanted.iter().zip(given).all(|(wanted, given)| wanted.starts_with('{') || *wanted == given)
 }
 
-/// An organization's objects, for the ids in paths and bodies.
+/// An organization's objects, whose ids go into paths and bodies.
 pub struct Objects {
     job: String,
     candidate: String,
-    /// Has applied to nothing.
+    /// Has not applied to any job.
     other_candidate: String,
     /// The second stage.
     pub stage: String,
@@ -79,7 +79,7 @@ impl Objects {
 
     /// The row's path with these objects' ids.
     pub fn path(&self, row: &Row) -> String {
-        // A resource that is added is added here: a wrong id would read as a 404, not as a gap.
+        // Every new resource needs an entry here: with a wrong id, a test would see a 404 and not the missing entry.
         let id = match row.path.split("/{id}").next().unwrap() {
             "/api/v1/jobs" => &self.job,
             "/api/v1/candidates" | "/api/v1/pipeline/candidates" => &self.candidate,
@@ -91,7 +91,7 @@ impl Objects {
         row.path.replace("{jobId}", &self.job).replace("{stageId}", &self.stage).replace("{id}", id)
     }
 
-    /// A body that the row takes, which changes something.
+    /// A valid body for the row, which changes something.
     pub fn body(&self, row: &Row) -> Option<Value> {
         match (row.method, row.path) {
             ("POST", "/api/v1/jobs") => Some(json!({ "title": "Nurse" })),
@@ -113,7 +113,7 @@ async fn call(app: &TestApp, objects: &Objects, row: &Row, key: Option<&str>) ->
 }
 
 #[tokio::test]
-async fn the_table_has_every_route_of_every_function_and_the_template_leads_each_to_its_function() {
+async fn the_table_has_every_route_and_the_template_routes_each_to_its_function() {
     let app = TestApp::new().await;
     let objects = Objects::of(&app).await;
     let mut served = BTreeSet::new();
@@ -132,7 +132,7 @@ async fn the_table_has_every_route_of_every_function_and_the_template_leads_each
 }
 
 #[tokio::test]
-async fn with_a_key_that_has_just_the_scope_it_is_served_and_write_does_not_imply_read() {
+async fn a_key_with_only_the_routes_scope_is_served_and_write_does_not_imply_read() {
     let app = TestApp::new().await;
     let objects = Objects::of(&app).await;
     for row in ROUTES {
@@ -151,7 +151,7 @@ async fn with_a_key_that_has_just_the_scope_it_is_served_and_write_does_not_impl
 }
 
 #[tokio::test]
-async fn an_update_shows_the_object_to_a_key_with_the_read_scope_and_to_no_other() {
+async fn an_update_returns_the_object_only_to_keys_with_the_read_scope() {
     let app = TestApp::new().await;
     let objects = Objects::of(&app).await;
     for row in ROUTES.iter().filter(|row| row.shows_what_was_there()) {
@@ -160,7 +160,7 @@ async fn an_update_shows_the_object_to_a_key_with_the_read_scope_and_to_no_other
         let others: Vec<Scope> = Scope::ALL.iter().copied().filter(|scope| *scope != read).collect();
         let unread = call(&app, &objects, row, Some(app.new_key(&others).await.reveal())).await;
         assert_eq!((unread.status.as_u16(), &unread.body), (204, &Value::Null), "{} {}", row.method, row.path);
-        // Once more: it changes nothing, so that both are at one version.
+        // The second update changes nothing, so both responses have the same version.
         let shown = call(&app, &objects, row, Some(app.new_key(&[write, read]).await.reveal())).await;
         let version = shown.ok(row.status).get("version").map(|version| format!("\"{version}\""));
         assert_eq!((unread.header("etag"), shown.header("etag")), (version.as_deref(), version.as_deref()));
@@ -168,31 +168,31 @@ async fn an_update_shows_the_object_to_a_key_with_the_read_scope_and_to_no_other
 }
 
 #[tokio::test]
-async fn without_a_valid_key_it_is_401_and_all_invalid_keys_read_the_same() {
+async fn without_a_valid_key_a_route_returns_401_with_the_same_error_for_all_invalid_keys() {
     let app = TestApp::new().await;
     let objects = Objects::of(&app).await;
     let revoked = app.new_key(Scope::ALL).await;
     assert!(api_key::revoke(&app.db, &app.org, &revoked.id(), app.clock.now(), &Actor::operator()).await.unwrap());
     let unknown = ApiKey::generate().unwrap();
-    // Has a key's id that is there, and a secret that is not its.
+    // Has an existing key's id with another secret.
     let forged = ApiKey::with_id(&ApiKey::parse(&app.key).unwrap().id()).unwrap();
     for row in ROUTES {
         for missing in [None, Some("")] {
             call(&app, &objects, row, missing).await.error(401, "missing_api_key");
         }
-        let mut told = BTreeSet::new();
+        let mut messages = BTreeSet::new();
         for key in ["junk", "hh_live_", revoked.reveal(), unknown.reveal(), forged.reveal()] {
             let answer = call(&app, &objects, row, Some(key)).await;
-            told.insert(answer.error(401, "invalid_api_key")["message"].to_string());
+            messages.insert(answer.error(401, "invalid_api_key")["message"].to_string());
             assert!(answer.header("www-authenticate").is_some_and(|challenge| challenge.starts_with("ApiKey ")));
             assert!(answer.header("ratelimit").is_none(), "a stranger learns nothing of limits");
         }
-        assert_eq!(told.len(), 1);
+        assert_eq!(messages.len(), 1);
     }
 }
 
 #[tokio::test]
-async fn without_the_scope_it_is_403_that_names_it_whether_or_not_the_object_is_there() {
+async fn without_the_scope_a_route_returns_403_that_names_it_whether_or_not_the_object_exists() {
     let app = TestApp::new().await;
     let objects = Objects::of(&app).await;
     for row in ROUTES {
@@ -209,7 +209,7 @@ async fn without_the_scope_it_is_403_that_names_it_whether_or_not_the_object_is_
 }
 
 #[tokio::test]
-async fn on_the_free_plan_it_is_403() {
+async fn on_the_free_plan_every_route_but_usage_returns_403() {
     let app = TestApp::new().await;
     let objects = Objects::of(&app).await;
     app.set_plan(Plan::Free).await;
@@ -249,11 +249,11 @@ async fn another_organizations_object_reads_exactly_like_a_missing_one() {
     }
 }
 
-/// An id that nothing has.
+/// An id that no object has.
 const MISSING: &str = "01900000-0000-7000-8000-000000000000";
 
 #[tokio::test]
-async fn another_method_is_405_with_the_methods_it_takes_and_costs_nothing() {
+async fn an_unsupported_method_is_405_with_the_allowed_methods_and_costs_nothing() {
     let app = TestApp::new().await;
     let objects = Objects::of(&app).await;
     app.tally.take();
@@ -291,7 +291,7 @@ async fn a_body_that_is_not_declared_as_json_is_415_and_one_that_is_not_json_is_
 }
 
 #[tokio::test]
-async fn an_oversized_body_is_413_before_the_key_is_looked_at() {
+async fn an_oversized_body_is_413_before_the_key_is_checked() {
     let app = TestApp::new().await;
     let objects = Objects::of(&app).await;
     app.tally.take();
@@ -304,13 +304,13 @@ async fn an_oversized_body_is_413_before_the_key_is_looked_at() {
 }
 
 #[tokio::test]
-async fn head_is_answered_like_get_without_a_body() {
+async fn head_works_like_get_without_a_body() {
     let app = TestApp::new().await;
     let objects = Objects::of(&app).await;
     for row in ROUTES.iter().filter(|row| row.method == "GET") {
         let answer = app.call("HEAD", &objects.path(row), Some(&app.key), None).await;
         assert_eq!((answer.status.as_u16(), answer.body), (200, Value::Null));
-        let refused = app.call("HEAD", &objects.path(row), None, None).await;
-        assert_eq!((refused.status.as_u16(), refused.body), (401, Value::Null));
+        let rejected = app.call("HEAD", &objects.path(row), None, None).await;
+        assert_eq!((rejected.status.as_u16(), rejected.body), (401, Value::Null));
     }
 }

@@ -1,4 +1,4 @@
-//! When something of ours fails: what the client is told, what the log has, and that it does not take long.
+//! Failures on our side: what the client sees, what the log says, and that the response does not take long.
 
 use std::{
     cell::RefCell,
@@ -20,12 +20,12 @@ use tokio::net::TcpListener;
 use crate::test_app::{TestApp, TestClock, gateway, request, send};
 
 thread_local! {
-    /// What the test on this thread has logged, once it listens.
+    /// What the test on this thread has logged since it started listening.
     static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// The log of the process goes to whichever test runs on the thread. One subscriber for all: `tracing` remembers of each
-/// line whether anybody wants it, so that subscribers that come and go in parallel would lose some.
+/// Sends the process's log to the test on the current thread. There is one subscriber for all tests: `tracing` caches for each line whether
+/// anyone wants it, so subscribers that come and go in parallel would lose lines.
 struct ToThread;
 
 impl Write for ToThread {
@@ -39,7 +39,7 @@ impl Write for ToThread {
     }
 }
 
-/// The log of one test, from here on.
+/// The log of one test, from `listen` on.
 pub struct Log;
 
 impl Log {
@@ -72,14 +72,14 @@ async fn hanging() -> Result<(), ApiError> {
     std::future::pending().await
 }
 
-/// The answer of a function that serves `routes`.
+/// The status and body of a response from a function with these routes.
 async fn call(router: Router, path: &str) -> (i64, Value) {
     let api = Api::open(router);
     let mut event: Value = serde_json::from_str(include_str!("../../events/jobs-list.json")).unwrap();
     event["rawPath"] = path.into();
     let raw: Box<RawValue> = serde_json::from_value(event).unwrap();
     let answer = api.answer(&raw, "lambda-request-id").await;
-    let Some(Body::Text(body)) = answer.body else { panic!("a body that is no text") };
+    let Some(Body::Text(body)) = answer.body else { panic!("a body that is not text") };
     (answer.status_code, serde_json::from_str(&body).unwrap())
 }
 
@@ -99,7 +99,7 @@ async fn a_panic_is_a_500_in_the_envelope_and_the_next_request_is_served() {
 }
 
 #[tokio::test]
-async fn an_inner_cause_is_in_the_log_once_and_never_in_the_answer() {
+async fn an_inner_cause_is_in_the_log_once_and_never_in_the_response() {
     let log = Log::listen();
     let (status, body) = call(Router::new().route("/fail", get(failing)), "/fail").await;
     assert_eq!((status, &body["error"]["code"]), (500, &json!("internal_error")));
@@ -110,7 +110,7 @@ async fn an_inner_cause_is_in_the_log_once_and_never_in_the_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_never_ends_is_a_503() {
-    // Time stands and is wound forward by the runtime: nobody waits.
+    // The clock is paused and the runtime advances it, so no one waits.
     let api = Api::open(Router::new().route("/hang", get(hanging)));
     let mut event: Value = serde_json::from_str(include_str!("../../events/jobs-list.json")).unwrap();
     event["rawPath"] = "/hang".into();
@@ -122,7 +122,7 @@ fn config(endpoint: &str) -> aws_sdk_dynamodb::config::Builder {
     local::database::config(endpoint)
 }
 
-/// What a good request gets from a DynamoDB at `endpoint`.
+/// Sends a valid request with DynamoDB at `endpoint`, and expects a 503 in time.
 async fn answer_from(endpoint: &str) {
     let db = Db::with(config(endpoint), Embedded::tables());
     let gateway = gateway(&db, &TestClock::at(crate::test_app::START));
@@ -143,7 +143,7 @@ async fn an_unreachable_dynamodb_is_a_503_within_five_seconds() {
 }
 
 #[tokio::test]
-async fn a_dynamodb_that_accepts_and_never_answers_is_a_503_within_five_seconds() {
+async fn a_dynamodb_that_accepts_but_never_responds_is_a_503_within_five_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let silent = tokio::spawn(async move {
@@ -157,7 +157,7 @@ async fn a_dynamodb_that_accepts_and_never_answers_is_a_503_within_five_seconds(
 }
 
 #[tokio::test]
-async fn a_refused_body_is_logged_with_its_own_method() {
+async fn a_rejected_body_is_logged_with_its_own_method() {
     let app = TestApp::new().await;
     let log = Log::listen();
     let body = json!({ "title": "x".repeat(300_000) });
@@ -166,7 +166,7 @@ async fn a_refused_body_is_logged_with_its_own_method() {
 }
 
 #[tokio::test]
-async fn a_line_of_a_refused_key_has_its_id_once_it_has_the_form_of_a_key() {
+async fn the_log_line_for_a_rejected_key_has_its_id_if_the_key_is_well_formed() {
     let app = TestApp::frozen(shared::model::plan::Plan::Enterprise).await;
     let log = Log::listen();
     let id = |key: &str| shared::model::key::ApiKey::parse(key).unwrap().id();
@@ -187,14 +187,14 @@ async fn a_line_of_a_refused_key_has_its_id_once_it_has_the_form_of_a_key() {
             app.call("GET", path, Some(key), None).await.error(401, "invalid_api_key");
             let line = log.lines().pop().unwrap();
             assert_eq!(line.get("keyId").and_then(Value::as_str), logged.map(|id| id.to_string()).as_deref());
-            assert_eq!(line.get("organization"), None, "whose it is, only a right key tells");
+            assert_eq!(line.get("organization"), None, "only a valid key reveals its organization");
             assert!(!log.text().contains(&key[key.len().min(18)..]) || key.len() < 18);
         }
     }
 }
 
 #[tokio::test]
-async fn each_request_is_one_line_of_the_log_without_key_email_or_name() {
+async fn each_request_is_one_log_line_without_key_email_or_name() {
     let app = TestApp::new().await;
     let log = Log::listen();
     let body =
@@ -225,7 +225,7 @@ async fn each_request_is_one_line_of_the_log_without_key_email_or_name() {
     assert_eq!(line["keyId"], key_id.to_string());
     assert!(line["durationMs"].is_u64());
     assert_eq!((&line["lambdaRequestId"], &line["version"]), (&json!("local"), &json!("")));
-    // Each function has instances of its own: the list of jobs was another's first request.
+    // Each function has its own instances: listing the jobs was another function's first request.
     let cold: Vec<_> = lines.iter().map(|line| line["coldStart"].as_bool().unwrap()).collect();
     assert_eq!(cold, [true, false, false, false, false, true, false]);
     assert_eq!(

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::test_app::{ORIGIN, TestApp, request, send};
 
 #[tokio::test]
-async fn a_new_job_has_its_defaults_every_field_and_its_location() {
+async fn a_new_job_has_every_field_with_its_default_and_its_location() {
     let app = TestApp::new().await;
     let answer = app.post("/api/v1/jobs", json!({ "title": "Engineer" })).await;
     let job = answer.ok(201);
@@ -25,7 +25,7 @@ async fn a_new_job_has_its_defaults_every_field_and_its_location() {
 }
 
 #[tokio::test]
-async fn what_is_sent_is_what_comes_back() {
+async fn a_job_reads_back_as_it_was_sent() {
     let app = TestApp::new().await;
     let sent = json!({
         "title": " Pflegefachkraft (m/w/d) – Nacht 🌙 ", "description": "Zeile eins\n\tZeile zwei", "location": "Köln",
@@ -42,7 +42,7 @@ async fn what_is_sent_is_what_comes_back() {
 }
 
 #[tokio::test]
-async fn every_wrong_field_is_told_at_once_and_nothing_is_written() {
+async fn every_invalid_field_is_reported_at_once_and_nothing_is_written() {
     let app = TestApp::new().await;
     let answer = app
         .post(
@@ -83,7 +83,7 @@ async fn every_wrong_field_is_told_at_once_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn lengths_are_counted_in_characters_and_reach_to_the_limit() {
+async fn lengths_are_counted_in_characters_up_to_the_limit() {
     let app = TestApp::new().await;
     let body = json!({ "title": "ü".repeat(200), "description": "🌙".repeat(20_000) });
     let job = app.post("/api/v1/jobs", body).await.ok(201)["id"].as_str().unwrap().to_owned();
@@ -92,7 +92,7 @@ async fn lengths_are_counted_in_characters_and_reach_to_the_limit() {
 }
 
 #[tokio::test]
-async fn a_salary_has_an_amount_in_a_currency_within_its_decimals() {
+async fn a_salary_needs_an_amount_in_a_currency_with_no_more_decimals_than_it_has() {
     let app = TestApp::new().await;
     for (salary, problem) in [
         (json!({ "currency": "EUR", "period": "year" }), "salary.min: required"),
@@ -123,7 +123,7 @@ async fn a_salary_has_an_amount_in_a_currency_within_its_decimals() {
 }
 
 #[tokio::test]
-async fn an_update_leaves_what_is_absent_clears_what_is_null_and_counts_the_version() {
+async fn an_update_keeps_absent_fields_clears_null_ones_and_raises_the_version() {
     let app = TestApp::new().await;
     let new = json!({ "title": "Engineer", "location": "Berlin", "department": "R&D" });
     let id = app.post("/api/v1/jobs", new).await.ok(201)["id"].as_str().unwrap().to_owned();
@@ -154,7 +154,7 @@ async fn an_update_that_changes_nothing_writes_nothing() {
 }
 
 #[tokio::test]
-async fn an_update_refuses_what_it_can_not_set() {
+async fn an_update_rejects_fields_that_it_cannot_set() {
     let app = TestApp::new().await;
     let path = format!("/api/v1/jobs/{}", app.job("open").await);
     let answer = app.put(&path, json!({ "title": null, "status": null, "openedAt": null, "version": 3, "x": 1 })).await;
@@ -168,7 +168,7 @@ async fn an_update_refuses_what_it_can_not_set() {
 }
 
 #[tokio::test]
-async fn an_update_under_if_match_is_made_at_that_version_only() {
+async fn an_update_with_if_match_succeeds_only_at_that_version() {
     let app = TestApp::new().await;
     let path = format!("/api/v1/jobs/{}", app.job("open").await);
     assert_eq!(app.get(&path).await.header("etag"), Some("\"1\""));
@@ -186,8 +186,8 @@ async fn an_update_under_if_match_is_made_at_that_version_only() {
         ("\"2-gzip\"", "The If-Match tag \"2-gzip\" was not issued by this API"),
     ] {
         let answer = app.put_if_match(&path, tags, json!({ "title": "Midwife" })).await;
-        let told = answer.error(400, "bad_request")["message"].as_str().unwrap();
-        assert!(told.starts_with(words), "{told}");
+        let message = answer.error(400, "bad_request")["message"].as_str().unwrap();
+        assert!(message.starts_with(words), "{message}");
     }
     assert_eq!(app.get(&path).await.ok(200), updated.ok(200));
     app.put_if_match(&path, "\"1\", \"2\"", json!({ "title": "Midwife" })).await.ok(200);
@@ -195,7 +195,7 @@ async fn an_update_under_if_match_is_made_at_that_version_only() {
 }
 
 #[tokio::test]
-async fn what_a_later_version_of_this_code_adds_to_an_item_an_update_leaves_alone() {
+async fn an_update_keeps_attributes_from_a_later_version_of_this_code() {
     let app = TestApp::new().await;
     let id = app.job("open").await;
     let key = || {
@@ -223,7 +223,7 @@ fn text(text: &str) -> AttributeValue {
 }
 
 #[tokio::test]
-async fn a_name_that_a_body_gives_twice_is_refused_also_inside() {
+async fn a_duplicate_name_in_a_body_is_rejected_at_any_depth() {
     let app = TestApp::new().await;
     for body in
         [r#"{"title":"a","title":"b"}"#, r#"{"title":"a","salary":{"min":1,"min":2,"currency":"EUR","period":"day"}}"#]
@@ -248,7 +248,7 @@ async fn numbers_are_read_by_value_and_ids_whatever_their_case() {
 }
 
 #[tokio::test]
-async fn a_line_shows_what_it_holds() {
+async fn a_single_line_text_cannot_hide_characters() {
     let app = TestApp::new().await;
     for title in ["a\u{200b}b", "a\u{202e}b", "a\u{61c}b", "a\u{2028}b", "a\tb", "a\u{b}b", "a\u{e0041}b"] {
         assert_eq!(app.post("/api/v1/jobs", json!({ "title": title })).await.problems(), ["title: invalid_format"]);
@@ -257,15 +257,15 @@ async fn a_line_shows_what_it_holds() {
         assert_eq!(app.post("/api/v1/jobs", json!({ "title": title })).await.problems(), ["title: too_short"]);
     }
     let answer = app.post("/api/v1/jobs", json!({ "title": "\u{200f}ab\u{7}c" })).await;
-    let told = &answer.error(422, "validation_error")["details"][0]["message"];
-    assert_eq!(told, "title must not contain a control character (U+0007) at character 4.");
+    let message = &answer.error(422, "validation_error")["details"][0]["message"];
+    assert_eq!(message, "title must not contain a control character (U+0007) at character 4.");
     for title in ["👩\u{200d}👩\u{200d}👧 نرس", "می\u{200c}خواهم", "❤\u{fe0f}", " Nurse "] {
         assert_eq!(app.post("/api/v1/jobs", json!({ "title": title })).await.ok(201)["title"], title);
     }
 }
 
 #[tokio::test]
-async fn what_imports_put_around_a_text_is_not_part_of_it() {
+async fn marks_that_imports_put_around_a_text_are_removed() {
     let app = TestApp::new().await;
     let job = json!({ "title": "\u{200f}אחות\u{200f}", "description": "\u{feff}a\u{200f}b\u{200b}", "location": "\u{2068}Köln\u{2069}" });
     let answer = app.post("/api/v1/jobs", job).await;
@@ -278,17 +278,17 @@ async fn what_imports_put_around_a_text_is_not_part_of_it() {
 }
 
 #[tokio::test]
-async fn what_breaks_a_line_in_word_breaks_it_here() {
+async fn a_line_break_in_word_is_a_line_break_here() {
     let app = TestApp::new().await;
     let job = json!({ "title": "Nurse", "description": "a\u{b}b\u{85}c\u{c}d\r\n\te\u{2028}f" });
     assert_eq!(app.post("/api/v1/jobs", job).await.ok(201)["description"], "a\nb\nc\nd\r\n\te\u{2028}f");
     let answer = app.post("/api/v1/jobs", json!({ "title": "Nurse", "description": "a\n\u{0}" })).await;
-    let told = &answer.error(422, "validation_error")["details"][0]["message"];
-    assert_eq!(told, "description must not contain a control character (U+0000) at character 3.");
+    let message = &answer.error(422, "validation_error")["details"][0]["message"];
+    assert_eq!(message, "description must not contain a control character (U+0000) at character 3.");
 }
 
 #[tokio::test]
-async fn a_body_of_nonsense_is_answered_in_brief() {
+async fn an_error_lists_at_most_100_problems() {
     let app = TestApp::new().await;
     let nonsense: serde_json::Map<String, Value> = (0..15_000).map(|i| (format!("f{i}"), Value::Null)).collect();
     assert_eq!(app.post("/api/v1/jobs", nonsense.into()).await.problems().len(), 100);

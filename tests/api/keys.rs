@@ -1,4 +1,4 @@
-//! Keys: how they are presented, and how they are made, replaced and revoked.
+//! Keys: how they are sent, created, rotated and revoked.
 
 use futures::future::join_all;
 use local::database::{Embedded, config};
@@ -18,7 +18,7 @@ fn new() -> NewKey {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_refused_from_the_very_next_request() {
+async fn a_revoked_key_is_rejected_from_the_next_request() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     app.get("/api/v1/jobs").await.ok(200);
     let id = ApiKey::parse(&app.key).unwrap().id();
@@ -28,7 +28,7 @@ async fn a_revoked_key_is_refused_from_the_very_next_request() {
 }
 
 #[tokio::test]
-async fn a_key_is_refused_from_the_moment_it_expires() {
+async fn a_key_is_rejected_from_the_moment_it_expires() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let key = ApiKey::generate().unwrap();
     let expires_at = Timestamp::from_millis(app.clock.now().as_millis() + 1_000);
@@ -41,7 +41,7 @@ async fn a_key_is_refused_from_the_moment_it_expires() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_reads_like_an_unknown_one_also_when_its_burst_is_used_up() {
+async fn a_revoked_key_reads_like_an_unknown_one_even_when_its_burst_is_used_up() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     for _ in 0..60 {
         app.get("/api/v1/jobs").await.ok(200);
@@ -50,14 +50,14 @@ async fn a_revoked_key_reads_like_an_unknown_one_also_when_its_burst_is_used_up(
     api_key::revoke(&app.db, &app.org, &id, app.clock.now(), &Actor::operator()).await.unwrap();
     let answer = send(&app.fresh_gateway(), request("GET", "/api/v1/jobs", Some(&app.key), None)).await;
     answer.error(401, "invalid_api_key");
-    // An instance that knows the minute to be used up does not ask until it is over. It serves nothing either.
+    // An instance that knows the burst is used up does not ask DynamoDB until the minute is over. It serves nothing, either.
     app.get("/api/v1/jobs").await.error(429, "rate_limit_exceeded");
     app.clock.advance(60_000);
     app.get("/api/v1/jobs").await.error(401, "invalid_api_key");
 }
 
 #[tokio::test]
-async fn usage_refuses_a_key_for_being_revoked_or_expired_before_it_refuses_it_for_its_burst() {
+async fn usage_rejects_a_revoked_or_expired_key_before_it_checks_the_burst() {
     for ends in ["revoked", "expired", "rotated"] {
         let app = TestApp::frozen(Plan::Enterprise).await;
         let key = ApiKey::generate().unwrap();
@@ -83,7 +83,7 @@ async fn usage_refuses_a_key_for_being_revoked_or_expired_before_it_refuses_it_f
 }
 
 #[tokio::test]
-async fn a_key_that_expires_while_its_burst_is_used_up_is_refused_for_that_at_once() {
+async fn a_key_that_expires_while_its_burst_is_used_up_is_rejected_as_expired_at_once() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let key = ApiKey::generate().unwrap();
     let expires_at = Timestamp::from_millis(app.clock.now().as_millis() + 1_000);
@@ -99,7 +99,7 @@ async fn a_key_that_expires_while_its_burst_is_used_up_is_refused_for_that_at_on
 }
 
 #[tokio::test]
-async fn a_forged_secret_counts_nothing_on_the_key_it_imitates() {
+async fn a_forged_secret_does_not_count_toward_the_key_it_imitates() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let forged = ApiKey::with_id(&ApiKey::parse(&app.key).unwrap().id()).unwrap();
     for _ in 0..70 {
@@ -118,14 +118,14 @@ async fn rotate(app: &TestApp, key: &ApiKey, rotation: Rotation) -> Rotated {
     api_key::rotate(&app.db, &app.org, app.clock.now(), key, rotation, &Actor::operator()).await.unwrap()
 }
 
-/// The app's key, past the tally, which knows no such call.
+/// The app's key, read without the tally, which does not know this call.
 async fn summary(app: &TestApp) -> KeySummary {
     let db = Db::with(config(&ENDPOINT), Embedded::tables());
     api_key::list(&db, &app.org, None).await.unwrap().0.swap_remove(0)
 }
 
 #[tokio::test]
-async fn while_a_rotated_secret_is_kept_both_count_on_one_burst_and_one_month() {
+async fn while_a_rotated_secret_is_kept_both_share_one_burst_and_one_month() {
     let app = TestApp::frozen(Plan::Starter).await;
     app.get("/api/v1/jobs").await.ok(200);
     let new = successor(&app.key);
@@ -137,13 +137,13 @@ async fn while_a_rotated_secret_is_kept_both_count_on_one_burst_and_one_month() 
         let answer = app.call("GET", "/api/v1/jobs", Some(key), None).await;
         answer.ok(200);
         assert_eq!(answer.header("x-ratelimit-remaining"), Some(left.to_string().as_str()));
-        // Who still has the old one is told how long it lasts.
+        // The response to the old secret says when it expires.
         assert_eq!(answer.header("x-api-key-expires-at"), (left % 2 != 0).then_some(until));
     }
     for key in [new.reveal(), &app.key] {
         let answer = app.call("GET", "/api/v1/jobs", Some(key), None).await;
         answer.error(429, "rate_limit_exceeded");
-        // What was last seen with this secret.
+        // The month as last seen with this secret.
         assert!(answer.header("ratelimit").unwrap().contains("\"month\";r=94"));
     }
     let key = summary(&app).await;
@@ -153,7 +153,7 @@ async fn while_a_rotated_secret_is_kept_both_count_on_one_burst_and_one_month() 
 }
 
 #[tokio::test]
-async fn a_kept_secret_ends_with_its_time_also_where_an_instance_remembers_it() {
+async fn a_kept_secret_expires_on_time_even_on_an_instance_that_remembers_it() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let new = successor(&app.key);
     let kept = Rotation { seen: None, keep_until: Some("2026-11-24T12:00:30.000Z".parse().unwrap()), expires_at: None };
@@ -172,7 +172,7 @@ async fn a_kept_secret_ends_with_its_time_also_where_an_instance_remembers_it() 
 }
 
 #[tokio::test]
-async fn a_second_rotation_ends_the_secret_that_the_first_has_kept() {
+async fn a_second_rotation_ends_the_secret_that_the_first_kept() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let (second, third) = (successor(&app.key), successor(&app.key));
     let keep = |seen| Rotation {
@@ -196,22 +196,22 @@ async fn a_second_rotation_ends_the_secret_that_the_first_has_kept() {
 }
 
 #[tokio::test]
-async fn of_rotations_at_once_exactly_one_is_done() {
+async fn exactly_one_of_concurrent_rotations_succeeds() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let candidates: Vec<ApiKey> = (0..20).map(|_| successor(&app.key)).collect();
     let seen = Rotation { seen: Some(0), keep_until: None, expires_at: None };
-    let came = join_all(candidates.iter().map(|key| rotate(&app, key, seen))).await;
-    assert_eq!(came.iter().filter(|came| **came == Rotated::Done).count(), 1);
-    assert!(came.iter().all(|came| *came != Rotated::Unknown));
-    for (key, came) in candidates.iter().zip(came) {
+    let outcomes = join_all(candidates.iter().map(|key| rotate(&app, key, seen))).await;
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Rotated::Done).count(), 1);
+    assert!(outcomes.iter().all(|outcome| *outcome != Rotated::Unknown));
+    for (key, outcome) in candidates.iter().zip(outcomes) {
         let status = app.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.status.as_u16();
-        assert_eq!(status, if came == Rotated::Done { 200 } else { 401 });
+        assert_eq!(status, if outcome == Rotated::Done { 200 } else { 401 });
     }
     assert_eq!(rotate(&app, &successor(&app.key), seen).await, Rotated::Overtaken);
 }
 
 #[tokio::test]
-async fn a_plan_whose_keys_are_used_up_is_not_in_the_way_of_a_rotation() {
+async fn a_rotation_works_on_a_plan_without_room_for_another_key() {
     let app = TestApp::frozen(Plan::Starter).await;
     let kept = Rotation { seen: None, keep_until: Some("2026-11-25T12:00:00.000Z".parse().unwrap()), expires_at: None };
     assert_eq!(rotate(&app, &successor(&app.key), kept).await, Rotated::Done);
@@ -219,7 +219,7 @@ async fn a_plan_whose_keys_are_used_up_is_not_in_the_way_of_a_rotation() {
 }
 
 #[tokio::test]
-async fn a_rotated_key_keeps_its_burst_and_the_old_secret_is_refused() {
+async fn a_rotated_key_keeps_its_burst_and_the_old_secret_is_rejected() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     app.get("/api/v1/jobs").await.ok(200);
     let rotated = ApiKey::with_id(&ApiKey::parse(&app.key).unwrap().id()).unwrap();
@@ -240,7 +240,7 @@ async fn another_organization_can_neither_revoke_nor_rotate_a_key() {
 }
 
 #[tokio::test]
-async fn the_key_is_looked_for_in_its_header_only_and_once() {
+async fn a_key_is_accepted_only_in_its_header_and_only_once() {
     let app = TestApp::new().await;
     let bearer = format!("Bearer {}", app.key);
     for (name, value) in [("authorization", bearer.as_str()), ("api-key", &app.key), ("cookie", &app.key)] {
@@ -255,7 +255,7 @@ async fn the_key_is_looked_for_in_its_header_only_and_once() {
 }
 
 #[tokio::test]
-async fn a_plan_allows_as_many_keys_as_its_table_says_and_a_revoked_one_makes_room() {
+async fn a_plan_limits_the_number_of_keys_and_revoking_one_makes_room() {
     let app = TestApp::on(Plan::Professional).await;
     let mut last = None;
     for _ in 0..4 {
@@ -263,19 +263,19 @@ async fn a_plan_allows_as_many_keys_as_its_table_says_and_a_revoked_one_makes_ro
     }
     let sixth = ApiKey::generate().unwrap();
     let create = async || api_key::create(&app.db, &app.org, app.clock.now(), &sixth, new(), &Actor::operator()).await;
-    let refused = create().await.unwrap_err();
-    assert_eq!(refused.to_string(), "the plan professional allows no further key");
+    let error = create().await.unwrap_err();
+    assert_eq!(error.to_string(), "the plan professional allows no further key");
     app.call("GET", "/api/v1/jobs", Some(sixth.reveal()), None).await.error(401, "invalid_api_key");
     api_key::revoke(&app.db, &app.org, &last.unwrap().id(), app.clock.now(), &Actor::operator()).await.unwrap();
     create().await.unwrap();
     app.set_plan(Plan::Free).await;
     let another = ApiKey::generate().unwrap();
-    let refused = api_key::create(&app.db, &app.org, app.clock.now(), &another, new(), &Actor::operator()).await;
-    assert!(matches!(refused, Err(CreateKeyError::PlanLimit(Plan::Free))));
+    let error = api_key::create(&app.db, &app.org, app.clock.now(), &another, new(), &Actor::operator()).await;
+    assert!(matches!(error, Err(CreateKeyError::PlanLimit(Plan::Free))));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_50_concurrent_creations_on_starter_one_makes_a_key() {
+async fn only_one_of_50_concurrent_creations_on_starter_succeeds() {
     let app = TestApp::on(Plan::Starter).await;
     let id = ApiKey::parse(&app.key).unwrap().id();
     api_key::revoke(&app.db, &app.org, &id, app.clock.now(), &Actor::operator()).await.unwrap();
@@ -289,14 +289,14 @@ async fn of_50_concurrent_creations_on_starter_one_makes_a_key() {
 }
 
 #[tokio::test]
-async fn a_key_is_made_with_a_scope_and_for_an_organization_that_is_there() {
+async fn a_key_needs_a_scope_and_an_unused_id() {
     let app = TestApp::new().await;
     let key = ApiKey::generate().unwrap();
     let none = NewKey { scopes: Vec::new(), ..new() };
-    let refused = api_key::create(&app.db, &app.org, app.clock.now(), &key, none, &Actor::operator()).await;
-    assert!(matches!(refused, Err(CreateKeyError::NoScope)));
+    let error = api_key::create(&app.db, &app.org, app.clock.now(), &key, none, &Actor::operator()).await;
+    assert!(matches!(error, Err(CreateKeyError::NoScope)));
     let taken = ApiKey::with_id(&ApiKey::parse(&app.key).unwrap().id()).unwrap();
-    let refused = api_key::create(&app.db, &app.org, app.clock.now(), &taken, new(), &Actor::operator()).await;
-    assert!(matches!(refused, Err(CreateKeyError::IdTaken)));
+    let error = api_key::create(&app.db, &app.org, app.clock.now(), &taken, new(), &Actor::operator()).await;
+    assert!(matches!(error, Err(CreateKeyError::IdTaken)));
     app.get("/api/v1/jobs").await.ok(200);
 }

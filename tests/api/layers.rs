@@ -1,4 +1,5 @@
-//! The layers of `shared`, and that no two files of it, of the settings or of the operator's command need each other in a circle.
+//! The layers of `shared`, and that no files of `shared`, the settings, the operator command, `openapi` or `local` import each other in a
+//! cycle.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,10 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// From the lowest: each may import what stands in a row before its own. `admission` and `contract` know nothing of each other.
+/// From the lowest: each may import from the rows before its own. Layers in one row must not import each other.
 const LAYERS: [&[&str]; 5] = [&["model"], &["store", "contract"], &["admission"], &["http"], &["html"]];
 
-/// A crate's files, each with the files that it imports, by the paths of their modules: `store::job`.
+/// A crate's files, each with the files that it imports, by module path: `store::job`.
 type Imports = BTreeMap<String, BTreeSet<String>>;
 
 fn imports(source: &str) -> Imports {
@@ -39,20 +40,20 @@ fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// `store/api_key/mod.rs` is `store::api_key`; the crate's root is empty.
+/// `store/api_key/mod.rs` is `store::api_key`; the crate root is empty.
 fn module(root: &Path, file: &Path) -> String {
     let path = file.strip_prefix(root).unwrap().with_extension("");
     let names: Vec<&str> = path.iter().map(|name| name.to_str().unwrap()).collect();
     names.join("::").trim_end_matches("mod").trim_end_matches("::").replace("lib", "").replace("main", "")
 }
 
-/// The text without comments and without the tests at its end, which may import what they like.
+/// The text without comments and without the tests at its end, which may import anything.
 fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
     text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
-/// Every path in the text that begins with `crate::`, `super::` or `self::`, with what a group in braces stands for.
+/// Every path in the text that starts with `crate::`, `super::` or `self::`, with groups in braces expanded.
 fn paths(text: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for start in ["crate::", "super::", "self::"] {
@@ -66,7 +67,7 @@ fn paths(text: &str) -> Vec<String> {
     paths
 }
 
-/// Reads one path of a `use`, `a::{b, c::d}`, up to what ends it.
+/// Reads one path of a `use`, such as `a::{b, c::d}`, to its end.
 fn expand(text: &mut std::iter::Peekable<std::str::Chars<'_>>, mut path: String, paths: &mut Vec<String>) {
     while let Some(c) = text.next_if(|c| c.is_alphanumeric() || matches!(c, '_' | ':')) {
         path.push(c);
@@ -81,12 +82,12 @@ fn expand(text: &mut std::iter::Peekable<std::str::Chars<'_>>, mut path: String,
             return;
         }
         expand(text, path.clone(), paths);
-        // What a name is called here: `as _`.
+        // Skip an alias: `as _`.
         while text.next_if(|c| !matches!(c, ',' | '}')).is_some() {}
     }
 }
 
-/// The path from the crate's root.
+/// The path from the crate root.
 fn absolute(module: &str, path: &str) -> String {
     let mut names: Vec<&str> = module.split("::").filter(|name| !name.is_empty()).collect();
     for name in path.split("::") {
@@ -100,7 +101,7 @@ fn absolute(module: &str, path: &str) -> String {
     names.join("::")
 }
 
-/// The file that a path leads into: the longest module that it begins with.
+/// The file that a path points into: its longest prefix that is a module.
 fn file_of(path: &str, all: &BTreeSet<&String>) -> Option<String> {
     let mut path = path.to_owned();
     loop {
@@ -111,17 +112,17 @@ fn file_of(path: &str, all: &BTreeSet<&String>) -> Option<String> {
     }
 }
 
-/// The files that lead back to `from`, in the order of one way there.
-fn circle(imports: &Imports, from: &str) -> Option<Vec<String>> {
-    let mut ways = vec![vec![from.to_owned()]];
+/// The files on a cycle from `from` back to itself, in order.
+fn cycle(imports: &Imports, from: &str) -> Option<Vec<String>> {
+    let mut routes = vec![vec![from.to_owned()]];
     let mut seen = BTreeSet::new();
-    while let Some(way) = ways.pop() {
-        for next in &imports[way.last().unwrap()] {
+    while let Some(route) = routes.pop() {
+        for next in &imports[route.last().unwrap()] {
             if next == from {
-                return Some(way);
+                return Some(route);
             }
             if seen.insert(next.clone()) {
-                ways.push(way.iter().chain([next]).cloned().collect());
+                routes.push(route.iter().chain([next]).cloned().collect());
             }
         }
     }
@@ -129,7 +130,7 @@ fn circle(imports: &Imports, from: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn imports_of_shared_go_down_never_up() {
+fn imports_in_shared_go_down_never_up() {
     let rank = |file: &str| {
         let layer = file.split("::").next().unwrap();
         LAYERS.iter().position(|layers| layers.contains(&layer))
@@ -152,17 +153,17 @@ fn imports_of_shared_go_down_never_up() {
 }
 
 #[test]
-fn no_two_files_need_each_other_in_a_circle() {
+fn no_files_import_each_other_in_a_cycle() {
     for source in ["shared/src", "functions/settings/src", "operator/src", "openapi/src", "local/src"] {
         let imports = imports(source);
         assert!(imports.values().map(BTreeSet::len).sum::<usize>() > 0, "{source} has imports");
-        let circles: Vec<Vec<String>> = imports.keys().filter_map(|file| circle(&imports, file)).collect();
-        assert!(circles.is_empty(), "{source}: {circles:#?}");
+        let cycles: Vec<Vec<String>> = imports.keys().filter_map(|file| cycle(&imports, file)).collect();
+        assert!(cycles.is_empty(), "{source}: {cycles:#?}");
     }
 }
 
 #[test]
-fn a_path_that_goes_up_or_around_is_found() {
+fn paths_and_cycles_are_found() {
     let text = "use crate::{http::{error::ApiError, self}, model::id};\nfn f() { super::page::read::<crate::store::db::Db>() }";
     let mut found = paths(text);
     found.sort();
@@ -182,6 +183,6 @@ fn a_path_that_goes_up_or_around_is_found() {
         pairs.iter().map(|(name, imported)| ((*name).to_owned(), names(imported))).collect()
     };
     let around = of(&[("a", &["b"]), ("b", &["c"]), ("c", &["a"]), ("d", &["a"])]);
-    assert_eq!(circle(&around, "a").unwrap(), ["a", "b", "c"]);
-    assert!(circle(&around, "d").is_none());
+    assert_eq!(cycle(&around, "a").unwrap(), ["a", "b", "c"]);
+    assert!(cycle(&around, "d").is_none());
 }

@@ -1,4 +1,4 @@
-//! The burst and the month: exact under real concurrency, on any number of instances, and at every roll-over.
+//! The burst and the month: exact under real concurrency, on any number of instances, and at every rollover.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,7 +10,7 @@ use shared::model::{key::ApiKey, plan::Plan, scope::Scope};
 
 use crate::test_app::{self, Answer, TestApp, TestClock, request, send};
 
-/// Sends `count` requests at once, in turn to each of `instances`, on all threads there are.
+/// Sends `count` requests at once, to each of `instances` in turn, on all threads.
 async fn storm(instances: &[Arc<Gateway>], key: &str, count: usize) -> Vec<Answer> {
     let requests = (0..count).map(|i| {
         let (instance, key) = (Arc::clone(&instances[i % instances.len()]), key.to_owned());
@@ -27,7 +27,7 @@ fn by_status(answers: &[Answer]) -> BTreeMap<u16, usize> {
     statuses
 }
 
-/// DynamoDB itself, to see and set what the API does not tell. The layout is documented in `shared/src/store/table.rs`.
+/// Direct access to DynamoDB, to read and set what the API does not show. The layout is documented in `shared/src/store/table.rs`.
 fn items(app: &TestApp) -> (Client, String, String) {
     let key_id = ApiKey::parse(&app.key).unwrap().id();
     (app.client.clone(), format!("KEY#{key_id}"), format!("ORG#{}", app.org))
@@ -48,44 +48,44 @@ async fn set_month(app: &TestApp, month: &str, used: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_200_parallel_requests_in_one_minute_exactly_60_are_served() {
+async fn exactly_60_of_200_parallel_requests_in_one_minute_are_served() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let instances = [app.fresh_gateway(), app.fresh_gateway(), app.fresh_gateway(), app.fresh_gateway()];
     let answers = storm(&instances, &app.key, 200).await;
     assert_eq!(by_status(&answers), BTreeMap::from([(200, 60), (429, 140)]));
-    for refused in answers.iter().filter(|answer| answer.status == 429) {
-        refused.error(429, "rate_limit_exceeded");
-        assert_eq!(refused.header("retry-after"), Some("60"));
-        assert_eq!(refused.header("ratelimit"), Some("\"burst\";r=0;t=60"));
-        assert_eq!(refused.header("x-ratelimit-remaining"), Some("0"));
+    for rejected in answers.iter().filter(|answer| answer.status == 429) {
+        rejected.error(429, "rate_limit_exceeded");
+        assert_eq!(rejected.header("retry-after"), Some("60"));
+        assert_eq!(rejected.header("ratelimit"), Some("\"burst\";r=0;t=60"));
+        assert_eq!(rejected.header("x-ratelimit-remaining"), Some("0"));
     }
-    // Each served request was told another count: none was counted twice, none was let through uncounted.
-    let mut told: Vec<u64> = answers
+    // Each served response has a different count: none was counted twice, and none was served uncounted.
+    let mut remaining: Vec<u64> = answers
         .iter()
         .filter(|answer| answer.status == 200)
         .map(|answer| answer.header("x-ratelimit-remaining").unwrap().parse().unwrap())
         .collect();
-    told.sort_unstable();
-    assert_eq!(told, (0..60).collect::<Vec<_>>());
+    remaining.sort_unstable();
+    assert_eq!(remaining, (0..60).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_30_parallel_requests_with_10_left_of_the_month_exactly_10_are_served() {
+async fn exactly_10_of_30_parallel_requests_are_served_with_10_left_in_the_month() {
     let app = TestApp::frozen(Plan::Starter).await;
     set_month(&app, "2026-11", 990).await;
     let instances = [app.fresh_gateway(), app.fresh_gateway(), app.fresh_gateway()];
     let answers = storm(&instances, &app.key, 30).await;
     assert_eq!(by_status(&answers), BTreeMap::from([(200, 10), (429, 20)]));
-    for refused in answers.iter().filter(|answer| answer.status == 429) {
-        refused.error(429, "monthly_quota_exceeded");
-        // From noon of the 24th to the end of the 30th: six and a half days.
-        assert_eq!(refused.header("retry-after"), Some("561600"));
-        assert!(refused.header("ratelimit").unwrap().ends_with(", \"month\";r=0;t=561600"));
+    for rejected in answers.iter().filter(|answer| answer.status == 429) {
+        rejected.error(429, "monthly_quota_exceeded");
+        // From noon on the 24th to the end of the 30th: six and a half days.
+        assert_eq!(rejected.header("retry-after"), Some("561600"));
+        assert!(rejected.header("ratelimit").unwrap().ends_with(", \"month\";r=0;t=561600"));
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn at_the_roll_over_each_minute_serves_60_whoevers_clock_is_ahead() {
+async fn at_a_rollover_each_minute_serves_60_whichever_clock_is_ahead() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let (late, early) = (TestClock::at("2026-11-24T12:00:59.999Z"), TestClock::at("2026-11-24T12:01:00.000Z"));
     let late = Arc::new(test_app::gateway(&app.db, &late));
@@ -97,15 +97,15 @@ async fn at_the_roll_over_each_minute_serves_60_whoevers_clock_is_ahead() {
 }
 
 #[tokio::test]
-async fn a_new_minute_serves_again_from_its_first_millisecond() {
+async fn a_new_minute_serves_requests_from_its_first_millisecond() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     app.clock.set("2026-11-24T12:00:59.999Z");
     for _ in 0..60 {
         app.get("/api/v1/jobs").await.ok(200);
     }
-    let refused = app.get("/api/v1/jobs").await;
-    refused.error(429, "rate_limit_exceeded");
-    assert_eq!(refused.header("retry-after"), Some("1"));
+    let rejected = app.get("/api/v1/jobs").await;
+    rejected.error(429, "rate_limit_exceeded");
+    assert_eq!(rejected.header("retry-after"), Some("1"));
     app.clock.set("2026-11-24T12:01:00.000Z");
     let served = app.get("/api/v1/jobs").await;
     served.ok(200);
@@ -114,13 +114,13 @@ async fn a_new_minute_serves_again_from_its_first_millisecond() {
 }
 
 #[tokio::test]
-async fn a_new_month_serves_again_from_its_first_millisecond() {
+async fn a_new_month_serves_requests_from_its_first_millisecond() {
     let app = TestApp::frozen(Plan::Starter).await;
     set_month(&app, "2026-11", 1_000).await;
     app.clock.set("2026-11-30T23:59:59.999Z");
-    let refused = app.get("/api/v1/jobs").await;
-    refused.error(429, "monthly_quota_exceeded");
-    assert_eq!(refused.header("retry-after"), Some("1"));
+    let rejected = app.get("/api/v1/jobs").await;
+    rejected.error(429, "monthly_quota_exceeded");
+    assert_eq!(rejected.header("retry-after"), Some("1"));
     app.clock.set("2026-12-01T00:00:00.000Z");
     let served = app.get("/api/v1/jobs").await;
     served.ok(200);
@@ -128,14 +128,14 @@ async fn a_new_month_serves_again_from_its_first_millisecond() {
 }
 
 #[tokio::test]
-async fn an_answer_tells_both_limits() {
+async fn a_response_reports_both_limits() {
     let app = TestApp::frozen(Plan::Starter).await;
     app.clock.set("2026-11-24T12:00:48.000Z");
     let answer = app.get("/api/v1/jobs").await;
     let headers = ["ratelimit-policy", "ratelimit", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
-    let told: Vec<&str> = headers.iter().map(|name| answer.header(name).unwrap()).collect();
+    let values: Vec<&str> = headers.iter().map(|name| answer.header(name).unwrap()).collect();
     assert_eq!(
-        told,
+        values,
         [
             "\"burst\";q=60;w=60, \"month\";q=1000",
             "\"burst\";r=59;t=12, \"month\";r=999;t=561552",
@@ -149,7 +149,7 @@ async fn an_answer_tells_both_limits() {
 }
 
 #[tokio::test]
-async fn what_an_instance_knows_to_be_used_up_it_refuses_without_asking() {
+async fn an_instance_that_knows_a_limit_is_used_up_rejects_requests_without_calling_dynamodb() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     for _ in 0..60 {
         app.get("/api/v1/jobs").await.ok(200);
@@ -159,7 +159,7 @@ async fn what_an_instance_knows_to_be_used_up_it_refuses_without_asking() {
         app.get("/api/v1/jobs").await.error(429, "rate_limit_exceeded");
     }
     assert_eq!(app.tally.take().total(), 0);
-    // Another instance asks once.
+    // Another instance calls DynamoDB once.
     let other = app.fresh_gateway();
     for calls in [1, 0] {
         let answer = send(&other, request("GET", "/api/v1/jobs", Some(&app.key), None)).await;
@@ -169,7 +169,7 @@ async fn what_an_instance_knows_to_be_used_up_it_refuses_without_asking() {
 }
 
 #[tokio::test]
-async fn a_months_refusal_is_believed_for_five_seconds_and_an_upgrade_then_takes_effect() {
+async fn a_used_up_month_is_remembered_for_five_seconds_and_then_an_upgrade_takes_effect() {
     let app = TestApp::frozen(Plan::Starter).await;
     set_month(&app, "2026-11", 999).await;
     app.get("/api/v1/jobs").await.ok(200);
@@ -178,7 +178,7 @@ async fn a_months_refusal_is_believed_for_five_seconds_and_an_upgrade_then_takes
     assert_eq!(app.tally.take().total(), 0);
     app.set_plan(Plan::Professional).await;
     app.tally.take();
-    // An instance that has not seen the refusal serves at once.
+    // An instance that has not seen the 429 serves at once.
     send(&app.fresh_gateway(), request("GET", "/api/v1/jobs", Some(&app.key), None)).await.ok(200);
     app.clock.advance(4_999);
     app.get("/api/v1/jobs").await.error(429, "monthly_quota_exceeded");
@@ -189,7 +189,7 @@ async fn a_months_refusal_is_believed_for_five_seconds_and_an_upgrade_then_takes
 }
 
 #[tokio::test]
-async fn a_months_refusal_from_memory_still_tells_a_missing_scope_first() {
+async fn with_the_month_known_to_be_used_up_a_missing_scope_is_still_reported_first() {
     let app = TestApp::frozen(Plan::Professional).await;
     let key = app.new_key(&[Scope::JobsRead]).await;
     set_month(&app, "2026-11", 10_000).await;
@@ -199,13 +199,13 @@ async fn a_months_refusal_from_memory_still_tells_a_missing_scope_first() {
 }
 
 #[tokio::test]
-async fn a_request_refused_for_key_scope_plan_or_burst_costs_no_month_and_every_other_costs_one() {
+async fn a_request_rejected_for_key_scope_plan_or_burst_does_not_count_toward_the_month_and_every_other_does() {
     let app = TestApp::frozen(Plan::Professional).await;
     let jobs_only = app.new_key(&[Scope::JobsRead]).await;
     let left = async || {
         let answer = app.call("GET", "/api/v1/jobs", Some(&app.key), None).await;
-        let told = answer.header("ratelimit").unwrap().split("\"month\";r=").nth(1).unwrap();
-        told.split(';').next().unwrap().parse::<u64>().unwrap()
+        let month = answer.header("ratelimit").unwrap().split("\"month\";r=").nth(1).unwrap();
+        month.split(';').next().unwrap().parse::<u64>().unwrap()
     };
     let mut before = left().await;
     let mut costs = async |expected: u64, answer: Answer| {
@@ -225,31 +225,31 @@ async fn a_request_refused_for_key_scope_plan_or_burst_costs_no_month_and_every_
     costs(1, app.post("/api/v1/jobs", json!({ "title": "Nurse" })).await).await;
     let storm = storm(&[app.fresh_gateway()], jobs_only.reveal(), 70).await;
     let served = by_status(&storm)[&200];
-    // Sixty, less the one that was refused for its scope: that one cost the burst alone.
+    // Sixty, minus the one that was rejected for its scope and counted only toward the burst.
     assert_eq!(served, 59);
     costs(59, storm[0].clone()).await;
     app.set_plan(Plan::Free).await;
-    let refused = app.get("/api/v1/jobs").await;
-    refused.error(403, "plan_no_api_access");
+    let rejected = app.get("/api/v1/jobs").await;
+    rejected.error(403, "plan_no_api_access");
     app.set_plan(Plan::Professional).await;
-    costs(0, refused).await;
+    costs(0, rejected).await;
 }
 
 #[tokio::test]
-async fn a_downgrade_to_free_refuses_the_very_next_request() {
+async fn a_downgrade_to_free_rejects_the_next_request() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     app.get("/api/v1/jobs").await.ok(200);
     app.set_plan(Plan::Free).await;
-    let refused = app.get("/api/v1/jobs").await;
-    refused.error(403, "plan_no_api_access");
-    // The key is a good one, and its burst was counted.
-    assert_eq!(refused.header("ratelimit"), Some("\"burst\";r=58;t=60"));
+    let rejected = app.get("/api/v1/jobs").await;
+    rejected.error(403, "plan_no_api_access");
+    // The key is valid, so the request counted toward its burst.
+    assert_eq!(rejected.header("ratelimit"), Some("\"burst\";r=58;t=60"));
     app.set_plan(Plan::Starter).await;
     app.get("/api/v1/jobs").await.ok(200);
 }
 
 #[tokio::test]
-async fn counters_of_past_minutes_are_removed_on_the_way() {
+async fn later_requests_remove_the_counters_of_past_minutes() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let (client, key, _) = items(&app);
     let counters = async || {
@@ -262,11 +262,11 @@ async fn counters_of_past_minutes_are_removed_on_the_way() {
     for _ in 0..10 {
         app.clock.advance(60_000);
         app.get("/api/v1/jobs").await.ok(200);
-        // This minute's, the last one's, and the one that the next request removes.
+        // This minute's counter, the last minute's, and the one that the next request removes.
         assert!(counters().await <= 3);
     }
     assert_eq!(app.tally.take().calls["UpdateItem"], 20, "removing costs no further call");
-    // Every request on a fresh instance, which has seen nothing: the item stays small all the same.
+    // Every request uses a new instance, which has seen no counters: the item stays small even so.
     for _ in 0..100 {
         app.clock.advance(3_600_000);
         send(&app.fresh_gateway(), request("GET", "/api/v1/jobs", Some(&app.key), None)).await.ok(200);
@@ -275,13 +275,13 @@ async fn counters_of_past_minutes_are_removed_on_the_way() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_instance_whose_clock_is_almost_a_minute_late_still_counts_in_a_minute_that_others_have_left() {
+async fn an_instance_almost_a_minute_behind_still_counts_in_its_own_minute() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let (late, early) = (TestClock::at("2026-11-24T12:00:30.000Z"), TestClock::at("2026-11-24T12:01:29.000Z"));
     let late = Arc::new(test_app::gateway(&app.db, &late));
     let instance = Arc::new(test_app::gateway(&app.db, &early));
     let mut served = by_status(&storm(&[Arc::clone(&late)], &app.key, 40).await)[&200];
-    // The other sees the late one's counter, and would remove it with its next request, were it stale for it.
+    // The other instance sees the late one's counter. If it considered the counter stale, its next request would remove it.
     for _ in 0..3 {
         storm(&[Arc::clone(&instance)], &app.key, 1).await;
     }
@@ -290,13 +290,13 @@ async fn an_instance_whose_clock_is_almost_a_minute_late_still_counts_in_a_minut
 }
 
 #[tokio::test]
-async fn a_clock_that_steps_back_removes_no_counter_that_still_counts() {
+async fn a_clock_that_steps_back_removes_no_counter_still_in_use() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     for _ in 0..30 {
         app.get("/api/v1/jobs").await.ok(200);
     }
     app.clock.advance(5 * 60_000);
-    // This request sees the old counter, to be removed by the next one.
+    // This request sees the old counter, which the next one would remove.
     app.get("/api/v1/jobs").await.ok(200);
     app.clock.set(test_app::START);
     let answer = app.get("/api/v1/jobs").await;
@@ -305,14 +305,14 @@ async fn a_clock_that_steps_back_removes_no_counter_that_still_counts() {
 }
 
 #[tokio::test]
-async fn a_refusal_before_the_month_tells_what_was_last_seen_of_it() {
+async fn a_request_rejected_before_the_month_is_counted_reports_the_month_as_last_seen() {
     let app = TestApp::frozen(Plan::Professional).await;
     let read = app.new_key(&[Scope::JobsRead]).await;
     let call = async |method: &str| app.call(method, "/api/v1/jobs", Some(read.reveal()), Some(json!({}))).await;
     assert_eq!(call("POST").await.header("ratelimit"), Some("\"burst\";r=59;t=60"));
     call("GET").await.ok(200);
-    let refused = call("POST").await;
-    refused.error(403, "insufficient_scope");
-    assert_eq!(refused.header("ratelimit-policy"), Some("\"burst\";q=60;w=60, \"month\";q=10000"));
-    assert_eq!(refused.header("ratelimit"), Some("\"burst\";r=57;t=60, \"month\";r=9999;t=561600"));
+    let rejected = call("POST").await;
+    rejected.error(403, "insufficient_scope");
+    assert_eq!(rejected.header("ratelimit-policy"), Some("\"burst\";q=60;w=60, \"month\";q=10000"));
+    assert_eq!(rejected.header("ratelimit"), Some("\"burst\";r=57;t=60, \"month\";r=9999;t=561600"));
 }

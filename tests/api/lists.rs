@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::test_app::{Answer, ORIGIN, TestApp};
 
-/// Every list of an organization that has `rows` rows in each, with the path of each.
+/// The paths of all lists of an organization, each with `rows` rows.
 async fn lists(app: &TestApp, rows: usize) -> Vec<String> {
     let stages = app.stages().await;
     let job = app.job("open").await;
@@ -33,23 +33,23 @@ fn with(path: &str, parameters: &str) -> String {
     format!("{path}{}{parameters}", if path.contains('?') { '&' } else { '?' })
 }
 
-/// What tells the rows of every list apart.
+/// A row's unique id, in any list.
 fn id(row: &Value) -> String {
     row.get("id").or_else(|| row.get("candidateId")).unwrap().as_str().unwrap().to_owned()
 }
 
-/// All pages from `path` on, by the cursor.
+/// All pages from `path` on, by cursor.
 async fn walk(app: &TestApp, path: &str, limit: usize) -> Vec<Answer> {
     let mut pages = vec![app.get(&with(path, &format!("limit={limit}"))).await];
     while let Some(next) = pages.last().unwrap().next().map(str::to_owned) {
         pages.push(app.get(&with(path, &format!("limit={limit}&cursor={next}"))).await);
-        assert!(pages.len() < 100, "an endless walk");
+        assert!(pages.len() < 100, "paging never ends");
     }
     pages
 }
 
 #[tokio::test]
-async fn a_walk_of_any_list_sees_every_row_once_in_full_pages_and_ends_exactly() {
+async fn paging_through_any_list_returns_every_row_once_in_full_pages_and_ends_exactly() {
     let app = TestApp::new().await;
     for path in lists(&app, 12).await {
         let whole: Vec<String> = app.get(&with(&path, "limit=100")).await.rows().iter().map(id).collect();
@@ -72,7 +72,7 @@ async fn a_walk_of_any_list_sees_every_row_once_in_full_pages_and_ends_exactly()
 }
 
 #[tokio::test]
-async fn the_stages_are_walked_in_pipeline_order() {
+async fn stages_are_listed_in_pipeline_order() {
     let app = TestApp::new().await;
     for limit in 1..=6 {
         let pages = walk(&app, "/api/v1/pipeline/stages", limit).await;
@@ -83,7 +83,7 @@ async fn the_stages_are_walked_in_pipeline_order() {
 }
 
 #[tokio::test]
-async fn lists_are_newest_first() {
+async fn lists_are_sorted_newest_first() {
     let app = TestApp::new().await;
     for path in lists(&app, 3).await {
         let answer = app.get(&path).await;
@@ -93,7 +93,7 @@ async fn lists_are_newest_first() {
 }
 
 #[tokio::test]
-async fn the_link_header_leads_to_the_next_page_with_the_same_limit_and_filters() {
+async fn the_link_header_links_to_the_next_page_with_the_same_limit_and_filters() {
     let app = TestApp::new().await;
     for path in lists(&app, 3).await {
         let first = app.get(&with(&path, "limit=2")).await;
@@ -108,7 +108,7 @@ async fn the_link_header_leads_to_the_next_page_with_the_same_limit_and_filters(
 }
 
 #[tokio::test]
-async fn a_limit_outside_1_to_100_is_refused_and_20_is_the_default() {
+async fn a_limit_outside_1_to_100_is_rejected_and_20_is_the_default() {
     let app = TestApp::new().await;
     for limit in ["0", "101", "-1", "+5", "1.5", "ten", "", "1e1", "99999999999999999999"] {
         let answer = app.get(&format!("/api/v1/jobs?limit={limit}")).await;
@@ -122,37 +122,40 @@ async fn a_limit_outside_1_to_100_is_refused_and_20_is_the_default() {
 }
 
 #[tokio::test]
-async fn an_unknown_parameter_or_filter_value_is_refused_and_the_message_names_the_allowed_ones() {
+async fn an_unknown_parameter_or_filter_value_is_rejected_with_a_list_of_the_allowed_ones() {
     let app = TestApp::new().await;
-    let told =
+    let message =
         async |path: &str| app.get(path).await.error(400, "invalid_parameter")["message"].as_str().unwrap().to_owned();
     assert_eq!(
-        told("/api/v1/jobs?state=open").await,
+        message("/api/v1/jobs?state=open").await,
         "state is not a supported parameter (supported: limit, cursor, status)."
     );
     assert_eq!(
-        told("/api/v1/jobs?status=opne").await,
+        message("/api/v1/jobs?status=opne").await,
         "status must be one of draft, open, on-hold, closed, archived (got \"opne\")."
     );
     assert_eq!(
-        told("/api/v1/jobs?status=").await,
+        message("/api/v1/jobs?status=").await,
         "status must be one of draft, open, on-hold, closed, archived (got \"\")."
     );
-    assert_eq!(told("/api/v1/jobs?status=open&status=open").await, "status must not be given more than once.");
+    assert_eq!(message("/api/v1/jobs?status=open&status=open").await, "status must not be given more than once.");
     assert_eq!(
-        told("/api/v1/candidates?status=open").await,
+        message("/api/v1/candidates?status=open").await,
         "status is not a supported parameter (supported: limit, cursor, email)."
     );
-    assert_eq!(told("/api/v1/pipeline/stages?x=1").await, "x is not a supported parameter (supported: limit, cursor).");
     assert_eq!(
-        told("/api/v1/jobs?limit=0&page=2&status=x").await,
+        message("/api/v1/pipeline/stages?x=1").await,
+        "x is not a supported parameter (supported: limit, cursor)."
+    );
+    assert_eq!(
+        message("/api/v1/jobs?limit=0&page=2&status=x").await,
         "limit must be an integer from 1 to 100 (got \"0\"). status must be one of draft, open, on-hold, closed, archived (got \"x\"). \
          page is not a supported parameter (supported: limit, cursor, status)."
     );
 }
 
 #[tokio::test]
-async fn a_cursor_is_good_for_its_own_list_and_filters_only() {
+async fn a_cursor_works_only_for_its_own_list_and_filters() {
     let app = TestApp::new().await;
     let paths = lists(&app, 3).await;
     let stages = "/api/v1/pipeline/stages".to_owned();
@@ -182,7 +185,7 @@ async fn a_cursor_is_good_for_its_own_list_and_filters_only() {
 }
 
 #[tokio::test]
-async fn a_cursor_holds_no_partition_key() {
+async fn a_cursor_contains_no_partition_key() {
     let app = TestApp::new().await;
     for path in lists(&app, 2).await {
         let answer = app.get(&with(&path, "limit=1")).await;
@@ -193,7 +196,7 @@ async fn a_cursor_holds_no_partition_key() {
 }
 
 #[tokio::test]
-async fn rows_created_or_changed_during_a_walk_never_make_it_skip_or_repeat_an_older_one() {
+async fn rows_created_or_changed_while_paging_never_make_it_skip_or_repeat_an_older_one() {
     let app = TestApp::new().await;
     for path in lists(&app, 9).await {
         let before: BTreeSet<String> = app.get(&with(&path, "limit=100")).await.rows().iter().map(id).collect();
@@ -204,7 +207,7 @@ async fn rows_created_or_changed_during_a_walk_never_make_it_skip_or_repeat_an_o
             seen.extend(page.rows().iter().map(id));
             let Some(cursor) = page.next() else { break };
             next = with(&path, &format!("limit=2&cursor={cursor}"));
-            // The row the cursor stands on changes, and a new one comes in.
+            // Change the row that the cursor points to, and add a new row.
             if path.starts_with("/api/v1/jobs?") || path == "/api/v1/jobs" {
                 app.put(&format!("/api/v1/jobs/{}", seen.last().unwrap()), json!({ "title": format!("New {i}") }))
                     .await
@@ -231,7 +234,7 @@ async fn rows_created_or_changed_during_a_walk_never_make_it_skip_or_repeat_an_o
 }
 
 #[tokio::test]
-async fn a_row_that_leaves_the_filter_during_a_walk_takes_no_other_with_it() {
+async fn a_row_that_leaves_the_filter_while_paging_hides_no_other_row() {
     let app = TestApp::new().await;
     let mut ids = Vec::new();
     for _ in 0..5 {
@@ -239,14 +242,14 @@ async fn a_row_that_leaves_the_filter_during_a_walk_takes_no_other_with_it() {
     }
     ids.reverse();
     let first = app.get("/api/v1/jobs?status=open&limit=2").await;
-    // The cursor stands on the second row, which is closed now.
+    // Close the second row, which the cursor points to.
     app.put(&format!("/api/v1/jobs/{}", ids[1]), json!({ "status": "closed" })).await.ok(200);
     let rest = app.get(&format!("/api/v1/jobs?status=open&cursor={}", first.next().unwrap())).await;
     assert_eq!(rest.ids(), ids[2..]);
 }
 
 #[tokio::test]
-async fn a_candidate_who_leaves_the_stage_and_comes_back_is_a_late_arrival_and_takes_no_other_with_them() {
+async fn a_candidate_who_leaves_the_stage_and_returns_is_listed_first_and_hides_no_other() {
     let app = TestApp::new().await;
     let stages = app.stages().await;
     let mut ids = Vec::new();
@@ -257,7 +260,7 @@ async fn a_candidate_who_leaves_the_stage_and_comes_back_is_a_late_arrival_and_t
     let path = format!("/api/v1/pipeline/stages/{}/candidates", stages[0]);
     let first = app.get(&format!("{path}?limit=2")).await;
     for stage in [&stages[1], &stages[0]] {
-        // The row that the cursor stands on.
+        // This is the row that the cursor points to.
         app.put(&format!("/api/v1/pipeline/candidates/{}/move", ids[1]), json!({ "stageId": stage })).await.ok(200);
     }
     let rest = app.get(&format!("{path}?cursor={}", first.next().unwrap())).await;
@@ -265,17 +268,17 @@ async fn a_candidate_who_leaves_the_stage_and_comes_back_is_a_late_arrival_and_t
     assert_eq!(id(&app.get(&path).await.rows()[0]), ids[1]);
 }
 
-/// What a walker and others do, one after the other.
+/// A step of a client that pages through a list, or of other clients.
 #[derive(Clone, Debug)]
 enum Step {
     /// Reads the next page, of this size.
     Read(usize),
-    /// A job with this status comes in.
+    /// Creates a job, which is open or not.
     Create(bool),
 }
 
 #[test]
-fn a_walk_with_random_page_sizes_while_rows_are_added_sees_exactly_what_was_there() {
+fn paging_with_random_sizes_while_rows_are_added_returns_exactly_the_rows_from_the_start() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let step = prop_oneof![(1..=7_usize).prop_map(Step::Read), any::<bool>().prop_map(Step::Create)];
     let strategy = (0..25_usize, any::<bool>(), proptest::collection::vec(step, 0..25));
@@ -288,7 +291,7 @@ fn a_walk_with_random_page_sizes_while_rows_are_added_sees_exactly_what_was_ther
     outcome.unwrap();
 }
 
-/// Walks as the steps say, then to the end, and compares with a model: the rows that were there when the walk began.
+/// Pages through the list in the given steps, then to the end, and compares with a model: the rows that existed when paging began.
 async fn model_walk(rows: usize, filtered: bool, steps: Vec<Step>) {
     let app = TestApp::new().await;
     let mut model = Vec::new();
@@ -309,7 +312,7 @@ async fn model_walk(rows: usize, filtered: bool, steps: Vec<Step>) {
         match step {
             Step::Create(open) => {
                 let id = app.job(if open { "open" } else { "draft" }).await;
-                // Before the first page was read, the walk has not begun: the row is one of those to be seen.
+                // Before the first page is read, paging has not begun: the row must be returned.
                 if !begun && (open || !filtered) {
                     model.insert(0, id);
                 }
@@ -330,14 +333,14 @@ async fn model_walk(rows: usize, filtered: bool, steps: Vec<Step>) {
     assert_eq!(seen, model);
 }
 
-/// Creates so many, a few at a time: an engine that is asked for all at once answers none of them in time.
+/// Creates `count` objects, a few at a time: the engine would time out if it got all the requests at once.
 async fn create_all<F: Future<Output = Answer>>(count: usize, create: impl Fn(usize) -> F) {
     let answers: Vec<Answer> = stream::iter((0..count).map(create)).buffered(4).collect().await;
     assert!(answers.iter().all(|answer| answer.status == 201));
 }
 
 #[tokio::test]
-async fn a_page_is_full_also_where_one_megabyte_holds_fewer_rows() {
+async fn a_page_is_full_even_if_one_megabyte_holds_fewer_rows() {
     let app = TestApp::new().await;
     // 60 jobs of 20,000 characters at two bytes each: 2.4 MB, more than one Query reads.
     let create = |i: usize| {
@@ -354,9 +357,9 @@ async fn a_page_is_full_also_where_one_megabyte_holds_fewer_rows() {
 }
 
 #[tokio::test]
-async fn a_page_that_lambda_could_not_send_ends_early_and_the_walk_goes_on() {
+async fn a_page_too_large_for_lambda_ends_early_and_paging_continues() {
     let app = TestApp::new().await;
-    // Each comes to 80,000 bytes as JSON within JSON, and to 20,000 in DynamoDB.
+    // Each is 80,000 bytes as JSON within JSON, and 20,000 in DynamoDB.
     let create = |i: usize| {
         let body = json!({ "title": format!("Job {i}"), "description": "\"".repeat(20_000), "status": "open" });
         app.post("/api/v1/jobs", body)

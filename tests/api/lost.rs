@@ -1,5 +1,5 @@
-//! Lost answers: DynamoDB does what it is asked, and its answer does not arrive. The SDK asks again, and the client must
-//! hear of one success with one effect.
+//! Lost responses: DynamoDB executes a request, but its response does not arrive. The SDK retries, and the client must see one success with
+//! one effect.
 
 use std::sync::{Arc, Mutex};
 
@@ -24,47 +24,48 @@ use crate::{
     test_settings::TestSettings,
 };
 
-/// Which answer is lost: the next one to a call of this operation on this table.
+/// Which response to lose: the next one to this operation on this table.
 type Loses = Arc<Mutex<Option<(&'static str, &'static str)>>>;
 
-/// What was sent to DynamoDB, as it was.
+/// The raw requests that were sent to DynamoDB.
 type Sent = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// Stands between the API and DynamoDB, and loses an answer when it is told to.
-async fn between(upstream: String, loses: Loses, sent: Sent) -> String {
+/// A proxy between the API and DynamoDB that can lose a response.
+async fn between(upstream: String, to_lose: Loses, sent: Sent) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(carry(client, upstream.clone(), Arc::clone(&loses), Arc::clone(&sent)));
+            tokio::spawn(carry(client, upstream.clone(), Arc::clone(&to_lose), Arc::clone(&sent)));
         }
     });
     endpoint
 }
 
-async fn carry(mut client: TcpStream, upstream: String, loses: Loses, sent: Sent) {
+async fn carry(mut client: TcpStream, upstream: String, to_lose: Loses, sent: Sent) {
     let mut upstream = TcpStream::connect(upstream.trim_start_matches("http://")).await.unwrap();
     while let Some(request) = message(&mut client).await {
         sent.lock().unwrap().push(request.clone());
         upstream.write_all(&request).await.unwrap();
         let answer = message(&mut upstream).await.unwrap();
-        if is_lost(&request, &loses) || client.write_all(&answer).await.is_err() {
+        if is_lost(&request, &to_lose) || client.write_all(&answer).await.is_err() {
             return;
         }
     }
 }
 
-fn is_lost(request: &[u8], loses: &Loses) -> bool {
+fn is_lost(request: &[u8], to_lose: &Loses) -> bool {
     let text = String::from_utf8_lossy(request);
-    let mut loses = loses.lock().unwrap();
-    let lost = loses.is_some_and(|(operation, table)| text.contains(&format!(".{operation}")) && text.contains(table));
+    let mut to_lose = to_lose.lock().unwrap();
+    let lost =
+        to_lose.is_some_and(|(operation, table)| text.contains(&format!(".{operation}")) && text.contains(table));
     if lost {
-        *loses = None;
+        *to_lose = None;
     }
     lost
 }
 
-/// One HTTP message with a length, as it came.
+/// One raw HTTP message with a Content-Length.
 async fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     loop {
@@ -80,21 +81,21 @@ async fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     }
 }
 
-/// A app whose way to DynamoDB can lose answers.
+/// An app whose connection to DynamoDB can lose responses.
 async fn app() -> (TestApp, Loses) {
     let mut app = TestApp::frozen(Plan::Enterprise).await;
-    let loses = Loses::default();
-    let endpoint = between(ENDPOINT.clone(), Arc::clone(&loses), Sent::default()).await;
+    let to_lose = Loses::default();
+    let endpoint = between(ENDPOINT.clone(), Arc::clone(&to_lose), Sent::default()).await;
     let config = local::database::config(&endpoint).interceptor(app.tally.clone());
     app.gateway = Arc::new(gateway(&Db::with(config, Embedded::tables()), &app.clock));
-    (app, loses)
+    (app, to_lose)
 }
 
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_succeeds_once() {
-    let (app, loses) = app().await;
-    let lose = |operation| *loses.lock().unwrap() = Some((operation, "RecordsTable"));
-    let happened = || assert_eq!(*loses.lock().unwrap(), None, "an answer was to be lost");
+async fn a_write_whose_response_is_lost_succeeds_once() {
+    let (app, to_lose) = app().await;
+    let lose = |operation| *to_lose.lock().unwrap() = Some((operation, "RecordsTable"));
+    let happened = || assert_eq!(*to_lose.lock().unwrap(), None, "a response was to be lost");
 
     lose("PutItem");
     let job = app.job("open").await;
@@ -139,32 +140,32 @@ async fn a_write_whose_answer_is_lost_succeeds_once() {
 }
 
 #[tokio::test]
-async fn an_update_under_if_match_whose_answer_is_lost_is_no_conflict() {
-    let (app, loses) = app().await;
+async fn an_update_with_if_match_whose_response_is_lost_is_not_a_conflict() {
+    let (app, to_lose) = app().await;
     let path = format!("/api/v1/jobs/{}", app.job("open").await);
-    *loses.lock().unwrap() = Some(("UpdateItem", "RecordsTable"));
+    *to_lose.lock().unwrap() = Some(("UpdateItem", "RecordsTable"));
     let updated = app.put_if_match(&path, "\"1\"", json!({ "title": "Nurse" })).await;
-    assert_eq!(*loses.lock().unwrap(), None);
+    assert_eq!(*to_lose.lock().unwrap(), None);
     assert_eq!(updated.ok(200)["version"], 2);
 }
 
 #[tokio::test]
-async fn a_count_whose_answer_is_lost_counts_too_much_rather_than_too_little() {
-    let (app, loses) = app().await;
+async fn a_request_whose_count_response_is_lost_counts_twice_rather_than_not_at_all() {
+    let (app, to_lose) = app().await;
     for _ in 0..2 {
-        *loses.lock().unwrap() = Some(("UpdateItem", "AccessTable"));
+        *to_lose.lock().unwrap() = Some(("UpdateItem", "AccessTable"));
         app.get("/api/v1/jobs").await.ok(200);
-        assert_eq!(*loses.lock().unwrap(), None);
+        assert_eq!(*to_lose.lock().unwrap(), None);
     }
     // Three requests, five counts.
     assert_eq!(app.get("/api/v1/jobs").await.header("x-ratelimit-remaining"), Some("55"));
 }
 
 #[tokio::test]
-async fn a_session_begins_once_whatever_is_lost_and_an_attempt_that_comes_late_revives_none() {
+async fn a_session_begins_once_even_if_a_response_is_lost_and_a_late_retry_revives_no_session() {
     let test = TestSettings::new().await;
-    let (loses, sent) = (Loses::default(), Sent::default());
-    let endpoint = between(ENDPOINT.clone(), Arc::clone(&loses), Arc::clone(&sent)).await;
+    let (to_lose, sent) = (Loses::default(), Sent::default());
+    let endpoint = between(ENDPOINT.clone(), Arc::clone(&to_lose), Arc::clone(&sent)).await;
     let db = Db::with(local::database::config(&endpoint), Embedded::tables());
     let email = Email::new(&test.admin).unwrap();
     let identity = Identity { issuer: "https://issuer.example", subject: "ada" };
@@ -173,13 +174,13 @@ async fn a_session_begins_once_whatever_is_lost_and_an_attempt_that_comes_late_r
     let actor = Actor::member(&test.admin, None);
     for ends in ["signed out", "replaced"] {
         let id = Secret::generate().unwrap();
-        *loses.lock().unwrap() = Some(("TransactWriteItems", "AccessTable"));
+        *to_lose.lock().unwrap() = Some(("TransactWriteItems", "AccessTable"));
         sent.lock().unwrap().clear();
         session::begin(&db, &member, &id, now, &actor).await.unwrap();
-        assert_eq!(*loses.lock().unwrap(), None);
+        assert_eq!(*to_lose.lock().unwrap(), None);
         let attempts = sent.lock().unwrap().clone();
-        assert_eq!(attempts.len(), 2, "the SDK has asked again");
-        // Begun by a request of its own, as after a conflict, it is the same session; by another member it is nobody's.
+        assert_eq!(attempts.len(), 2, "the SDK has retried");
+        // A new request for the same session, as after a conflict, finds the same session; one with another member's data fails.
         session::begin(&db, &member, &id, now, &actor).await.unwrap();
         let later = shared::model::clock::Timestamp::from_millis(now.as_millis() + 1);
         assert!(session::begin(&db, &member, &id, later, &actor).await.is_err());
@@ -191,7 +192,7 @@ async fn a_session_begins_once_whatever_is_lost_and_an_attempt_that_comes_late_r
             session::sign_out(&db, &id, now, None).await.unwrap();
         }
         assert!(session::resume(&db, &id, now).await.unwrap().is_none());
-        // A marker has nothing of the member, and goes after any late attempt could begin a session that is not over.
+        // The marker contains nothing about the member, and outlives any late attempt at a session that has not expired.
         let string = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
         let get = test.app.client.get_item().table_name(Embedded::tables().access).consistent_read(true);
         let get = get.key("pk", string(format!("SESSION#{}", id.derive("stored"))));
@@ -202,7 +203,7 @@ async fn a_session_begins_once_whatever_is_lost_and_an_attempt_that_comes_late_r
         let until: i64 = marker["deleteAt"].as_n().unwrap().parse().unwrap();
         assert!(until > now.as_secs() + 8 * 60 * 60);
         for attempt in attempts {
-            // By a token of its own, so that it is not DynamoDB that knows it again.
+            // With a new token, so that DynamoDB does not recognize the request.
             let text = String::from_utf8(attempt).unwrap();
             let (before, token) = text.split_once("\"ClientRequestToken\":\"").unwrap();
             let late = format!("{before}\"ClientRequestToken\":\"{}{}", "0".repeat(8), &token[8..]);
@@ -212,13 +213,13 @@ async fn a_session_begins_once_whatever_is_lost_and_an_attempt_that_comes_late_r
             assert!(answer.contains("ConditionalCheckFailed"), "{answer}");
             assert!(session::resume(&db, &id, now).await.unwrap().is_none(), "{ends}");
         }
-        // Nor is an entry written by any of that.
+        // None of this writes an activity entry, either.
         let entries = activity::page(&db, &test.app.org, None, 50, now).await.unwrap().0;
         let (signed_in, signed_out) = if ends == "replaced" { (2, 1) } else { (1, 1) };
         let count = |act| entries.iter().filter(|entry| entry.act == act).count();
         assert_eq!((count(Act::SignedIn), count(Act::SignedOut)), (signed_in, signed_out));
     }
-    // What was never begun leaves no marker: a stranger could fill the table.
+    // A session that never began leaves no marker: a stranger could fill the table.
     let never = Secret::generate().unwrap();
     session::end(&db, &never, now).await.unwrap();
     session::sign_out(&db, &never, now, None).await.unwrap();
@@ -226,17 +227,17 @@ async fn a_session_begins_once_whatever_is_lost_and_an_attempt_that_comes_late_r
 }
 
 #[tokio::test]
-async fn signing_out_whose_answer_is_lost_is_done_once() {
+async fn a_sign_out_whose_response_is_lost_happens_once() {
     let test = TestSettings::new().await;
-    let (loses, sent) = (Loses::default(), Sent::default());
-    let endpoint = between(ENDPOINT.clone(), Arc::clone(&loses), sent).await;
+    let (to_lose, sent) = (Loses::default(), Sent::default());
+    let endpoint = between(ENDPOINT.clone(), Arc::clone(&to_lose), sent).await;
     let db = Db::with(local::database::config(&endpoint), Embedded::tables());
     let browser = test.admin().await;
     let id = Secret::parse(&browser.cookies["__Host-session"]).unwrap();
     let now = test.app.clock.now();
-    *loses.lock().unwrap() = Some(("TransactWriteItems", "AccessTable"));
+    *to_lose.lock().unwrap() = Some(("TransactWriteItems", "AccessTable"));
     session::sign_out(&db, &id, now, None).await.unwrap();
-    assert_eq!(*loses.lock().unwrap(), None);
+    assert_eq!(*to_lose.lock().unwrap(), None);
     let entries = activity::page(&db, &test.app.org, None, 50, now).await.unwrap().0;
     assert_eq!(entries.iter().filter(|entry| entry.act == Act::SignedOut).count(), 1);
 }

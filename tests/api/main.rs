@@ -1,5 +1,5 @@
-//! One integration binary over the whole API: requests go through the template's routes, through API Gateway's events,
-//! and to an embedded DynamoDB, as they do on one machine. Each test has an organization of its own.
+//! One integration test binary for the whole API. Requests go through the template's routes, through API Gateway's events, and to an
+//! embedded DynamoDB, as with `local`. Each test has its own organization.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
 

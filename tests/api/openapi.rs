@@ -1,5 +1,5 @@
-//! `openapi.json` says what the code does: it is made of the code, has every route, its examples are right, and every answer
-//! of every test here is one that it tells of.
+//! `openapi.json` matches the code: it is generated from the code, has every route, its examples are valid, and it describes every response
+//! in these tests.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -20,7 +20,7 @@ use crate::{
 pub static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&fs::read_to_string(openapi::FILE).unwrap()).unwrap());
 
-/// The validators of all schemas that answers have, by their references.
+/// The validators of all schemas, by reference.
 static VALIDATORS: LazyLock<HashMap<String, Validator>> = LazyLock::new(|| {
     let names = DOCUMENT["components"]["schemas"].as_object().unwrap().keys();
     names.map(|name| format!("#/components/schemas/{name}")).map(|name| (name.clone(), validator(&name))).collect()
@@ -38,16 +38,16 @@ pub fn resolved(value: &'static Value) -> &'static Value {
     }
 }
 
-/// The operation that answers a request, if it is one.
+/// The operation for a request, if there is one.
 fn operation(method: &Method, path: &str) -> Option<&'static Value> {
     let (_, methods) = DOCUMENT["paths"].as_object().unwrap().iter().find(|(pattern, _)| matches(pattern, path))?;
     methods.get(method.as_str().to_lowercase())
 }
 
-/// Fails if the document does not tell of an answer, or tells otherwise.
+/// Fails unless the response is as documented.
 #[track_caller]
 pub fn check(method: &Method, path: &str, answer: &Answer) {
-    // A method that the path does not take, and a body that is too large for any request, are told of in general.
+    // The document describes unsupported methods and oversized bodies only in general.
     let Some(operation) = operation(method, path) else { return };
     let status = answer.status.as_str();
     if status == "413" && operation.get("requestBody").is_none() {
@@ -55,22 +55,25 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
     }
     let response = resolved(&operation["responses"][status]);
     if status == "204" {
-        assert!(response.is_object() && response.get("content").is_none(), "{method} {path} tells of no {status}");
+        assert!(
+            response.is_object() && response.get("content").is_none(),
+            "{method} {path} does not document {status}"
+        );
         assert_eq!(answer.body, Value::Null);
     } else {
         check_body(method, path, answer, response);
     }
-    let told = response["headers"].as_object().unwrap();
+    let documented = response["headers"].as_object().unwrap();
     let always = ["x-request-id", "etag", "location", "retry-after", "www-authenticate"];
-    for name in told.keys().map(|name| name.to_lowercase()).filter(|name| always.contains(&name.as_str())) {
+    for name in documented.keys().map(|name| name.to_lowercase()).filter(|name| always.contains(&name.as_str())) {
         assert!(answer.headers.contains_key(&name), "{method} {path} {status} has no {name}");
     }
-    let known = |name: &str| told.keys().any(|told| told.eq_ignore_ascii_case(name));
+    let known = |name: &str| documented.keys().any(|documented| documented.eq_ignore_ascii_case(name));
     let mut plain = vec!["content-type", "content-length", "cache-control"];
-    // These every response has, and they are for browsers.
+    // Every response has these security headers, which are for browsers.
     plain.extend(SECURITY.map(|(name, _)| name));
     for name in answer.headers.keys().map(axum::http::HeaderName::as_str).filter(|name| !plain.contains(name)) {
-        assert!(known(name), "{method} {path} {status} tells of no {name}");
+        assert!(known(name), "{method} {path} {status} does not document {name}");
     }
 }
 
@@ -78,29 +81,30 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
 fn check_body(method: &Method, path: &str, answer: &Answer, response: &Value) {
     let status = answer.status.as_str();
     let content = &response["content"]["application/json"];
-    let schema = content["schema"]["$ref"].as_str().unwrap_or_else(|| panic!("{method} {path} tells of no {status}"));
+    let schema =
+        content["schema"]["$ref"].as_str().unwrap_or_else(|| panic!("{method} {path} does not document {status}"));
     if let Err(error) = VALIDATORS[schema].validate(&answer.body) {
         panic!("{method} {path} {status}: {error} at {}", error.instance_path());
     }
     if let Some(code) = answer.body["error"]["code"].as_str() {
-        assert!(content["examples"].get(code).is_some(), "{method} {path} tells of no {code}");
+        assert!(content["examples"].get(code).is_some(), "{method} {path} does not document {code}");
     }
 }
 
 #[test]
-fn the_file_is_what_the_code_says() {
+fn the_file_matches_the_code() {
     let file = fs::read_to_string(openapi::FILE).unwrap();
-    assert!(file == openapi::text(), "openapi.json is not what the code says: run `cargo run -p openapi`");
+    assert!(file == openapi::text(), "openapi.json does not match the code: run `cargo run -p openapi`");
 }
 
 #[test]
-fn every_route_is_an_operation_with_its_scope_and_a_name_of_its_own() {
-    let mut told = BTreeSet::new();
+fn every_route_is_an_operation_with_its_scope_and_a_unique_name() {
+    let mut operations = BTreeSet::new();
     let mut names = BTreeSet::new();
     for (path, methods) in DOCUMENT["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let scopes = operation["security"][0]["ApiKey"].as_array().unwrap();
-            told.insert(format!("{} {path} {scopes:?}", method.to_uppercase()));
+            operations.insert(format!("{} {path} {scopes:?}", method.to_uppercase()));
             assert!(names.insert(operation["operationId"].as_str().unwrap()), "{path}");
         }
     }
@@ -111,10 +115,10 @@ fn every_route_is_an_operation_with_its_scope_and_a_name_of_its_own() {
             format!("{} {} {scopes:?}", row.method, row.path)
         })
         .collect();
-    assert_eq!(told, routes);
+    assert_eq!(operations, routes);
 }
 
-/// Each schema beside an example in the document: what is told, and where.
+/// Finds every example next to a schema in the document, as location, schema reference and example.
 fn examples(value: &'static Value, at: &str, found: &mut Vec<(String, String, &'static Value)>) {
     if let Some(schema) = value["schema"]["$ref"].as_str() {
         let named = value["examples"].as_object().into_iter().flat_map(Map::values).map(|example| &example["value"]);
@@ -130,7 +134,7 @@ fn examples(value: &'static Value, at: &str, found: &mut Vec<(String, String, &'
 }
 
 #[test]
-fn every_body_and_every_answer_has_an_example_that_its_schema_allows() {
+fn every_request_and_response_body_has_an_example_that_its_schema_allows() {
     let mut found = Vec::new();
     examples(&DOCUMENT, "", &mut found);
     for (name, schema) in DOCUMENT["components"]["schemas"].as_object().unwrap() {
@@ -149,17 +153,17 @@ fn every_body_and_every_answer_has_an_example_that_its_schema_allows() {
         .map(|(at, ..)| at)
         .filter(|at| at.ends_with("application~1json") || at.ends_with("application/json"))
         .collect();
-    assert_eq!(shown.len(), contents, "a body or an answer has no example");
+    assert_eq!(shown.len(), contents, "a request or response body has no example");
 }
 
 #[tokio::test]
-async fn every_example_body_is_one_that_the_api_takes() {
+async fn the_api_accepts_every_example_body() {
     let app = TestApp::new().await;
     let objects = Objects::of(&app).await;
     for row in ROUTES.iter().filter(|row| row.method != "GET") {
         let operation = &DOCUMENT["paths"][row.path][row.method.to_lowercase()];
         let mut example = operation["requestBody"]["content"]["application/json"]["example"].clone();
-        // The ids are those of the demo data.
+        // The examples' ids are those of the demo data.
         for (name, id) in objects.body(row).unwrap().as_object().unwrap() {
             if name.ends_with("Id") {
                 example[name] = id.clone();
@@ -170,9 +174,9 @@ async fn every_example_body_is_one_that_the_api_takes() {
 }
 
 #[test]
-fn a_schema_refuses_what_the_api_refuses() {
+fn schemas_reject_what_the_api_rejects() {
     let new_job = &VALIDATORS["#/components/schemas/NewJob"];
-    for refused in [
+    for invalid in [
         json!({}),
         json!({ "title": "" }),
         json!({ "title": "x".repeat(201) }),
@@ -182,14 +186,14 @@ fn a_schema_refuses_what_the_api_refuses() {
         json!({ "title": "x", "salary": { "min": 1 } }),
         json!({ "title": "x", "id": "01a1abbe-a37a-7adc-8e2e-5bdf99fc6a1b" }),
     ] {
-        assert!(!new_job.is_valid(&refused), "{refused}");
+        assert!(!new_job.is_valid(&invalid), "{invalid}");
     }
     assert!(new_job.is_valid(&json!({ "title": "x", "status": null, "salary": null })));
     assert!(!VALIDATORS["#/components/schemas/JobPatch"].is_valid(&json!({ "status": null })));
 }
 
-/// What generators and validators in common use all take. `const` breaks openapi-generator, an unknown format fails in ajv, and a
-/// `default` makes a field compulsory in openapi-typescript.
+/// Keywords that common generators and validators all support. `const` breaks openapi-generator, an unknown format fails in ajv, and a
+/// `default` makes a field required in openapi-typescript.
 const KEYWORDS: &[&str] = &[
     "$ref",
     "additionalProperties",
@@ -211,14 +215,14 @@ const KEYWORDS: &[&str] = &[
 ];
 const FORMATS: &[&str] = &["date", "date-time", "int32", "int64", "uri", "uri-reference", "uuid"];
 
-/// Fails if the schema has what some tool can't take.
+/// Fails if the schema uses anything that some tool can't handle.
 fn check_schema(at: &str, schema: &Value) {
     for (keyword, value) in schema.as_object().unwrap() {
         let fine = match keyword.as_str() {
-            // Of a parameter it is a hint, not a field that appears.
+            // On a parameter, it is only a hint and makes no field required.
             "default" => at.ends_with("/parameters/schema"),
             "format" => FORMATS.contains(&value.as_str().unwrap()),
-            // What is matched in part, or needs an escape, means another thing in another language.
+            // Partial matches and escapes differ between languages.
             "pattern" => value.as_str().is_some_and(|pattern| {
                 let plain =
                     |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'\\' | b'/' | b'"' | b'\'' | b'`');
@@ -229,7 +233,7 @@ fn check_schema(at: &str, schema: &Value) {
                     value.as_array().unwrap().iter().map(|one| constant_name(one.as_str().unwrap())).collect();
                 schema["type"] == "string" && texts.len() >= 2 && texts.len() == value.as_array().unwrap().len()
             }
-            // A value, or nothing.
+            // A nullable reference.
             "oneOf" => {
                 matches!(value.as_array().unwrap().as_slice(), [one, null] if one["$ref"].is_string() && *null == json!({ "type": "null" }))
             }
@@ -250,12 +254,12 @@ fn check_schema(at: &str, schema: &Value) {
     }
 }
 
-/// What a generator makes of an enum's value.
+/// The constant's name that a generator derives from an enum value.
 fn constant_name(value: &str) -> String {
     value.replace(|c: char| !c.is_ascii_alphanumeric(), "_").to_uppercase()
 }
 
-/// Every schema of the document that is not within another, and where it is.
+/// Every top-level schema of the document, with its location.
 fn schemas(value: &'static Value, at: &str, found: &mut Vec<(String, &'static Value)>) {
     match value {
         Value::Object(members) => {
@@ -276,7 +280,7 @@ fn schemas(value: &'static Value, at: &str, found: &mut Vec<(String, &'static Va
 }
 
 #[test]
-fn schemas_use_only_what_the_common_generators_and_validators_take() {
+fn schemas_use_only_what_common_generators_and_validators_support() {
     let mut found = Vec::new();
     schemas(&DOCUMENT, "", &mut found);
     assert!(found.len() > 100);
@@ -285,7 +289,7 @@ fn schemas_use_only_what_the_common_generators_and_validators_take() {
     }
 }
 
-/// What generated code has under the same name: of the languages, of what they import by themselves, and of the generators.
+/// Names that clash in generated code: with keywords and types of the languages, their default imports, and the generators' own names.
 const TAKEN: &str = "
     abstract and any apiclient apiconfiguration apierror apiexception apiresponse array arraylist as assert async await base
     baseexception basemodel bigint blob body bool boolean box break byte bytes case catch char character class client clone
@@ -305,7 +309,7 @@ const TAKEN: &str = "
 ";
 
 #[test]
-fn a_schema_is_called_like_nothing_that_generated_code_has_already() {
+fn schema_names_clash_with_nothing_in_generated_code() {
     let mut taken: BTreeSet<String> = TAKEN.split_whitespace().map(str::to_owned).collect();
     for (_, methods) in DOCUMENT["paths"].as_object().unwrap() {
         for (_, operation) in methods.as_object().unwrap() {
@@ -314,7 +318,7 @@ fn a_schema_is_called_like_nothing_that_generated_code_has_already() {
                 id.chars().all(|c| c.is_ascii_alphanumeric()) && id.starts_with(|c: char| c.is_ascii_lowercase()),
                 "{id}"
             );
-            // What generators call an operation's own types.
+            // The names of types that generators derive from an operation.
             for suffix in
                 ["", "Body", "Data", "Error", "Errors", "Params", "Request", "Response", "Responses", "Result"]
             {
@@ -324,7 +328,7 @@ fn a_schema_is_called_like_nothing_that_generated_code_has_already() {
             taken.extend(["Api", "Service"].map(|suffix| format!("{tag}{suffix}").to_lowercase()));
         }
     }
-    // Names that differ in case alone are one file where case does not count.
+    // Names that differ only in case are the same file on case-insensitive file systems.
     for kind in ["schemas", "responses"] {
         for name in DOCUMENT["components"][kind].as_object().unwrap().keys() {
             assert!(
@@ -336,14 +340,14 @@ fn a_schema_is_called_like_nothing_that_generated_code_has_already() {
     }
 }
 
-/// Whether there are words, and not only space.
+/// Whether the text is more than white space.
 fn says_something(words: &Value) -> bool {
     words.as_str().is_some_and(|words| !words.trim().is_empty())
 }
 
-/// Fails if a schema, a property in it or a value of its enum has no description.
+/// Fails if a schema, one of its properties or a value of its enum has no description.
 fn check_words(at: &str, schema: &'static Value) {
-    // What has no words of its own has those of what it refers to.
+    // A schema without a description uses that of the schema it refers to.
     let inner = if schema["oneOf"].is_array() { &schema["oneOf"][0] } else { schema };
     let words = [schema, inner, resolved(inner)].map(|part| &part["description"]);
     assert!(words.into_iter().any(says_something), "{at} has no description");
@@ -395,7 +399,7 @@ fn texts(value: &'static Value, found: &mut Vec<&'static str>) {
 }
 
 #[test]
-fn no_text_ends_the_comment_or_the_line_that_a_generator_puts_it_in() {
+fn no_text_breaks_out_of_a_comment_or_a_line_in_generated_code() {
     let mut found = Vec::new();
     texts(&DOCUMENT, &mut found);
     for text in found {
@@ -405,7 +409,7 @@ fn no_text_ends_the_comment_or_the_line_that_a_generator_puts_it_in() {
 }
 
 #[test]
-fn a_link_to_the_outside_is_absolute() {
+fn an_external_link_is_absolute() {
     let document: &'static Value = &DOCUMENT;
     let url = document.pointer("/externalDocs/url").and_then(Value::as_str);
     assert!(url.is_none_or(|url| url.starts_with("https://")));

@@ -1,4 +1,4 @@
-//! What the template lets each function do in DynamoDB is what the function does: each call on each partition, and nothing else.
+//! The template allows each function exactly the DynamoDB calls that it makes, on exactly the partitions that it uses.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ struct Statement {
     actions: Vec<String>,
     /// `AccessTable`, `RecordsTable/index/ByStatus`
     resources: Vec<String>,
-    /// What partition keys it is limited to.
+    /// The partition keys that it is limited to.
     partitions: Option<Vec<String>>,
 }
 
@@ -34,7 +34,7 @@ impl Statement {
         });
         let partitions = statement.get("Condition").map(|condition| {
             let condition = condition.as_object().unwrap();
-            // Without Null, ForAllValues would also be true of a request that names no partition.
+            // Without Null, ForAllValues would also be true for a request that names no partition.
             assert_eq!(condition.keys().collect::<Vec<_>>(), ["ForAllValues:StringLike", "Null"]);
             assert_eq!(condition["Null"], json!({ "dynamodb:LeadingKeys": "false" }));
             let globs = texts(&condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]);
@@ -55,13 +55,13 @@ impl Statement {
     }
 }
 
-/// One `!If [HasAccessTableName, the table of that name, the stack's own]`, or several: each as the stack's own.
+/// One or several of `!If [HasAccessTableName, the table of that name, the stack's own]`, each as the stack's own.
 fn table_resources(value: &Value) -> Vec<String> {
     let all = value.as_array().unwrap();
     if all[0].is_array() {
         return all.iter().flat_map(table_resources).collect();
     }
-    let [condition, restored, own] = all.as_slice() else { panic!("{value} is no !If") };
+    let [condition, restored, own] = all.as_slice() else { panic!("{value} is not an !If") };
     let table = condition.as_str().unwrap().strip_prefix("Has").unwrap().strip_suffix("Name").unwrap();
     let own =
         own.as_str().unwrap().replace(&format!("${{{table}.Arn}}"), table).replace(&format!("{table}.Arn"), table);
@@ -71,7 +71,7 @@ fn table_resources(value: &Value) -> Vec<String> {
     vec![own]
 }
 
-/// IAM's `StringLike`: `?` is one character, `*` any number of them.
+/// IAM's `StringLike`: `?` matches one character, `*` any number of them.
 fn fits(glob: &str, text: &str) -> bool {
     let mut glob_chars = glob.chars();
     match glob_chars.next() {
@@ -85,7 +85,7 @@ fn fits(glob: &str, text: &str) -> bool {
     }
 }
 
-/// Every statement of a function's policies, those of managed policies included.
+/// Every statement of a function's policies, including managed policies.
 fn statements(function: &Value) -> Vec<Statement> {
     let policies = function["Properties"]["Policies"].as_array().into_iter().flatten();
     policies
@@ -101,7 +101,7 @@ fn statements(function: &Value) -> Vec<Statement> {
         .collect()
 }
 
-/// What each function asks of DynamoDB, by its `CodeUri`.
+/// The DynamoDB calls of each function, by its `CodeUri`.
 async fn done() -> Vec<(&'static str, BTreeSet<Touch>)> {
     let mut all = vec![("functions/docs", BTreeSet::new()), ("functions/settings", done_by_settings().await)];
     for code_uri in functions::with_operations().map(|function| function.code_uri) {
@@ -110,12 +110,12 @@ async fn done() -> Vec<(&'static str, BTreeSet<Touch>)> {
         let last_stage = app.stages().await.swap_remove(5);
         let mut touches = BTreeSet::new();
         for row in ROUTES.iter().filter(|row| row.function == code_uri) {
-            // A key's first request of a day moves the days that are over.
+            // A key's first request on a day moves the past days to items of their own.
             app.clock.advance(DAY_MILLIS);
             app.tally.take();
             let path = objects.path(row);
             app.call(row.method, &path, Some(&app.key), objects.body(row)).await.ok(row.status);
-            // The other ways that a route can take.
+            // The other code paths of a route.
             for query in ["status=open", "status=new", "email=ada@example.com"] {
                 let body = Some(json!({ "tags": ["x"] }));
                 app.call(row.method, &format!("{path}?{query}"), Some(&app.key), body).await;
@@ -130,10 +130,10 @@ async fn done() -> Vec<(&'static str, BTreeSet<Touch>)> {
     all
 }
 
-/// What a whole way through the settings asks of DynamoDB.
+/// The DynamoDB calls of a visit to all parts of the settings.
 async fn done_by_settings() -> BTreeSet<Touch> {
     let test = TestSettings::new().await;
-    // The page of usage reads the days that are over.
+    // The usage page reads past days.
     test.app.get("/api/v1/jobs").await.ok(200);
     test.app.tally.take();
     let mut browser = test.admin().await;
@@ -154,7 +154,7 @@ async fn done_by_settings() -> BTreeSet<Touch> {
 }
 
 #[tokio::test]
-async fn each_function_may_do_what_it_does_and_nothing_else() {
+async fn each_function_has_exactly_the_permissions_that_it_uses() {
     let done = done().await;
     let functions = resources("AWS::Serverless::Function");
     assert_eq!(functions.len(), done.len());
@@ -188,31 +188,37 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     }
 }
 
-/// A partition without its ids, which stand in every second place: `ORG#…#MEMBER`.
-fn kind(partition: &str) -> String {
+/// A partition's type: its key without the ids, which are every second part: `ORG#…#MEMBER`.
+fn partition_type(partition: &str) -> String {
     let parts = partition.split('#').enumerate();
     parts.map(|(at, part)| if at % 2 == 0 { part } else { "…" }).collect::<Vec<_>>().join("#")
 }
 
 #[tokio::test]
-async fn no_function_may_touch_a_kind_of_partition_that_only_others_touch() {
+async fn no_function_may_access_a_type_of_partition_that_it_never_uses() {
     let done = done().await;
-    let kinds = |touches: &BTreeSet<Touch>| touches.iter().map(|touch| kind(&touch.partition)).collect::<BTreeSet<_>>();
+    let types = |touches: &BTreeSet<Touch>| {
+        touches.iter().map(|touch| partition_type(&touch.partition)).collect::<BTreeSet<_>>()
+    };
     for (_, function) in resources("AWS::Serverless::Function") {
         let code_uri = function["Properties"]["CodeUri"].as_str().unwrap();
-        let own = kinds(&done.iter().find(|(of, _)| *of == code_uri).unwrap().1);
+        let own = types(&done.iter().find(|(of, _)| *of == code_uri).unwrap().1);
         for touch in done.iter().flat_map(|(_, touches)| touches).filter(|touch| touch.on == "AccessTable") {
             let allowed = statements(function).iter().any(|statement| {
                 let globs = statement.partitions.as_ref();
                 globs.is_some_and(|globs| globs.iter().any(|glob| fits(glob, &touch.partition)))
             });
-            assert!(!allowed || own.contains(&kind(&touch.partition)), "{code_uri} may touch {}", touch.partition);
+            assert!(
+                !allowed || own.contains(&partition_type(&touch.partition)),
+                "{code_uri} may touch {}",
+                touch.partition
+            );
         }
     }
 }
 
 #[test]
-fn a_glob_fits_as_in_iam() {
+fn globs_match_as_in_iam() {
     for (glob, text, wanted) in [
         ("KEY#??????????", "KEY#0123456789", true),
         ("KEY#??????????", "KEY#0123456789#DAY", false),

@@ -31,7 +31,7 @@ async fn a_new_organization_has_six_stages_in_pipeline_order() {
 }
 
 #[tokio::test]
-async fn a_move_tells_where_from_and_counts_as_a_change_of_the_candidate() {
+async fn a_move_returns_the_previous_stage_and_counts_as_a_change_to_the_candidate() {
     let app = TestApp::new().await;
     let stages = app.stages().await;
     let id = app.candidate("ada@example.com").await;
@@ -60,14 +60,14 @@ async fn a_move_to_the_same_stage_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_move_from_a_stage_where_the_candidate_is_not_is_409_and_says_where_they_are() {
+async fn a_move_from_the_wrong_stage_is_409_with_the_current_one() {
     let app = TestApp::new().await;
     let stages = app.stages().await;
     let id = app.candidate("ada@example.com").await;
     let path = format!("/api/v1/pipeline/candidates/{id}/move");
     let answer = app.put(&path, json!({ "stageId": stages[2], "fromStageId": stages[1] })).await;
     assert_eq!(answer.error(409, "stage_conflict")["currentStageId"], stages[0]);
-    // Also when they are where the move was to lead: somebody else moved them.
+    // Also when they are already in the target stage: someone else moved them.
     let answer = app.put(&path, json!({ "stageId": stages[0], "fromStageId": stages[1] })).await;
     assert_eq!(answer.error(409, "stage_conflict")["currentStageId"], stages[0]);
     let answer = app.put(&path, json!({ "stageId": stages[2], "fromStageId": stages[0] })).await;
@@ -75,7 +75,7 @@ async fn a_move_from_a_stage_where_the_candidate_is_not_is_409_and_says_where_th
 }
 
 #[tokio::test]
-async fn a_move_takes_a_stage_of_the_organization_and_nothing_else() {
+async fn a_move_accepts_only_a_stage_of_the_organization() {
     let app = TestApp::new().await;
     let theirs = TestApp::new().await.stages().await;
     let id = app.candidate("ada@example.com").await;
@@ -89,7 +89,7 @@ async fn a_move_takes_a_stage_of_the_organization_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_conflict_names_the_current_stage_to_whoever_may_read_the_pipeline_only() {
+async fn a_conflict_names_the_current_stage_only_to_keys_that_may_read_the_pipeline() {
     let app = TestApp::new().await;
     let stages = app.stages().await;
     let id = app.candidate("ada@example.com").await;
@@ -106,7 +106,7 @@ async fn a_conflict_names_the_current_stage_to_whoever_may_read_the_pipeline_onl
 }
 
 #[tokio::test]
-async fn positions_show_names_and_stage_only_latest_arrival_first() {
+async fn positions_have_only_names_and_stage_and_list_the_latest_arrival_first() {
     let app = TestApp::new().await;
     let stages = app.stages().await;
     let (ada, alan) = (app.candidate("ada@example.com").await, app.candidate("alan@example.com").await);
@@ -123,7 +123,7 @@ async fn positions_show_names_and_stage_only_latest_arrival_first() {
 }
 
 #[tokio::test]
-async fn a_candidates_new_name_shows_in_their_position() {
+async fn a_candidates_new_name_appears_in_their_position() {
     let app = TestApp::new().await;
     let stages = app.stages().await;
     let id = app.candidate("ada@example.com").await;
@@ -154,7 +154,7 @@ async fn concurrent_moves_leave_one_consistent_position() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_concurrent_moves_from_one_stage_one_is_made() {
+async fn only_one_of_concurrent_moves_from_a_stage_succeeds() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let stages = app.stages().await;
     let id = app.candidate("ada@example.com").await;

@@ -1,5 +1,5 @@
-//! Events that no client should be able to cause: each is a 400 in our envelope, none panics, and none reaches a handler
-//! under another path.
+//! Malformed events, which no client should be able to cause: each is a 400 in our envelope, none panics, and none reaches a handler under
+//! another path.
 
 use lambda_http::Body;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use crate::{
     test_settings::TestSettings,
 };
 
-/// What every response tells a browser.
+/// Security headers of every response.
 pub const SECURITY: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
     ("strict-transport-security", "max-age=31536000"),
@@ -23,17 +23,17 @@ async fn answer(app: &TestApp, event: &Value) -> (i64, Value) {
     let api = Api::new(jobs::router(), App::new(app.db.clone(), app.clock.clock()));
     let raw: Box<RawValue> = serde_json::from_value(event.clone()).unwrap();
     let answer = api.answer(&raw, "lambda-request-id").await;
-    let Some(Body::Text(body)) = answer.body else { panic!("a body that is no text") };
+    let Some(Body::Text(body)) = answer.body else { panic!("a body that is not text") };
     (answer.status_code, serde_json::from_str(&body).unwrap())
 }
 
-/// A good event: a list of jobs.
+/// A valid event: lists the jobs.
 fn good(app: &TestApp) -> Value {
     let text = include_str!("../../events/jobs-list.json").replace("{professional all}", &app.key);
     serde_json::from_str(&text).unwrap()
 }
 
-/// Events that are a good one but for something strange, and some that are none at all.
+/// Events that differ from a valid one in one malformed part, and some that are not HTTP events at all.
 pub fn strange_events(good: &Value) -> Vec<Value> {
     let with = |pointer: &str, value: Value| {
         let mut event = good.clone();
@@ -91,7 +91,7 @@ pub fn strange_events(good: &Value) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_strange_event_is_a_400_and_costs_nothing() {
+async fn a_malformed_event_is_a_400_and_costs_nothing() {
     let app = TestApp::new().await;
     let good = good(&app);
     assert_eq!(answer(&app, &good).await.0, 200);
@@ -105,7 +105,7 @@ async fn a_strange_event_is_a_400_and_costs_nothing() {
 }
 
 #[tokio::test]
-async fn an_event_without_a_usable_request_id_is_known_by_lambdas() {
+async fn an_event_without_a_usable_request_id_uses_lambdas_request_id() {
     let app = TestApp::new().await;
     for id in [Value::Null, "".into(), "a b".into(), "é".into(), "x".repeat(129).into(), "a\nb".into()] {
         let mut event = good(&app);
@@ -116,7 +116,7 @@ async fn an_event_without_a_usable_request_id_is_known_by_lambdas() {
 }
 
 #[tokio::test]
-async fn a_stage_is_not_taken_off_the_path() {
+async fn the_stage_is_not_stripped_from_the_path() {
     let app = TestApp::new().await;
     let mut event = good(&app);
     event["requestContext"]["stage"] = "prod".into();
@@ -126,7 +126,7 @@ async fn a_stage_is_not_taken_off_the_path() {
 }
 
 #[test]
-fn whatever_stands_in_an_event_it_is_answered_in_our_envelope() {
+fn any_event_gets_a_response_in_our_envelope() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let app = runtime.block_on(TestApp::new());
     let text = || prop_oneof!["\\PC{0,40}", "[/.a-z%?#\\\\ ]{0,20}", Just("/api/v1/jobs".to_owned())];
@@ -151,7 +151,7 @@ fn whatever_stands_in_an_event_it_is_answered_in_our_envelope() {
 }
 
 #[tokio::test]
-async fn a_link_and_a_location_begin_with_the_host_that_the_gateway_names_or_with_their_path() {
+async fn link_and_location_start_with_the_gateways_host_or_with_their_path() {
     let app = TestApp::new().await;
     app.job("open").await;
     app.job("open").await;
@@ -179,9 +179,9 @@ async fn a_link_and_a_location_begin_with_the_host_that_the_gateway_names_or_wit
 }
 
 #[tokio::test]
-async fn a_docs_url_begins_with_the_host_that_the_gateway_names_and_with_no_other() {
+async fn a_docs_url_starts_with_the_gateways_host_and_no_other() {
     let app = TestApp::new().await;
-    let told = async |domain: Value, scheme: &str| {
+    let docs_origin = async |domain: Value, scheme: &str| {
         let mut event = good(&app);
         event["rawPath"] = "/nowhere".into();
         event["headers"]["host"] = "127.0.0.1:3001".into();
@@ -190,16 +190,16 @@ async fn a_docs_url_begins_with_the_host_that_the_gateway_names_and_with_no_othe
         let (_, body) = answer(&app, &event).await;
         body["error"]["docsUrl"].as_str().unwrap().strip_suffix("/docs/errors#not_found").unwrap().to_owned()
     };
-    assert_eq!(told("api.example.com".into(), "https").await, "https://api.example.com");
-    assert_eq!(told("api.example.com".into(), "HTTP").await, "http://api.example.com");
-    assert_eq!(told("localhost".into(), "http").await, "http://127.0.0.1:3001", "as `sam local` has it");
+    assert_eq!(docs_origin("api.example.com".into(), "https").await, "https://api.example.com");
+    assert_eq!(docs_origin("api.example.com".into(), "HTTP").await, "http://api.example.com");
+    assert_eq!(docs_origin("localhost".into(), "http").await, "http://127.0.0.1:3001", "as `sam local` has it");
     for none in [Value::Null, "".into(), "evil.example/x".into(), "a b".into(), "user@host".into()] {
-        assert_eq!(told(none.clone(), "https").await, "", "{none}");
+        assert_eq!(docs_origin(none.clone(), "https").await, "", "{none}");
     }
 }
 
 #[tokio::test]
-async fn a_public_origin_of_the_stage_is_believed_before_the_gateways_own_name_and_the_clients_headers() {
+async fn the_stages_public_origin_overrides_the_gateways_own_name_and_the_clients_headers() {
     let app = TestApp::new().await;
     for (variable, wanted) in [
         (json!({ "publicOrigin": "https://api.example.org" }), "https://api.example.org"),
@@ -218,7 +218,7 @@ async fn a_public_origin_of_the_stage_is_believed_before_the_gateways_own_name_a
 }
 
 #[tokio::test]
-async fn every_response_whatever_it_is_has_each_security_header_once() {
+async fn every_response_has_each_security_header_exactly_once() {
     let test = TestSettings::new().await;
     let app = &test.app;
     let mut answers = Vec::new();
@@ -255,8 +255,8 @@ async fn every_response_whatever_it_is_has_each_security_header_once() {
     }
     for (what, headers) in answers {
         for (name, value) in SECURITY {
-            let told: Vec<_> = headers.get_all(name).iter().collect();
-            assert_eq!(told, [value], "{name} of {what}");
+            let values: Vec<_> = headers.get_all(name).iter().collect();
+            assert_eq!(values, [value], "{name} of {what}");
         }
     }
 }

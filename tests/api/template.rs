@@ -1,4 +1,4 @@
-//! What `template.yaml` must say, so that loosening it is a red build.
+//! Requirements on `template.yaml`, so that loosening one fails a test.
 
 use std::{collections::BTreeSet, fs, path::Path, sync::LazyLock};
 
@@ -15,9 +15,9 @@ pub static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_saphyr::from_str(&fs::read_to_string(REPOSITORY_TEMPLATE).unwrap()).unwrap());
 
 /// Every resource of a type, with its logical id.
-pub fn resources(kind: &str) -> Vec<(&'static String, &'static Value)> {
+pub fn resources(resource_type: &str) -> Vec<(&'static String, &'static Value)> {
     let all = DOCUMENT["Resources"].as_object().unwrap();
-    all.iter().filter(|(_, resource)| resource["Type"] == kind).collect()
+    all.iter().filter(|(_, resource)| resource["Type"] == resource_type).collect()
 }
 
 pub fn texts(value: &Value) -> Vec<&str> {
@@ -28,7 +28,7 @@ pub fn texts(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn every_route_of_the_template_is_one_that_the_table_of_routes_uses() {
+fn the_template_has_no_unused_route() {
     let gateway = local::gateway::Gateway::new(&TEMPLATE, unused_app, no_issuer()).unwrap();
     let id = "01900000-0000-7000-8000-000000000000";
     let used: BTreeSet<String> = ROUTES
@@ -62,13 +62,13 @@ fn every_route_of_the_template_is_one_that_the_table_of_routes_uses() {
 }
 
 #[test]
-fn people_who_sign_in_are_in_a_pool_that_only_the_operator_adds_to_and_have_a_second_factor() {
+fn only_the_operator_adds_people_to_the_user_pool_and_they_need_a_second_factor() {
     let resources = &DOCUMENT["Resources"];
     let pool = &resources["UserPool"]["Properties"];
     assert_eq!(pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"], true);
     assert_eq!(pool["UserAttributeUpdateSettings"]["AttributesRequireVerificationBeforeUpdate"], json!(["email"]));
     assert_eq!(pool["DeletionProtection"], json!(["IsProd", "ACTIVE", "INACTIVE"]));
-    // The text, not YAML's boolean.
+    // The string "ON", not YAML's boolean.
     assert_eq!((&pool["MfaConfiguration"], &pool["EnabledMfas"]), (&json!("ON"), &json!(["SOFTWARE_TOKEN_MFA"])));
     let client = &resources["UserPoolClient"]["Properties"];
     assert_eq!(
@@ -88,7 +88,7 @@ fn people_who_sign_in_are_in_a_pool_that_only_the_operator_adds_to_and_have_a_se
     let variables = resources["SettingsFunction"]["Properties"]["Environment"]["Variables"].as_object().unwrap();
     let names: Vec<_> = variables.keys().collect();
     assert_eq!(names, ["OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"]);
-    // Neither in the template nor on a command line: by its place in Secrets Manager.
+    // The secret is neither in the template nor on a command line, but referenced by its place in Secrets Manager.
     let secret = "{{resolve:secretsmanager:${OidcClientSecretArn}:SecretString:::${OidcClientSecretVersion}}}";
     assert_eq!(variables["OIDC_CLIENT_SECRET"], json!(["HasClientSecret", secret, ""]));
 }
@@ -106,7 +106,7 @@ fn references(value: &Value) -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn a_parameter_that_changes_publishes_a_version_of_each_function_that_reads_it() {
+fn changing_a_parameter_publishes_a_version_of_each_function_that_reads_it() {
     for (name, function) in resources("AWS::Serverless::Function") {
         let properties = &function["Properties"];
         if properties["CodeUri"] == "functions/docs" {
@@ -118,14 +118,14 @@ fn a_parameter_that_changes_publishes_a_version_of_each_function_that_reads_it()
         if name != "SettingsFunction" {
             read.extend(references(&shared["RECORDS_TABLE"]));
         }
-        // A secret's version is of one secret only.
+        // A version id belongs to one secret, so it stands for both.
         read.remove("OidcClientSecretArn");
         assert_eq!(references(&properties["VersionDescription"]), read, "{name}");
     }
 }
 
 #[test]
-fn a_versions_description_is_never_longer_than_lambda_allows() {
+fn a_version_description_is_never_longer_than_lambda_allows() {
     let longest = |parameter: &str| DOCUMENT["Parameters"][parameter]["MaxLength"].as_u64().unwrap();
     let own_table = "head-honta-api-dev-RecordsTable-ABCDEFGHIJKLM".len() as u64;
     let table = longest("RecordsTableName").max(longest("AccessTableName")).max(own_table);
@@ -134,12 +134,15 @@ fn a_versions_description_is_never_longer_than_lambda_allows() {
 }
 
 #[test]
-fn every_function_is_built_for_lambda_published_and_given_up_on_before_lambda_does() {
+fn every_function_is_built_for_lambda_published_and_times_out_before_lambda_does() {
     let globals = &DOCUMENT["Globals"]["Function"];
     assert_eq!((&globals["Runtime"], &globals["MemorySize"]), (&json!("provided.al2023"), &json!(512)));
     assert_eq!((&globals["AutoPublishAlias"], &globals["Timeout"]), (&json!("live"), &json!(10)));
     let ours = shared::http::serve::REQUEST_TIMEOUT.as_secs_f64();
-    assert!(ours < globals["Timeout"].as_f64().unwrap() / 2.0, "a request is answered long before the time-out");
+    assert!(
+        ours < globals["Timeout"].as_f64().unwrap() / 2.0,
+        "a request gets its response long before Lambda's timeout"
+    );
     let variables: Vec<_> = globals["Environment"]["Variables"].as_object().unwrap().keys().collect();
     assert_eq!(variables, ["ACCESS_TABLE", "RECORDS_TABLE", "AWS_ENDPOINT_URL_DYNAMODB"]);
     // `!If [ShiftsTraffic, …]`
@@ -150,7 +153,7 @@ fn every_function_is_built_for_lambda_published_and_given_up_on_before_lambda_do
     let functions = resources("AWS::Serverless::Function");
     let declared: BTreeSet<_> =
         functions.iter().map(|(_, function)| function["Properties"]["CodeUri"].as_str().unwrap().to_owned()).collect();
-    // The scripts build what has a folder.
+    // The scripts build every folder.
     let folders = fs::read_dir(Path::new(REPOSITORY_TEMPLATE).with_file_name("functions")).unwrap();
     let folders = folders.filter_map(|entry| entry.unwrap().path().join("Cargo.toml").is_file().then_some(())).count();
     assert_eq!(folders, FUNCTIONS.len());
@@ -172,7 +175,7 @@ fn every_function_is_built_for_lambda_published_and_given_up_on_before_lambda_do
 }
 
 #[test]
-fn a_deployment_is_rolled_back_by_what_its_own_version_fails_and_by_nothing_else() {
+fn only_failures_of_its_own_version_roll_back_a_deployment() {
     for (name, function) in resources("AWS::Serverless::Function") {
         let short = name.strip_suffix("Function").unwrap();
         let resource = |suffix: &str| &DOCUMENT["Resources"][format!("{short}{suffix}")]["Properties"];
@@ -202,7 +205,7 @@ fn a_deployment_is_rolled_back_by_what_its_own_version_fails_and_by_nothing_else
             limits.map(|limit| &alarm[limit]),
             [&json!("GreaterThanOrEqualToThreshold"), &json!(1), &json!(5), &json!(1), &json!("notBreaching")]
         );
-        assert_eq!(alarm.get("AlarmActions"), None, "a single failure wakes nobody");
+        assert_eq!(alarm.get("AlarmActions"), None, "a single failure wakes no one");
 
         let issuers = if name == "SettingsFunction" { r#" && $.code != "issuer_unavailable""# } else { "" };
         for (suffix, pattern, value) in [
@@ -226,7 +229,7 @@ fn a_deployment_is_rolled_back_by_what_its_own_version_fails_and_by_nothing_else
 }
 
 #[test]
-fn every_log_has_a_retention() {
+fn every_log_group_has_a_retention() {
     let logs = resources("AWS::Logs::LogGroup");
     assert_eq!(logs.len(), 1 + resources("AWS::Serverless::Function").len());
     for (name, log) in logs {
@@ -235,7 +238,7 @@ fn every_log_has_a_retention() {
 }
 
 #[test]
-fn the_tables_are_on_demand_recoverable_encrypted_and_kept() {
+fn the_tables_are_on_demand_recoverable_encrypted_and_retained() {
     for (name, table) in resources("AWS::DynamoDB::Table") {
         let properties = &table["Properties"];
         assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST", "{name}");
@@ -254,7 +257,7 @@ fn the_tables_are_on_demand_recoverable_encrypted_and_kept() {
 }
 
 #[test]
-fn the_gateway_logs_in_json_is_throttled_and_takes_pages_of_named_origins_only() {
+fn the_gateway_logs_json_is_throttled_and_allows_only_configured_origins() {
     let api = &DOCUMENT["Resources"]["Api"]["Properties"];
     assert_eq!(api["StageName"], "$default");
     let format: Map<String, Value> =
@@ -269,7 +272,7 @@ fn the_gateway_logs_in_json_is_throttled_and_takes_pages_of_named_origins_only()
 }
 
 #[test]
-fn alarms_for_people_are_few_go_to_the_topic_and_are_explained_in_the_runbook() {
+fn alarms_for_people_are_few_notify_the_topic_and_are_in_the_runbook() {
     let runbook = fs::read_to_string(Path::new(REPOSITORY_TEMPLATE).with_file_name("docs/RUNBOOK.md")).unwrap();
     let mut names = BTreeSet::new();
     for (name, alarm) in resources("AWS::CloudWatch::Alarm").into_iter().filter(|(name, _)| !name.ends_with("Canary")) {
@@ -277,7 +280,7 @@ fn alarms_for_people_are_few_go_to_the_topic_and_are_explained_in_the_runbook() 
         assert_eq!(properties["AlarmActions"], json!(["HasAlarmTopic", ["AlarmTopicArn"], "AWS::NoValue"]), "{name}");
         assert_eq!(properties["TreatMissingData"], "notBreaching", "{name}");
         assert!(runbook.contains(&format!("\n### {name}\n")), "docs/RUNBOOK.md has no paragraph on {name}");
-        // CloudWatch requires it of a query, and no linter notices.
+        // CloudWatch requires a period of 60 for a query, and no linter notices.
         for metric in properties["Metrics"].as_array().into_iter().flatten() {
             let is_query = metric["Expression"].as_str().is_some_and(|text| text.starts_with("SELECT"))
                 || metric["Expression"].is_array();
@@ -308,7 +311,7 @@ fn alarms_for_people_are_few_go_to_the_topic_and_are_explained_in_the_runbook() 
 }
 
 #[test]
-fn what_needs_no_key_has_throttles_of_its_own() {
+fn routes_without_a_key_have_their_own_throttles() {
     let api = &DOCUMENT["Resources"]["Api"]["Properties"];
     let limited: BTreeSet<_> = api["RouteSettings"].as_object().unwrap().keys().cloned().collect();
     let keyed: Vec<_> = functions::with_operations().map(|function| function.code_uri).collect();
@@ -326,7 +329,7 @@ fn what_needs_no_key_has_throttles_of_its_own() {
 }
 
 #[test]
-fn a_domain_replaces_the_gateways_own_address() {
+fn a_custom_domain_replaces_the_gateways_own_address() {
     let resources = &DOCUMENT["Resources"];
     let api = &resources["Api"]["Properties"];
     assert_eq!(api["DisableExecuteApiEndpoint"], json!(["HasDomain", true, false]));
@@ -338,15 +341,15 @@ fn a_domain_replaces_the_gateways_own_address() {
 }
 
 #[test]
-fn each_environment_of_samconfig_names_itself_and_builds_apart() {
+fn each_environment_in_samconfig_names_itself_and_builds_in_its_own_folder() {
     let config = fs::read_to_string(Path::new(REPOSITORY_TEMPLATE).with_file_name("samconfig.toml")).unwrap();
     assert_eq!(DOCUMENT["Parameters"]["Environment"].get("Default"), None);
     let overrides: Vec<_> = config.lines().filter(|line| line.starts_with("parameter_overrides")).collect();
     assert!(overrides.len() >= 3 && overrides.iter().all(|line| line.contains("\"Environment=")), "{overrides:?}");
-    // It looks at a function's own folder, and would miss a change in `shared`.
+    // `cached` only looks at a function's own folder, and would miss a change in `shared`.
     assert!(!config.contains("cached"));
     for environment in ["dev", "prod"] {
-        // What was built for one processor is never deployed to another.
+        // A build for one processor is never deployed to another.
         assert!(config.contains(&format!("build_dir = \".aws-sam/{environment}\"")));
         assert!(config.contains(&format!("template_file = \".aws-sam/{environment}/template.yaml\"")));
     }
@@ -354,7 +357,7 @@ fn each_environment_of_samconfig_names_itself_and_builds_apart() {
 
 #[test]
 fn the_dashboard_is_json() {
-    // `!Sub [the text, what it needs]`
+    // `!Sub [text, variables]`
     let body = DOCUMENT["Resources"]["Dashboard"]["Properties"]["DashboardBody"][0].as_str().unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
     assert_eq!(body["widgets"].as_array().unwrap().len(), 4);

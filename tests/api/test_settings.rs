@@ -1,4 +1,4 @@
-//! What the tests of the settings begin with: an organization with an admin and a member, an issuer that can be made to alteration, and a
+//! What the tests of the settings start with: an organization with an admin and a member, an issuer whose responses a test can alter, and a
 //! browser that keeps cookies.
 
 use std::{
@@ -37,12 +37,12 @@ pub const ORIGIN: &str = "http://api.example.com";
 pub const PAGES: [&str; 5] =
     ["/settings/keys", "/settings/keys/new", "/settings/usage", "/settings/activity", "/settings/plan"];
 
-/// The id in a key.
+/// A key's id.
 pub fn id(key: &str) -> &str {
     &key[8..18]
 }
 
-/// What becomes of an answer of the issuer: which endpoint's, and its body.
+/// Alters an issuer's response, given its endpoint and its body.
 type Alteration = Box<dyn Fn(&Issuer, &str, Value) -> Value + Send + Sync>;
 
 /// An issuer that serves on loopback, and whose responses a test can alter.
@@ -50,8 +50,8 @@ type Alteration = Box<dyn Fn(&Issuer, &str, Value) -> Value + Send + Sync>;
 pub struct FakeIssuer {
     pub issuer: Arc<Issuer>,
     alteration: Arc<Mutex<Option<Alteration>>>,
-    refusal: Arc<Mutex<Option<(&'static str, &'static str)>>>,
-    /// How often each endpoint was asked.
+    rejection: Arc<Mutex<Option<(&'static str, &'static str)>>>,
+    /// How often each endpoint was called.
     asked: Arc<Mutex<BTreeMap<String, u32>>>,
 }
 
@@ -60,7 +60,7 @@ impl FakeIssuer {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let issuer = Arc::new(Issuer::new(&origin, vec![ORIGIN.to_owned()], people, app.clock.clock()).unwrap());
-        let fake = Self { issuer, alteration: Arc::default(), refusal: Arc::default(), asked: Arc::default() };
+        let fake = Self { issuer, alteration: Arc::default(), rejection: Arc::default(), asked: Arc::default() };
         let service = fake.router();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         fake
@@ -77,7 +77,7 @@ impl FakeIssuer {
     async fn answer(&self, request: Request, next: Next) -> Response {
         let endpoint = request.uri().path().rsplit('/').next().unwrap().to_owned();
         *self.asked.lock().unwrap().entry(endpoint.clone()).or_default() += 1;
-        if let Some((_, body)) = self.refusal.lock().unwrap().filter(|(of, _)| *of == endpoint) {
+        if let Some((_, body)) = self.rejection.lock().unwrap().filter(|(of, _)| *of == endpoint) {
             return (StatusCode::BAD_REQUEST, [("content-type", "application/json")], body).into_response();
         }
         let response = next.run(with_client(request).await).await;
@@ -93,22 +93,22 @@ impl FakeIssuer {
         ([("content-type", "application/json")], Body::from(body.to_string())).into_response()
     }
 
-    /// From now on, the answers of each endpoint are what `alteration` makes of them.
+    /// From now on, `alteration` alters the response of every endpoint.
     pub fn alters_all(&self, alteration: impl Fn(&Issuer, &str, Value) -> Value + Send + Sync + 'static) {
         *self.alteration.lock().unwrap() = Some(Box::new(alteration));
     }
 
-    /// From now on, the answers of the endpoint `keys`, `token` or `openid-configuration` are what `alteration` makes of them.
+    /// From now on, `alteration` alters the response of the endpoint `keys`, `token` or `openid-configuration`.
     pub fn alters(&self, endpoint: &'static str, alteration: impl Fn(&Issuer, Value) -> Value + Send + Sync + 'static) {
         self.alters_all(move |issuer, of, body| if of == endpoint { alteration(issuer, body) } else { body });
     }
 
-    /// From now on, the endpoint answers 400 with this body.
+    /// From now on, the endpoint responds with 400 and this body.
     pub fn rejects(&self, endpoint: &'static str, body: &'static str) {
-        *self.refusal.lock().unwrap() = Some((endpoint, body));
+        *self.rejection.lock().unwrap() = Some((endpoint, body));
     }
 
-    /// From now on, the token is what `forge` makes of the claims that it should have.
+    /// From now on, `forge` makes the token from the claims that it should have.
     pub fn forges(&self, forge: impl Fn(&Issuer, Value) -> String + Send + Sync + 'static) {
         self.alters("token", move |issuer, mut body| {
             body["id_token"] = forge(issuer, claims(&body)).into();
@@ -121,7 +121,7 @@ impl FakeIssuer {
     }
 }
 
-/// The request of a client that has told who it is in a header, as one that tells it in the form.
+/// Moves the client's credentials from the Authorization header to the form, where the development issuer expects the client id.
 async fn with_client(request: Request) -> Request {
     if !request.headers().contains_key("authorization") {
         return request;
@@ -134,7 +134,7 @@ async fn with_client(request: Request) -> Request {
     request
 }
 
-/// What the id token of a token endpoint's answer says.
+/// The claims of the id token in a token endpoint's response.
 pub fn claims(answer: &Value) -> Value {
     let claims = answer["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
     serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap()).unwrap()
@@ -169,18 +169,18 @@ impl TestSettings {
         Self::on(Plan::Enterprise).await
     }
 
-    /// Further instances of all functions, which know nothing of what these have seen.
+    /// New instances of all functions, which have seen no earlier requests.
     pub fn fresh_gateway(&self) -> Arc<Gateway> {
         Arc::new(gateway(&self.app, &self.issuer, self.secret.clone()))
     }
 
-    /// The settings have a secret with the issuer from now on.
+    /// From now on, the settings share a client secret with the issuer.
     pub fn share_secret(&mut self, secret: &str) {
         self.secret = Some(secret.to_owned());
         self.gateway = self.fresh_gateway();
     }
 
-    /// The answer to an event, past the local gateway.
+    /// The response to an event, bypassing the local gateway.
     pub async fn answer(&self, event: &Value) -> Page {
         let answer = self.answer_to(event).await;
         let Some(lambda_http::Body::Text(body)) = answer.body else { panic!("no text") };
@@ -188,7 +188,7 @@ impl TestSettings {
         Page { status, headers: answer.headers, body }
     }
 
-    /// As Lambda would have it.
+    /// The response as Lambda would get it.
     pub async fn answer_to(&self, event: &Value) -> ApiGatewayV2httpResponse {
         let issuer = settings::Issuer::new(self.issuer.issuer.url(), issuer::CLIENT_ID, None);
         let apis = local::apis(|| App::new(self.app.db.clone(), self.app.clock.clock()), issuer);
@@ -200,12 +200,12 @@ impl TestSettings {
         SettingsClient { gateway: Arc::clone(&self.gateway), issuer: self.issuer.router(), cookies: BTreeMap::new() }
     }
 
-    /// A browser that the admin has signed in with.
+    /// A browser in which the admin is signed in.
     pub async fn admin(&self) -> SettingsClient {
         self.signed_in(0).await
     }
 
-    /// A browser that the member has signed in with.
+    /// A browser in which the member is signed in.
     pub async fn member(&self) -> SettingsClient {
         self.signed_in(1).await
     }
@@ -239,7 +239,7 @@ fn gateway(app: &TestApp, fake: &FakeIssuer, secret: Option<String>) -> Gateway 
     Gateway::new(&TEMPLATE, || App::new(app.db.clone(), app.clock.clock()), issuer).unwrap()
 }
 
-/// What a browser does with cookies, origins and forms; redirects are left to the test.
+/// A browser: handles cookies, origins and forms, and leaves redirects to the test.
 #[derive(Clone)]
 pub struct SettingsClient {
     pub gateway: Arc<Gateway>,
@@ -265,7 +265,7 @@ impl Page {
         self.header("location")
     }
 
-    /// The page, which must be one.
+    /// The page's HTML. The response must be a page with this status.
     #[track_caller]
     pub fn shown(&self, status: u16) -> &str {
         assert_eq!(self.status, status, "{}", self.body);
@@ -281,7 +281,7 @@ impl Page {
         rest.split_once('"').unwrap().0.to_owned()
     }
 
-    /// Where the page leads without being asked; `None`: nowhere.
+    /// The target of the page's automatic redirect, if it has one.
     pub fn leads_to(&self) -> Option<String> {
         let (_, rest) = self.body.split_once("<meta http-equiv=\"refresh\" content=\"0; url=")?;
         Some(rest.split_once('"').unwrap().0.replace("&amp;", "&"))
@@ -294,7 +294,7 @@ impl Page {
         rest.split_once('<').unwrap().0.to_owned()
     }
 
-    /// What was set as cookies.
+    /// The cookies that the response sets.
     pub fn cookies(&self) -> Vec<&str> {
         self.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap()).collect()
     }
@@ -331,12 +331,12 @@ impl SettingsClient {
         self.send(request).await
     }
 
-    /// The token of the session, as its forms have it.
+    /// The session's form token.
     pub async fn token(&mut self) -> String {
         self.get("/settings/plan").await.field("token")
     }
 
-    /// A form as a page of another site, or none, may send it.
+    /// Sends a form with this `Origin` header, or none.
     pub async fn post_from(&mut self, origin: Option<&str>, path: &str, fields: &[(&str, &str)]) -> Page {
         let mut body = form_urlencoded::Serializer::new(String::new());
         body.extend_pairs(fields);
@@ -349,19 +349,19 @@ impl SettingsClient {
         self.send(request).await
     }
 
-    /// A form of ours.
+    /// Sends a form as our own pages do.
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
         self.post_from(Some(ORIGIN), path, fields).await
     }
 
-    /// Asks to sign in: where the issuer is, with what it is asked.
+    /// Starts a sign-in, and returns the URL at the issuer.
     pub async fn ask(&mut self, path: &str) -> String {
         let page = self.get(path).await;
         assert_eq!(page.status, 303, "{}", page.body);
         page.location().to_owned()
     }
 
-    /// Where the issuer sends a browser that comes to `url`.
+    /// Where the issuer redirects a browser that opens `url`.
     pub async fn sent_on_from(&self, url: &str) -> String {
         let path = url.splitn(4, '/').nth(3).unwrap();
         let request = Request::builder().uri(format!("/{path}")).body(Body::empty()).unwrap();
@@ -370,25 +370,25 @@ impl SettingsClient {
         response.headers()["location"].to_str().unwrap().strip_prefix(ORIGIN).unwrap().to_owned()
     }
 
-    /// Picks somebody at the issuer: where it sends the browser.
+    /// Picks a person at the issuer, and returns where it redirects.
     pub async fn pick(&self, issuer: &str, person: usize) -> String {
         self.sent_on_from(&format!("{issuer}&person={person}")).await
     }
 
-    /// Signs in to the end, which is what comes back.
+    /// Signs in, and returns the final response.
     pub async fn sign_in(&mut self, person: usize) -> Page {
         let issuer = self.ask("/settings/sign-in").await;
         let back = self.pick(&issuer, person).await;
         self.get(&back).await
     }
 
-    /// The answer to the form of a new key.
+    /// Fills in a new form for a key, and returns the response.
     pub async fn make(&mut self, name: &str, scopes: &[&str]) -> Page {
         let form = self.get("/settings/keys/new").await;
         self.fill(&form, name, scopes).await
     }
 
-    /// The answer to this form of a new key.
+    /// Fills in this form for a key, and returns the response.
     pub async fn fill(&mut self, form: &Page, name: &str, scopes: &[&str]) -> Page {
         let (token, nonce) = (form.field("token"), form.field("nonce"));
         let mut fields = vec![("token", token.as_str()), ("nonce", &nonce), ("name", name), ("expiry", "none")];

@@ -1,4 +1,4 @@
-//! What a key is told about itself, and that counting by day costs nothing and loses nothing.
+//! What a key can read about itself, and that daily counts cost nothing extra and lose nothing.
 
 use futures::future::join_all;
 use local::database::{Embedded, config};
@@ -18,12 +18,12 @@ async fn usage(app: &TestApp) -> Value {
     app.get("/api/v1/usage").await.ok(200).clone()
 }
 
-/// How often the key was used today, and on the days before.
+/// How often the key was used today and on the days before.
 fn days(usage: &Value, count: usize) -> Vec<u64> {
     usage["days"].as_array().unwrap()[..count].iter().map(|day| day["requests"].as_u64().unwrap()).collect()
 }
 
-/// The key's item, past the API.
+/// The key's item, read directly from DynamoDB.
 async fn item(app: &TestApp) -> String {
     let id = ApiKey::parse(&app.key).unwrap().id();
     let get = app.client.get_item().table_name("AccessTable").consistent_read(true);
@@ -33,14 +33,14 @@ async fn item(app: &TestApp) -> String {
 }
 
 #[tokio::test]
-async fn a_key_is_told_what_it_may_do_and_how_much_of_that_was_done() {
+async fn usage_returns_the_keys_scopes_limits_and_counts() {
     let app = TestApp::frozen(Plan::Professional).await;
     app.get("/api/v1/jobs").await.ok(200);
     app.get("/api/v1/jobs").await.ok(200);
-    let told = usage(&app).await;
+    let data = usage(&app).await;
     let id = ApiKey::parse(&app.key).unwrap().id().to_string();
     assert_eq!(
-        told["key"],
+        data["key"],
         json!({
             "id": id,
             "name": "test",
@@ -49,23 +49,23 @@ async fn a_key_is_told_what_it_may_do_and_how_much_of_that_was_done() {
             "expiresAt": null,
         })
     );
-    assert_eq!(told["plan"], "professional");
+    assert_eq!(data["plan"], "professional");
     assert_eq!(
-        told["burst"],
+        data["burst"],
         json!({ "limit": 60, "used": 3, "remaining": 57, "resetsAt": "2026-11-24T12:01:00.000Z" })
     );
     assert_eq!(
-        told["month"],
+        data["month"],
         json!({ "limit": 10_000, "used": 2, "remaining": 9_998, "resetsAt": "2026-12-01T00:00:00.000Z" })
     );
-    let all = told["days"].as_array().unwrap();
+    let all = data["days"].as_array().unwrap();
     assert_eq!((all.len(), &all[0]), (30, &json!({ "date": "2026-11-24", "requests": 3 })));
     assert_eq!(all[29], json!({ "date": "2026-10-26", "requests": 0 }));
-    assert!(!told.to_string().contains(&app.key));
+    assert!(!data.to_string().contains(&app.key));
 }
 
 #[tokio::test]
-async fn an_unlimited_month_has_no_limit_and_a_plan_without_access_still_tells() {
+async fn an_unlimited_month_has_no_limit_and_a_plan_without_api_access_still_returns_usage() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let month = json!({ "limit": null, "used": 0, "remaining": null, "resetsAt": "2026-12-01T00:00:00.000Z" });
     assert_eq!(usage(&app).await["month"], month);
@@ -74,7 +74,7 @@ async fn an_unlimited_month_has_no_limit_and_a_plan_without_access_still_tells()
 }
 
 #[tokio::test]
-async fn it_needs_no_scope_costs_no_month_and_counts_for_the_burst() {
+async fn usage_needs_no_scope_and_counts_toward_the_burst_but_not_the_month() {
     let app = TestApp::frozen(Plan::Starter).await;
     for used in 1..=60 {
         let answer = app.get("/api/v1/usage").await;
@@ -89,7 +89,7 @@ async fn it_needs_no_scope_costs_no_month_and_counts_for_the_burst() {
 }
 
 #[tokio::test]
-async fn what_is_refused_for_scope_plan_or_month_counts_for_the_day_and_for_the_burst_does_not() {
+async fn requests_rejected_for_scope_plan_or_month_count_toward_the_day_and_those_for_the_burst_do_not() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     app.set_plan(Plan::Free).await;
     for _ in 0..59 {
@@ -106,7 +106,7 @@ async fn what_is_refused_for_scope_plan_or_month_counts_for_the_day_and_for_the_
 }
 
 #[tokio::test]
-async fn a_day_that_is_over_moves_to_an_item_of_its_own_once_and_every_other_request_costs_what_it_did() {
+async fn a_past_day_moves_to_its_own_item_once_and_other_requests_cost_no_more() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let get = async || {
         app.get("/api/v1/jobs").await.ok(200);
@@ -127,7 +127,7 @@ async fn a_day_that_is_over_moves_to_an_item_of_its_own_once_and_every_other_req
 }
 
 #[tokio::test]
-async fn when_many_requests_meet_a_new_day_at_once_none_is_lost_and_none_is_counted_twice() {
+async fn concurrent_requests_on_a_new_day_are_each_counted_exactly_once() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     for _ in 0..7 {
         app.get("/api/v1/jobs").await.ok(200);
@@ -142,7 +142,7 @@ async fn when_many_requests_meet_a_new_day_at_once_none_is_lost_and_none_is_coun
 }
 
 #[tokio::test]
-async fn an_instance_whose_clock_is_late_adds_to_the_day_that_was_moved_already() {
+async fn an_instance_whose_clock_is_behind_adds_to_the_day_that_was_already_moved() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let late = TestClock::at("2026-11-24T23:59:59.000Z");
     app.get("/api/v1/jobs").await.ok(200);
@@ -157,14 +157,14 @@ async fn an_instance_whose_clock_is_late_adds_to_the_day_that_was_moved_already(
 }
 
 #[tokio::test]
-async fn days_without_a_request_are_told_as_such_and_older_ones_not_at_all() {
+async fn days_without_requests_are_zero_and_older_days_are_omitted() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     app.get("/api/v1/jobs").await.ok(200);
     app.clock.set("2026-12-20T08:00:00.000Z");
     app.get("/api/v1/jobs").await.ok(200);
-    let told = usage(&app).await;
-    assert_eq!(told["days"].as_array().unwrap().iter().filter(|day| day["requests"] != 0).count(), 2);
-    assert_eq!(told["days"][26], json!({ "date": "2026-11-24", "requests": 1 }));
+    let data = usage(&app).await;
+    assert_eq!(data["days"].as_array().unwrap().iter().filter(|day| day["requests"] != 0).count(), 2);
+    assert_eq!(data["days"][26], json!({ "date": "2026-11-24", "requests": 1 }));
     app.clock.set("2026-12-24T08:00:00.000Z");
     let later = usage(&app).await;
     assert!(!later["days"].to_string().contains("2026-11-24"));
@@ -172,9 +172,9 @@ async fn days_without_a_request_are_told_as_such_and_older_ones_not_at_all() {
 }
 
 #[tokio::test]
-async fn the_last_use_is_kept_with_the_key() {
+async fn the_time_of_the_last_use_is_stored_with_the_key() {
     let app = TestApp::frozen(Plan::Enterprise).await;
-    // Past the tally, which knows no such call.
+    // Without the tally, which does not know this call.
     let db = Db::with(config(&ENDPOINT), Embedded::tables());
     let last = async || api_key::list(&db, &app.org, None).await.unwrap().0[0].last_used_at;
     assert_eq!(last().await, None);
@@ -184,11 +184,11 @@ async fn the_last_use_is_kept_with_the_key() {
     app.clock.advance(1_000);
     let forged = ApiKey::with_id(&ApiKey::parse(&app.key).unwrap().id()).unwrap();
     app.call("GET", "/api/v1/jobs", Some(forged.reveal()), None).await.error(401, "invalid_api_key");
-    assert_eq!(last().await, Some(used), "who has another secret does not use the key");
+    assert_eq!(last().await, Some(used), "a request with another secret does not count as use");
 }
 
 #[tokio::test]
-async fn a_key_in_its_last_14_days_is_told_when_it_expires_with_every_answer() {
+async fn every_response_to_a_key_in_its_last_14_days_says_when_it_expires() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let expires = "2026-12-24T12:00:00.000Z";
     let key = ApiKey::generate().unwrap();
@@ -198,21 +198,21 @@ async fn a_key_in_its_last_14_days_is_told_when_it_expires_with_every_answer() {
         expires_at: Some(expires.parse::<Timestamp>().unwrap()),
     };
     api_key::create(&app.db, &app.org, app.clock.now(), &key, new, &Actor::operator()).await.unwrap();
-    let told = async |path: &str| {
+    let expiry = async |path: &str| {
         let answer = app.call("GET", path, Some(key.reveal()), None).await;
         (answer.status.as_u16(), answer.header("x-api-key-expires-at").map(str::to_owned))
     };
     app.clock.set("2026-12-10T11:59:59.999Z");
-    assert_eq!(told("/api/v1/jobs").await, (200, None));
+    assert_eq!(expiry("/api/v1/jobs").await, (200, None));
     app.clock.set("2026-12-10T12:00:00.000Z");
-    assert_eq!(told("/api/v1/jobs").await, (200, Some(expires.to_owned())));
-    assert_eq!(told("/api/v1/candidates").await, (403, Some(expires.to_owned())));
-    assert_eq!(told("/api/v1/usage").await, (200, Some(expires.to_owned())));
+    assert_eq!(expiry("/api/v1/jobs").await, (200, Some(expires.to_owned())));
+    assert_eq!(expiry("/api/v1/candidates").await, (403, Some(expires.to_owned())));
+    assert_eq!(expiry("/api/v1/usage").await, (200, Some(expires.to_owned())));
     for _ in 0..57 {
-        told("/api/v1/jobs").await;
+        expiry("/api/v1/jobs").await;
     }
-    assert_eq!(told("/api/v1/jobs").await, (429, Some(expires.to_owned())));
-    assert_eq!(told("/api/v1/jobs").await, (429, Some(expires.to_owned())), "also from memory");
+    assert_eq!(expiry("/api/v1/jobs").await, (429, Some(expires.to_owned())));
+    assert_eq!(expiry("/api/v1/jobs").await, (429, Some(expires.to_owned())), "also from memory");
     app.clock.set(expires);
-    assert_eq!(told("/api/v1/jobs").await, (401, None), "a stranger learns nothing");
+    assert_eq!(expiry("/api/v1/jobs").await, (401, None), "a stranger learns nothing");
 }

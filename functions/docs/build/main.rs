@@ -1,5 +1,5 @@
-//! Makes every file that the function serves: the pages of `pages/` and of `openapi.json`, their assets, Swagger UI. Each is
-//! compressed, and named after what it holds where it can be kept for ever.
+//! Builds every file that the function serves: the pages from `pages/` and `openapi.json`, their assets, and Swagger UI. Each file is
+//! compressed; files that can be cached forever have a hash of their content in their names.
 
 mod markdown;
 mod reference;
@@ -26,7 +26,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A chapter of the guides.
 struct Page {
-    /// Its file in `pages/`, and its last part of the path.
+    /// Its file name in `pages/`, and the last part of its path.
     name: &'static str,
     title: &'static str,
     about: &'static str,
@@ -55,10 +55,10 @@ const PAGES: [Page; 8] = [
     page("changelog", "Changelog", "What has changed, and what may."),
 ];
 
-/// What has been made so far.
+/// The files built so far.
 struct Site {
     out: PathBuf,
-    /// The lines of the table that the function reads.
+    /// Lines of the table that the function reads.
     table: String,
 }
 
@@ -79,7 +79,7 @@ impl Site {
         Ok(())
     }
 
-    /// Adds a file whose name has its digest, and tells the path.
+    /// Adds a file with its hash in its name, and returns the path.
     fn add_asset(&mut self, name: &str, media_type: &str, content: &[u8]) -> Result<String> {
         let (stem, kind) = name.rsplit_once('.').ok_or("an asset without an extension")?;
         let path = format!("/docs/assets/{stem}.{}.{kind}", &digest(content)[..10]);
@@ -92,9 +92,9 @@ fn digest(content: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(content)[..16])
 }
 
-/// What cargo tells a build script.
+/// A folder that cargo passes to a build script.
 fn folder(variable: &'static str) -> Result<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "cargo has no other way to tell")]
+    #[expect(clippy::disallowed_methods, reason = "cargo passes folders only in variables")]
     Ok(env::var_os(variable).ok_or(variable)?.into())
 }
 
@@ -161,7 +161,7 @@ fn main() -> Result<()> {
 const HTML: &str = "text/html; charset=utf-8";
 const MARKDOWN: &str = "text/markdown; charset=utf-8";
 
-/// Adds what the pages load, and tells where each is: `site.css` as `site_css`.
+/// Adds the assets that the pages load, and returns the path of each: `site.css` under `site_css`.
 fn add_assets(site: &mut Site, root: &Path) -> Result<BTreeMap<String, String>> {
     let mut paths = BTreeMap::new();
     let mut add = |site: &mut Site, name: &str, content: &[u8]| {
@@ -174,7 +174,7 @@ fn add_assets(site: &mut Site, root: &Path) -> Result<BTreeMap<String, String>> 
         paths.insert(name.replace(['.', '-'], "_"), path);
         Ok::<_, Box<dyn Error>>(())
     };
-    // What the settings look like too is beside both.
+    // Shared with the settings, so not in this function's folder.
     for name in ["site.css", "site.js", "icon.svg"] {
         add(site, name, &fs::read(root.join("../../site").join(name))?)?;
     }

@@ -1,5 +1,5 @@
-//! Markdown to HTML, with what our pages need beyond `CommonMark`: tables, headings that can be linked to, and code and tables
-//! that can be scrolled with the keyboard.
+//! Converts Markdown to HTML, with what our pages need beyond `CommonMark`: tables, headings with anchors, and code and tables that can be
+//! scrolled with the keyboard.
 
 use std::collections::HashMap;
 

@@ -1,9 +1,9 @@
-//! What the endpoint reference and the examples say of each operation, read out of the OpenAPI document.
+//! The operations for the endpoint reference and the examples, read from the OpenAPI document.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The host that stands in every example; a page's script puts its own in.
+/// The host in every example; a script on the page replaces it with its own.
 const HOST: &str = "https://api.example.com";
 
 /// An operation, as the pages show it.
@@ -19,14 +19,14 @@ pub struct Operation {
     status: String,
     answer: Vec<Field>,
     answer_example: String,
-    /// What a key is answered that may not read the object; empty where there is no such answer.
+    /// The description of the 204 for a key that can't read the object; empty if there is none.
     unread: String,
     is_list: bool,
     refusals: Vec<Refusal>,
     curl: String,
 }
 
-/// A parameter, or a field of a body or an answer.
+/// A parameter, or a field of a request or response body.
 #[derive(Serialize)]
 struct Field {
     name: String,
@@ -61,7 +61,7 @@ fn text(value: &Value) -> String {
 
 fn describe(openapi: &Value, path: &str, method: &str, operation: &Value) -> Operation {
     let scope = text(&operation["security"][0]["ApiKey"][0]);
-    // The last paragraph tells the scope, which the page tells in a place of its own.
+    // The last paragraph is the scope, which the page shows separately.
     let about = operation["description"].as_str().and_then(|about| about.rsplit_once("\n\n"));
     let (status, success) = members(&operation["responses"])
         .find(|(status, _)| status.starts_with('2'))
@@ -116,7 +116,7 @@ fn parameter(openapi: &Value, parameter: &Value) -> Field {
     }
 }
 
-/// The fields of an object, and below each those of an object in it: `salary.min`.
+/// The fields of an object, each followed by its nested fields: `salary.min`.
 fn fields(openapi: &Value, schema: &Value, within: &str) -> Vec<Field> {
     let required = |name: &String| schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
     let field = |(name, property): (&String, &Value)| {
@@ -136,14 +136,14 @@ fn fields(openapi: &Value, schema: &Value, within: &str) -> Vec<Field> {
     members(&schema["properties"]).flat_map(field).collect()
 }
 
-/// What a property means, or what its kind does: its first paragraph, without the list of its values.
+/// The description of a property, or of its type: the first paragraph, without the list of values.
 fn about(openapi: &Value, property: &Value) -> String {
     let words = property.get("description").or_else(|| resolve(openapi, one_way(property)).get("description"));
     let words = words.and_then(Value::as_str).and_then(|words| words.split("\n\n").next()).unwrap_or_default();
     words.replace('\n', " ")
 }
 
-/// What a property is when it is not `null`.
+/// The schema of a property when it is not `null`.
 fn one_way(property: &Value) -> &Value {
     property["oneOf"].get(0).unwrap_or(property)
 }
@@ -203,7 +203,7 @@ fn plain_kind(openapi: &Value, schema: &Value) -> String {
     words + nullable
 }
 
-/// The operation as a line to paste.
+/// The operation as a curl command to paste.
 fn curl(path: &str, method: &str, operation: &Value) -> String {
     let mut target = path.to_owned();
     let mut query = Vec::new();
@@ -225,13 +225,13 @@ fn curl(path: &str, method: &str, operation: &Value) -> String {
     let verb = if method == "get" { String::new() } else { format!(" -X {}", method.to_uppercase()) };
     let mut command = format!("curl -s{verb} -H \"X-API-Key: $HH_KEY\"");
     if let Some(example) = example {
-        // A single quote would end the shell's; none is in an example of ours.
+        // A single quote would end the shell string; our examples have none.
         command += &format!(" -H \"Content-Type: application/json\" \\\n  -d '{example}'");
     }
     format!("{command} \\\n  \"{HOST}{target}\"")
 }
 
-/// What a status filter is shown with: that of the answer's first row.
+/// The example of a status filter: the status of the first row of the response.
 fn status(operation: &Value) -> Value {
     operation["responses"]["200"]["content"]["application/json"]["example"]["data"][0]["status"].clone()
 }

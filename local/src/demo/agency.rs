@@ -1,5 +1,5 @@
-//! The words of the demo data: what a recruiting agency's jobs, candidates and applications look like. E-mail addresses
-//! are at domains that are reserved for examples (RFC 2606), phone numbers in ranges that are reserved for fiction.
+//! The content of the demo data: jobs, candidates and applications as a recruiting agency has them. Email addresses use domains reserved
+//! for examples (RFC 2606), and phone numbers use ranges reserved for fiction.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use shared::model::id::CandidateId;
 
-/// Title, department, yearly salary from and to in thousands, what it is about.
+/// Title, department, lowest and highest yearly salary in thousands, summary.
 const ROLES: &[(&str, &str, u32, u32, &str)] = &[
     (
         "Senior Backend Engineer",
@@ -259,7 +259,7 @@ fn pick_some(rng: &mut Rng, of: &[&str], most: usize) -> Vec<String> {
     of.into_iter().take(rng.usize(..=most)).map(str::to_owned).collect()
 }
 
-/// The body of the `n`th job. Of five, three are open.
+/// The body of the `n`th job. Six out of ten are open.
 pub(super) fn job(rng: &mut Rng, n: u64) -> Value {
     let (title, department, from, to, about) = *pick(rng, ROLES);
     let place = *pick(rng, PLACES);
@@ -288,7 +288,7 @@ pub(super) fn job(rng: &mut Rng, n: u64) -> Value {
     })
 }
 
-/// Bodies of `count` candidates, no two with one e-mail.
+/// Bodies of `count` candidates, each with a different email.
 pub(super) fn people(rng: &mut Rng, count: usize) -> Vec<Value> {
     let mut taken = HashSet::new();
     let mut people = Vec::with_capacity(count);
@@ -324,7 +324,7 @@ fn person(rng: &mut Rng, first: &str, last: &str) -> Value {
     })
 }
 
-/// A name as it stands in an address: letters without accents, dots and hyphens.
+/// A name as in an email address: letters without accents, dots and hyphens.
 fn plain(name: &str) -> String {
     let letters = name.chars().filter_map(|letter| match letter {
         'é' | 'è' | 'ë' | 'ê' => Some('e'),
@@ -340,7 +340,7 @@ fn plain(name: &str) -> String {
     letters.collect()
 }
 
-/// Which stage a candidate is at: most are at the beginning.
+/// The stage that a candidate is in: most are in the first.
 pub(super) fn stage(rng: &mut Rng) -> u64 {
     match rng.u8(..100) {
         0..40 => 0,
@@ -361,7 +361,7 @@ pub(super) fn application(rng: &mut Rng, candidate: CandidateId) -> Value {
     })
 }
 
-/// The body that puts an application into the state it is in by now.
+/// The body of the update that gives an application its current status.
 pub(super) fn application_status(rng: &mut Rng) -> Value {
     json!({ "status": *pick(rng, &["new", "new", "new", "in-review", "in-review", "shortlisted", "rejected", "withdrawn", "hired"]) })
 }

@@ -1,8 +1,8 @@
-//! Demo data, the same at every start but for the secrets of its keys: four organizations, one per plan, each with six
-//! stages, 60 jobs, 250 candidates and 120 applications.
+//! Demo data, the same at every start except for the keys' secrets: four organizations, one per plan, each with six stages, 60 jobs, 250
+//! candidates and 120 applications.
 //!
-//! All of it goes through the same bodies, rules and writes as a client's, so it is what clients could have made.
-//! Everything has an id that the seed decides, so that writing it twice, after a start that was broken off, does no harm.
+//! It is written through the same bodies, rules and writes as a client's data, so a client could have created it. The seed decides every
+//! id, so writing it twice, after an interrupted start, does no harm.
 
 mod agency;
 
@@ -40,27 +40,27 @@ use crate::{StartError, issuer::Person};
 const JOBS: u64 = 60;
 const CANDIDATES: u64 = 250;
 const APPLICATIONS: usize = 120;
-/// Writes under way at once, of each organization. The embedded engine does one at a time: more would only wait for each
-/// other, on a busy machine longer than a call may take.
+/// Concurrent writes per organization. The embedded engine does one at a time: more would only wait for each other, and on a busy machine
+/// exceed the timeout of a call.
 const WRITES: usize = 2;
 
-/// 2026-01-05T09:00:00Z, a Monday: the organizations begin. What they have was made in the 46 weeks since.
+/// 2026-01-05T09:00:00Z, a Monday: when the organizations are created. Their data is from the 46 weeks that follow.
 const BEGIN: i64 = 1_767_603_600_000;
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
-/// A key of the demo data, as the keys file has it.
+/// A demo key, as in the keys file.
 #[derive(Clone, Serialize)]
 pub struct DemoKey {
     /// The organization's name.
     pub organization: &'static str,
     /// Its plan.
     pub plan: Plan,
-    /// What the key is called.
+    /// The key's name.
     pub label: String,
-    /// What it may do.
+    /// The key's scopes.
     pub scopes: Vec<Scope>,
-    /// The whole key: this is the one time it is told.
+    /// The whole key, shown only here.
     pub key: String,
 }
 
@@ -68,7 +68,7 @@ pub struct DemoKey {
 struct Demo {
     name: &'static str,
     plan: Plan,
-    /// Of its people's e-mail addresses: at one that is reserved for examples (RFC 2606).
+    /// The domain of its people's email addresses, reserved for examples (RFC 2606).
     domain: &'static str,
     seed: u64,
 }
@@ -80,14 +80,14 @@ const ORGANIZATIONS: [Demo; 4] = [
     Demo { name: "Meridian Workforce International", domain: "meridian.example", plan: Plan::Enterprise, seed: 4 },
 ];
 
-/// Writes what is not there yet, and answers fresh keys. Data that was kept and changed is left as it is; keys of an
-/// earlier start are valid no more.
+/// Writes what is missing, and returns new keys. Leaves data that was kept and changed as it is; keys of an earlier start are no longer
+/// valid.
 pub async fn seed(db: &Db) -> Result<Vec<DemoKey>, StartError> {
     seed_keeping(db, &[]).await
 }
 
-/// As [`seed`], but those of the `earlier` keys that the data still knows stay valid. A demo key that somebody has revoked stays revoked,
-/// and is not answered.
+/// Like [`seed`], but `earlier` keys that are still in the data stay valid. A demo key that someone has revoked stays revoked, and is not
+/// returned.
 pub async fn seed_keeping(db: &Db, earlier: &[ApiKey]) -> Result<Vec<DemoKey>, StartError> {
     let keys = try_join_all(ORGANIZATIONS.iter().map(|demo| demo.seed(db, earlier))).await?;
     Ok(keys.into_iter().flatten().collect())
@@ -102,7 +102,7 @@ pub fn people() -> Vec<Person> {
     ORGANIZATIONS.iter().flat_map(of).collect()
 }
 
-/// The keys of each plan: label, public id, scopes.
+/// The keys of each plan: label, key id, scopes.
 fn labels(plan: Plan) -> Vec<(String, String, Vec<Scope>)> {
     let all = || Scope::granted_by_all().collect();
     let read_only = || Scope::ALL.iter().copied().filter(|scope| scope.as_str().ends_with(":read")).collect();
@@ -129,7 +129,7 @@ impl Demo {
             found => (self.write(db, found, &made).await?, at(BEGIN)),
         };
         self.add_members(db, &org).await?;
-        // The keys were counted while the plan had room; a Free organization's key is from before its downgrade.
+        // The keys were created while the plan had room; a Free organization's key dates from before its downgrade.
         organization::set_plan(db, &org, now, self.plan, &Actor::operator()).await?;
         let mut keys = Vec::new();
         for (demo, fresh) in made {
@@ -140,7 +140,7 @@ impl Demo {
         Ok(keys)
     }
 
-    /// If there is none: those that somebody has removed stay removed, while others are left.
+    /// Adds the members if there are none. While any are left, those that someone has removed stay removed.
     async fn add_members(&self, db: &Db, org: &OrgId) -> Result<(), StartError> {
         if !member::list(db, org, None).await?.0.is_empty() {
             return Ok(());
@@ -161,15 +161,15 @@ impl Demo {
 
     fn fresh_keys(&self) -> Result<Vec<(DemoKey, ApiKey)>, StartError> {
         let keys = labels(self.plan).into_iter().map(|(label, id, scopes)| {
-            let id = KeyId::parse(&id).ok_or_else(|| StartError::Demo(format!("{id} is no key id")))?;
+            let id = KeyId::parse(&id).ok_or_else(|| StartError::Demo(format!("{id} is not a key id")))?;
             let key = ApiKey::with_id(&id)?;
-            let told = key.reveal().to_owned();
-            Ok((DemoKey { organization: self.name, plan: self.plan, label, scopes, key: told }, key))
+            let secret = key.reveal().to_owned();
+            Ok((DemoKey { organization: self.name, plan: self.plan, label, scopes, key: secret }, key))
         });
         keys.collect()
     }
 
-    /// The keys are made last: with all of them, all is there.
+    /// Whether all keys exist. They are written last, so if they exist, everything does.
     async fn has_keys(&self, db: &Db, org: &OrgId, keys: &[(DemoKey, ApiKey)]) -> Result<bool, StartError> {
         for (_, key) in keys {
             if api_key::find(db, org, &key.id()).await?.is_none() {
@@ -179,9 +179,9 @@ impl Demo {
         Ok(true)
     }
 
-    /// The stamp of the organization itself.
+    /// The organization's own stamp.
     fn origin(&self) -> Stamp {
-        stamp(self.seed, Kind::Organization, 0, BEGIN)
+        stamp(self.seed, Record::Organization, 0, BEGIN)
     }
 
     async fn create(&self, db: &Db) -> Result<OrgId, StartError> {
@@ -230,7 +230,7 @@ impl Demo {
     }
 
     fn stage_stamp(&self, n: u64) -> Stamp {
-        stamp(self.seed, Kind::Stage, n, BEGIN + i64::try_from(n).unwrap_or(0))
+        stamp(self.seed, Record::Stage, n, BEGIN + i64::try_from(n).unwrap_or(0))
     }
 
     fn stage(&self, n: u64) -> StageId {
@@ -238,14 +238,14 @@ impl Demo {
     }
 
     fn job_stamp(&self, n: u64) -> Stamp {
-        stamp(self.seed, Kind::Job, n, BEGIN + spread(n, JOBS))
+        stamp(self.seed, Record::Job, n, BEGIN + spread(n, JOBS))
     }
 
     fn candidate_stamp(&self, n: u64) -> Stamp {
-        stamp(self.seed, Kind::Candidate, n, BEGIN + spread(n, CANDIDATES))
+        stamp(self.seed, Record::Candidate, n, BEGIN + spread(n, CANDIDATES))
     }
 
-    /// Of the candidates, some in turn apply to open jobs, and a few of them to a second one.
+    /// A hundred candidates in turn apply to open jobs, and twenty of them to a second one.
     fn applications(&self, rng: &mut Rng, jobs: &[(Stamp, Value)]) -> Vec<NewApplication> {
         let open: Vec<JobId> =
             jobs.iter().filter(|(_, body)| body["status"] == "open").map(|(stamp, _)| JobId::from(*stamp)).collect();
@@ -256,7 +256,7 @@ impl Demo {
                 let applied = BEGIN + spread(candidate, CANDIDATES) + 3 * MINUTE;
                 NewApplication {
                     job: open[(n * 3 + n / open.len()) % open.len()],
-                    stamp: stamp(self.seed, Kind::Application, n64, applied),
+                    stamp: stamp(self.seed, Record::Application, n64, applied),
                     body: agency::application(rng, CandidateId::from(self.candidate_stamp(candidate))),
                     status: agency::application_status(rng),
                     decided: at(applied + 2 * DAY),
@@ -266,8 +266,8 @@ impl Demo {
     }
 }
 
-/// The whole key of `fresh`'s id that is valid from now on: the earlier one where the data knows it, else the fresh one. `None`: the key is
-/// revoked.
+/// The whole key that is valid from now on, for the id of `fresh`: the earlier one if it is in the data, else the fresh one. `None` if the
+/// key is revoked.
 async fn present_key(db: &Db, org: &OrgId, earlier: &[ApiKey], fresh: ApiKey) -> Result<Option<String>, StartError> {
     let now = Clock::system().now();
     let id = fresh.id();
@@ -301,7 +301,7 @@ impl NewApplication {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum Record {
     Organization,
     Stage,
     Job,
@@ -309,15 +309,15 @@ enum Kind {
     Application,
 }
 
-/// A stamp that the seed, the kind and the number decide.
-fn stamp(seed: u64, kind: Kind, n: u64, millis: i64) -> Stamp {
-    let mut rng = Rng::with_seed(seed << 32 | (kind as u64) << 24 | n);
+/// A stamp determined by the seed, the record type and the number.
+fn stamp(seed: u64, record: Record, n: u64, millis: i64) -> Stamp {
+    let mut rng = Rng::with_seed(seed << 32 | (record as u64) << 24 | n);
     let mut entropy = [0; 10];
     rng.fill(&mut entropy);
     Stamp::seeded(at(millis), entropy)
 }
 
-/// The `n`th of `all` moments, evenly over 45 weeks, in working hours.
+/// The `n`th of `all` moments, spread evenly over 45 weeks, in working hours.
 fn spread(n: u64, all: u64) -> i64 {
     let (n, all) = (i64::try_from(n).unwrap_or(0), i64::try_from(all).unwrap_or(1));
     let day = n * 315 / all;
@@ -336,7 +336,7 @@ fn parsed<T: FromFields>(body: &Value) -> Result<T, StartError> {
     Ok(body::parse(body)?)
 }
 
-/// Does `work` for each, several at a time.
+/// Runs `work` for each item, a few at a time.
 async fn each<T, F>(items: Vec<T>, work: impl Fn(T) -> F) -> Result<(), StartError>
 where
     F: Future<Output = Result<(), StartError>>,
@@ -349,7 +349,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_moment_of_the_demo_data_is_past() {
+    fn the_demo_data_is_all_in_the_past() {
         let last = BEGIN + spread(CANDIDATES - 1, CANDIDATES) + 3 * MINUTE + 2 * DAY;
         assert!(at(last).to_string().as_str() < "2026-11-24", "{}", at(last));
         assert_eq!(at(BEGIN).to_string(), "2026-01-05T09:00:00.000Z");

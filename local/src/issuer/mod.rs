@@ -1,6 +1,6 @@
-//! An OpenID issuer for development: whoever asks picks one of the demo people, without a password. It exists in this crate alone,
-//! which listens on loopback alone. What it says is signed, single and short-lived all the same, so that the code that signs people
-//! in is the code that runs on AWS.
+//! An OpenID issuer for development: you pick one of the demo people, without a password. It exists only in this crate, which listens on
+//! loopback only. Even so, its tokens are signed and short-lived and its codes work once, so that the sign-in code under test is the code
+//! that runs on AWS.
 
 mod view;
 
@@ -29,21 +29,21 @@ use shared::model::clock::Clock;
 
 use crate::StartError;
 
-/// Where it is served.
+/// Its path.
 pub const PATH: &str = "/dev/issuer";
-/// Who the settings are for it.
+/// The settings' client id.
 pub const CLIENT_ID: &str = "settings";
 const KEY_ID: &str = "dev";
-/// A code is good for so long, and once.
+/// How long a code is valid. It works once.
 const CODE_SECS: i64 = 60;
 const TOKEN_SECS: i64 = 5 * 60;
 
-/// Somebody who can be picked.
+/// A person to sign in as.
 #[derive(Clone, Debug)]
 pub struct Person {
-    /// What the page calls them.
+    /// The name on the page.
     pub title: String,
-    /// Their verified e-mail. The subject is made of it.
+    /// Their verified email, which the subject is derived from.
     pub email: String,
 }
 
@@ -51,13 +51,13 @@ pub struct Person {
 #[derive(Debug)]
 pub struct Issuer {
     url: String,
-    /// The origins of its client.
+    /// The client's origins.
     sites: Vec<String>,
     people: Vec<Person>,
     clock: Clock,
     key: EncodingKey,
     jwks: Value,
-    /// What a code was given for.
+    /// What each outstanding code was issued for.
     codes: Mutex<HashMap<String, Code>>,
 }
 
@@ -71,8 +71,7 @@ struct Code {
 }
 
 impl Issuer {
-    /// An issuer at `origin`, with a fresh key, that sends people back only to the settings at `sites`, such as
-    /// `http://127.0.0.1:3000`.
+    /// An issuer at `origin`, with a new key. It redirects only to the settings at `sites`, such as `http://127.0.0.1:3000`.
     pub fn new(origin: &str, sites: Vec<String>, people: Vec<Person>, clock: Clock) -> Result<Self, StartError> {
         let broken = |_| StartError::Issuer("no key could be made");
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
@@ -91,7 +90,7 @@ impl Issuer {
         })
     }
 
-    /// Its name in discovery and tokens.
+    /// Its issuer identifier, as in discovery and in tokens.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -103,7 +102,7 @@ impl Issuer {
         &self.jwks
     }
 
-    /// What it says of itself (OpenID Connect Discovery 1.0).
+    /// Its metadata (OpenID Connect Discovery 1.0).
     #[must_use]
     pub fn metadata(&self) -> Value {
         let url = &self.url;
@@ -122,7 +121,7 @@ impl Issuer {
         })
     }
 
-    /// What an id token says of a person who has just signed in.
+    /// The claims of an id token for a person who has just signed in.
     #[must_use]
     pub fn claims(&self, person: &Person, nonce: Option<&str>) -> Value {
         let now = self.clock.now().as_secs();
@@ -138,14 +137,14 @@ impl Issuer {
         })
     }
 
-    /// A token that says so, under its key. `None`: it could not be signed.
+    /// A token with these claims, signed with its key. `None` if signing fails.
     #[must_use]
     pub fn sign(&self, claims: &Value) -> Option<String> {
         let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::ES256) };
         jsonwebtoken::encode(&header, claims, &self.key).ok()
     }
 
-    /// A code for the person, for what the request to `authorize` asked.
+    /// A code for the person, bound to the request to `authorize`. `None` if there is no randomness.
     fn issue(&self, person: &Person, request: &Request) -> Option<String> {
         let mut bytes = [0; 32];
         SystemRandom::new().fill(&mut bytes).ok()?;
@@ -164,7 +163,7 @@ impl Issuer {
         Some(code)
     }
 
-    /// The id token for a code, once, and for whoever has the verifier that its challenge was made of (RFC 7636).
+    /// The id token for a code. Works once, and only with the verifier behind its challenge (RFC 7636).
     fn redeem(&self, request: &Request) -> Option<String> {
         let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
         let code = codes.remove(request.get("code"))?;
@@ -177,19 +176,19 @@ impl Issuer {
         if fine { self.sign(&self.claims(&code.person, code.nonce.as_deref())) } else { None }
     }
 
-    /// Whether the client has this address, at this path.
+    /// Whether the address is on one of the client's origins, at this path.
     fn knows(&self, address: &str, path: &str) -> bool {
         self.sites.iter().any(|site| address.strip_prefix(site.as_str()) == Some(path))
     }
 
-    /// What is wrong with a request to `authorize`.
+    /// What is wrong with a request to `authorize`, if anything.
     fn objection(&self, request: &Request) -> Option<&'static str> {
         if request.get("client_id") != CLIENT_ID {
-            Some("The client is not known here.")
+            Some("Unknown client_id.")
         } else if !self.knows(request.get("redirect_uri"), settings::CALLBACK) {
-            Some("The client is not at that address: redirect_uri is not one of those it has named.")
+            Some("This redirect_uri is not registered for the client.")
         } else if request.get("response_type") != "code" || request.get("code_challenge_method") != "S256" {
-            Some("Only the authorization code with PKCE (S256) is given here.")
+            Some("Only the authorization code flow with PKCE (S256) is supported.")
         } else {
             None
         }
@@ -214,28 +213,28 @@ pub fn router(issuer: Arc<Issuer>) -> Router {
     Router::new()
         .route(
             "/dev/issuer/.well-known/openid-configuration",
-            get(async |State(issuer): State<Arc<Issuer>>| answered(&issuer.metadata())),
+            get(async |State(issuer): State<Arc<Issuer>>| json_response(&issuer.metadata())),
         )
-        .route("/dev/issuer/keys", get(async |State(issuer): State<Arc<Issuer>>| answered(&issuer.jwks)))
+        .route("/dev/issuer/keys", get(async |State(issuer): State<Arc<Issuer>>| json_response(&issuer.jwks)))
         .route("/dev/issuer/authorize", get(authorize))
         .route("/dev/issuer/token", post(token))
         .route("/dev/issuer/sign-out", get(sign_out))
         .with_state(issuer)
 }
 
-fn answered(body: &Value) -> Response {
+fn json_response(body: &Value) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
-/// A page with the people; with `person`, back to the client with a code.
+/// Shows the people to pick from; once `person` is set, redirects to the client with a code.
 async fn authorize(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let request = Request::parse(&query);
     let mut response = if let Some(objection) = issuer.objection(&request) {
         view::rejected(objection)
     } else {
-        let back = |answer: &str| {
-            Redirect::to(&format!("{}?{answer}&state={}", request.get("redirect_uri"), encoded(request.get("state"))))
+        let back = |result: &str| {
+            Redirect::to(&format!("{}?{result}&state={}", request.get("redirect_uri"), encoded(request.get("state"))))
         };
         let person = request.get("person").parse::<usize>().ok().and_then(|at| issuer.people.get(at));
         match person {
@@ -258,14 +257,14 @@ fn encoded(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect()
 }
 
-/// Back to the client (OpenID Connect RP-Initiated Logout 1.0). There is no session to end: it asks who one is each time.
+/// Redirects to the client (OpenID Connect RP-Initiated Logout 1.0). There is no session to end: the issuer asks who you are each time.
 async fn sign_out(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery) -> Response {
     let request = Request::parse(&query.unwrap_or_default());
     let back = request.get("post_logout_redirect_uri");
     let mut response = if request.get("client_id") != CLIENT_ID {
-        view::rejected("The client is not known here.")
+        view::rejected("Unknown client_id.")
     } else if !issuer.knows(back, settings::SIGNED_OUT) {
-        view::rejected("The client is not at that address: post_logout_redirect_uri is not one of those it has named.")
+        view::rejected("This post_logout_redirect_uri is not registered for the client.")
     } else if request.get("state").is_empty() {
         Redirect::to(back).into_response()
     } else {
@@ -278,13 +277,13 @@ async fn sign_out(State(issuer): State<Arc<Issuer>>, RawQuery(query): RawQuery) 
 async fn token(State(issuer): State<Arc<Issuer>>, body: String) -> Response {
     let request = Request::parse(&body);
     let mut response = match issuer.redeem(&request) {
-        Some(token) if request.get("grant_type") == "authorization_code" => answered(&json!({
+        Some(token) if request.get("grant_type") == "authorization_code" => json_response(&json!({
             "access_token": "opens-nothing",
             "token_type": "Bearer",
             "expires_in": TOKEN_SECS,
             "id_token": token,
         })),
-        _ => (StatusCode::BAD_REQUEST, answered(&json!({ "error": "invalid_grant" }))).into_response(),
+        _ => (StatusCode::BAD_REQUEST, json_response(&json!({ "error": "invalid_grant" }))).into_response(),
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -297,7 +296,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nobody_is_sent_to_an_address_that_the_client_has_not_named_nor_without_pkce() {
+    async fn authorize_redirects_only_to_registered_addresses_and_only_with_pkce() {
         let callback = "http://127.0.0.1:3000/settings/callback".to_owned();
         let person = Person { title: "admin".to_owned(), email: "admin@example.com".to_owned() };
         let issuer = Issuer::new(
@@ -342,13 +341,13 @@ mod tests {
             fields[at].1 = wrong;
             assert_eq!(ask(&fields).await, (400, None), "{} {wrong}", fields[at].0);
         }
-        let mut nobody = right;
-        nobody[6].1 = "7";
-        assert_eq!(ask(&nobody).await, (200, None), "who is not there can't be picked");
+        let mut unknown = right;
+        unknown[6].1 = "7";
+        assert_eq!(ask(&unknown).await, (200, None), "an unknown person can't be picked");
     }
 
     #[tokio::test]
-    async fn who_signs_out_is_sent_to_no_address_that_the_client_has_not_named() {
+    async fn sign_out_redirects_only_to_registered_addresses() {
         let sites = vec!["http://127.0.0.1:3000".to_owned()];
         let router =
             router(Arc::new(Issuer::new("http://127.0.0.1:3000", sites, Vec::new(), Clock::system()).unwrap()));

@@ -1,4 +1,4 @@
-//! The pages of the development issuer. They know nobody and no client.
+//! The pages of the development issuer. They know no person and no client.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -10,11 +10,12 @@ use shared::{
     http::security_headers,
 };
 
-/// The page to pick somebody from, each a title and an e-mail. `authorize` is where it leads, with the query that led here.
+/// The page to pick a person from, each with a title and an email. `authorize` is the link's target, with the query of the original
+/// request.
 pub(super) fn people<'a>(people: impl Iterator<Item = (&'a str, &'a str)>, authorize: &str) -> Markup {
     html! {
         h1 { "Who are you?" }
-        p { "This is the sign-in of your own machine: it takes no password, and exists nowhere else." }
+        p { "This sign-in page exists only on your machine. It needs no password." }
         ul {
             @for (at, (title, email)) in people.enumerate() {
                 li { a href=(format!("{authorize}&person={at}")) { (title) } " " (email) }
@@ -41,7 +42,7 @@ pub(super) fn page(content: &Markup) -> Markup {
     }
 }
 
-/// Adds what the browser must mind.
+/// Adds the security headers, and forbids caching.
 pub(super) fn add_headers(response: &mut Response) {
     let headers = response.headers_mut();
     security_headers::secure(headers);
@@ -49,7 +50,7 @@ pub(super) fn add_headers(response: &mut Response) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
-/// Nobody is sent to an address that could be anybody's.
+/// An error page rather than a redirect: an unregistered address could be anyone's.
 pub(super) fn rejected(objection: &str) -> Response {
-    (StatusCode::BAD_REQUEST, page(&html! { h1 { "Not here" } p { (objection) } })).into_response()
+    (StatusCode::BAD_REQUEST, page(&html! { h1 { "Invalid request" } p { (objection) } })).into_response()
 }

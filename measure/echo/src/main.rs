@@ -1,4 +1,4 @@
-//! The least that a Rust function can be: it answers with what it was given.
+//! The smallest possible Rust function: it returns its input.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;

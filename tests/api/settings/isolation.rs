@@ -1,4 +1,4 @@
-//! What is another organization's: keys, lists and cursors.
+//! Isolation from other organizations: keys, lists and cursors.
 
 use axum::{body::Body, http::Request};
 use data_encoding::BASE64URL_NOPAD;
@@ -27,15 +27,15 @@ async fn another_organizations_keys_read_like_missing_ones_on_every_page_and_act
     let theirs = id(&other.key).to_owned();
     let missing = "AAAAAAAAAA";
     for action in ["rotate", "revoke"] {
-        let mut told = Vec::new();
+        let mut bodies = Vec::new();
         other.get("/api/v1/jobs").await.ok(200);
         for key in [theirs.as_str(), missing] {
             let path = format!("/settings/keys/{key}/{action}");
-            told.push(browser.get(&path).await.shown(404).to_owned());
+            bodies.push(browser.get(&path).await.shown(404).to_owned());
             let fields = [("token", token.as_str()), ("overlap", "none"), ("expiry", "same"), ("seen", "0")];
-            told.push(browser.post(&path, &fields).await.shown(404).to_owned());
+            bodies.push(browser.post(&path, &fields).await.shown(404).to_owned());
         }
-        assert!(told.iter().all(|body| *body == told[0]));
+        assert!(bodies.iter().all(|body| *body == bodies[0]));
     }
     other.new_key_instead(&[Scope::JobsRead]).await;
     let notice = browser.get(&format!("/settings/keys?revoked={theirs}")).await;
@@ -47,7 +47,7 @@ async fn another_organizations_keys_read_like_missing_ones_on_every_page_and_act
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_organizations_list_is_refused() {
+async fn a_cursor_of_another_organizations_list_is_rejected() {
     let (test, other) = (TestSettings::new().await, TestSettings::new().await);
     for test in [&test, &other] {
         for _ in 0..21 {
@@ -64,7 +64,7 @@ async fn a_cursor_of_another_organizations_list_is_refused() {
     browser.get("/settings/keys?cursor=x").await.shown(400);
 }
 
-/// A cursor of the list, as only the API makes them, with any position in it.
+/// A cursor in the API's own format for the list, with any position.
 fn forged_cursor(partition: &str, ascending: bool, position: &str) -> String {
     let digest = Sha256::new().chain_update([1, u8::from(ascending)]).chain_update(partition);
     let digest = digest.chain_update([0]).chain_update(position).finalize();
@@ -72,7 +72,7 @@ fn forged_cursor(partition: &str, ascending: bool, position: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_cursor_with_a_position_that_no_row_has_is_refused_by_every_list() {
+async fn every_list_rejects_a_cursor_with_a_malformed_position() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let org = test.app.org;
@@ -87,7 +87,7 @@ async fn a_cursor_with_a_position_that_no_row_has_is_refused_by_every_list() {
         ("/settings/activity", format!("ORG#{org}#ACTIVITY"), format!("{moment}#AbCdEf01")),
     ];
     for (path, partition, position) in settings {
-        // Also a right one that is of no row, so that what follows is refused for its position.
+        // A well-formed position of no row is accepted, so what follows is rejected for its position.
         browser.get(&format!("{path}?cursor={}", forged_cursor(&partition, false, &position))).await.shown(200);
         for position in odd.iter().map(ToString::to_string).chain([format!("{position}x"), position[1..].to_owned()]) {
             let cursor = forged_cursor(&partition, false, &position);
@@ -125,7 +125,7 @@ async fn a_cursor_with_a_position_that_no_row_has_is_refused_by_every_list() {
 }
 
 #[tokio::test]
-async fn a_path_through_the_api_does_not_lead_to_the_settings() {
+async fn no_api_path_reaches_the_settings() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     for path in [
@@ -145,13 +145,13 @@ async fn a_path_through_the_api_does_not_lead_to_the_settings() {
         assert!(page.status == 400 || page.status == 404, "{path}: {}", page.status);
         assert!(!page.body.contains("hh_live_"), "{path}");
     }
-    // Nor does a session open the API.
+    // Nor does a session give access to the API.
     let page = browser.get("/api/v1/jobs").await;
     assert_eq!(page.status, 401);
 }
 
 #[tokio::test]
-async fn another_organizations_rotation_changes_nothing_below_the_pages_either() {
+async fn the_store_rejects_changes_to_another_organizations_keys_too() {
     let (test, other) = (TestSettings::new().await, TestApp::new().await);
     let id = KeyId::parse(id(&other.key)).unwrap();
     let key = ApiKey::with_id(&id).unwrap();

@@ -1,10 +1,10 @@
-//! An issuer that is gone, slow or wrong.
+//! An issuer that is unreachable, slow or wrong.
 
-use super::refused;
+use super::rejected;
 use crate::{failures::Log, test_settings::TestSettings};
 
 #[tokio::test]
-async fn an_issuer_that_is_gone_is_told_and_logged_and_ends_no_session() {
+async fn an_unreachable_issuer_is_reported_and_logged_and_ends_no_session() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let log = Log::listen();
@@ -20,20 +20,20 @@ async fn an_issuer_that_is_gone_is_told_and_logged_and_ends_no_session() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_does_not_take_us_for_its_client_is_logged_and_not_told_as_the_persons_doing() {
+async fn an_issuer_that_rejects_our_client_is_logged_and_not_blamed_on_the_person() {
     let test = TestSettings::new().await;
     let log = Log::listen();
     test.issuer.rejects("token", r#"{"error":"invalid_client","error_description":"secret-in-a-description"}"#);
     let mut browser = test.browser();
     let page = browser.sign_in(0).await;
     assert!(page.shown(503).contains("Signing in is not possible at the moment"));
-    refused(&page, 503, &browser);
+    rejected(&page, 503, &browser);
     assert!(log.text().contains("the token endpoint answered invalid_client") && !log.text().contains("secret-in-a"));
     assert_eq!(log.lines().last().unwrap()["code"], "issuer_unavailable");
 }
 
 #[tokio::test]
-async fn an_issuer_that_can_not_be_asked_is_not_asked_again_for_five_seconds() {
+async fn a_failing_issuer_is_not_called_again_for_five_seconds() {
     let test = TestSettings::new().await;
     test.issuer.rejects("openid-configuration", "{}");
     let asked = || test.issuer.asked("openid-configuration");
@@ -55,7 +55,7 @@ async fn an_issuer_that_can_not_be_asked_is_not_asked_again_for_five_seconds() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_accepts_and_never_answers_keeps_one_visitor_waiting_and_not_the_next() {
+async fn an_issuer_that_accepts_but_never_responds_delays_only_the_visitors_who_are_already_waiting() {
     let test = TestSettings::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = settings::Issuer::new(&format!("http://{}", listener.local_addr().unwrap()), "settings", None);
@@ -64,7 +64,7 @@ async fn an_issuer_that_accepts_and_never_answers_keeps_one_visitor_waiting_and_
     let mut browser = test.browser();
     browser.gateway =
         std::sync::Arc::new(local::gateway::Gateway::new(&crate::test_app::TEMPLATE, app, silent).unwrap());
-    // All at once: they wait for the same answer.
+    // All at once: they wait for the same response.
     let begun = std::time::Instant::now();
     let visits = (0..8).map(|_| {
         let mut browser = browser.clone();
@@ -78,7 +78,7 @@ async fn an_issuer_that_accepts_and_never_answers_keeps_one_visitor_waiting_and_
 }
 
 #[tokio::test]
-async fn a_token_endpoint_that_never_answers_keeps_one_visitor_waiting_and_not_the_next() {
+async fn a_token_endpoint_that_never_responds_delays_one_visitor_and_not_the_next() {
     let test = TestSettings::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = format!("http://{}", listener.local_addr().unwrap());
@@ -88,7 +88,7 @@ async fn a_token_endpoint_that_never_answers_keeps_one_visitor_waiting_and_not_t
     });
     let mut browser = test.browser();
     let page = browser.sign_in(0).await;
-    refused(&page, 503, &browser);
+    rejected(&page, 503, &browser);
     let begun = std::time::Instant::now();
     test.browser().get("/settings/sign-in").await.shown(503);
     assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
@@ -97,7 +97,7 @@ async fn a_token_endpoint_that_never_answers_keeps_one_visitor_waiting_and_not_t
 }
 
 #[tokio::test]
-async fn an_issuer_that_names_another_in_its_metadata_is_not_believed() {
+async fn an_issuer_whose_metadata_names_another_issuer_is_rejected() {
     let test = TestSettings::new().await;
     test.issuer.alters("openid-configuration", |_, mut body| {
         body["issuer"] = "https://elsewhere.example".into();

@@ -1,4 +1,4 @@
-//! The settings' keys: how they are created, listed, rotated and revoked there.
+//! Keys in the settings: creating, listing, rotating and revoking them.
 
 use futures::future::join_all;
 use shared::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_key_is_made_with_just_what_was_ticked_and_shown_once() {
+async fn a_key_has_exactly_the_ticked_scopes_and_is_shown_once() {
     let test = TestSettings::on(Plan::Professional).await;
     let mut browser = test.admin().await;
     let form = browser.get("/settings/keys/new").await;
@@ -26,7 +26,7 @@ async fn a_key_is_made_with_just_what_was_ticked_and_shown_once() {
     }
     let page = browser.fill(&form, "Nightly sync", &["candidates:read", "candidates:write"]).await;
     let key = page.secret();
-    // No command has the key in it: history and process list would keep it.
+    // No command contains the key: the shell history and the process list would keep it.
     assert_eq!(page.body.matches(&key).count(), 1, "{}", page.body);
     for part in
         ["<code class=\"language-shell\">read -rs HH_KEY</code>", "curl -H @- &quot;http://api.example.com/api/v1/"]
@@ -46,7 +46,7 @@ async fn a_key_is_made_with_just_what_was_ticked_and_shown_once() {
 }
 
 #[tokio::test]
-async fn presets_tick_what_they_say() {
+async fn presets_tick_the_scopes_that_they_name() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let ticked = async |browser: &mut SettingsClient, preset: &str| {
@@ -62,7 +62,7 @@ async fn presets_tick_what_they_say() {
 }
 
 #[tokio::test]
-async fn a_wrong_form_is_shown_again_with_what_was_filled_in_and_makes_no_key() {
+async fn an_invalid_form_is_shown_again_with_its_input_and_creates_no_key() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let form = browser.get("/settings/keys/new").await;
@@ -91,7 +91,7 @@ async fn a_wrong_form_is_shown_again_with_what_was_filled_in_and_makes_no_key() 
         assert!(name != "kept" || page.body.contains("value=\"kept\""));
         assert!(page.body.contains("role=\"alert\""));
     }
-    // A form that no page has made.
+    // A form that no page has generated.
     let fields = [("token", token.as_str()), ("nonce", "1"), ("name", "x"), ("expiry", "none"), ("scope", "jobs:read")];
     browser.post("/settings/keys", &fields).await.shown(403);
     let organization = organization::get(&test.app.db, &test.app.org, test.app.clock.now()).await.unwrap();
@@ -99,7 +99,7 @@ async fn a_wrong_form_is_shown_again_with_what_was_filled_in_and_makes_no_key() 
 }
 
 #[tokio::test]
-async fn a_key_expires_when_it_was_chosen_to() {
+async fn a_key_expires_at_the_chosen_time() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let form = browser.get("/settings/keys/new").await;
@@ -123,7 +123,7 @@ async fn a_key_expires_when_it_was_chosen_to() {
 }
 
 #[tokio::test]
-async fn a_form_that_is_sent_twice_makes_one_key_also_at_once() {
+async fn a_form_sent_twice_creates_one_key_even_concurrently() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let form = browser.get("/settings/keys/new").await;
@@ -139,14 +139,14 @@ async fn a_form_that_is_sent_twice_makes_one_key_also_at_once() {
         assert!(page.shown(409).contains("This key is created already") && !page.body.contains(&key));
     }
     assert_eq!(test.call(&key).await, 200);
-    // Much later too, as with Back and a second press; and with another name.
+    // Also much later, as with Back and a second press, and with another name.
     assert!(browser.fill(&form, "another", &["jobs:write"]).await.shown(409).contains("twice"));
     let organization = organization::get(&test.app.db, &test.app.org, test.app.clock.now()).await.unwrap();
     assert_eq!(organization.keys, 2);
 }
 
 #[tokio::test]
-async fn of_fifty_keys_made_at_once_on_starter_there_is_exactly_one() {
+async fn exactly_one_of_fifty_concurrent_forms_on_starter_creates_a_key() {
     let test = TestSettings::on(Plan::Starter).await;
     let (db, org) = (&test.app.db, &test.app.org);
     let first = ApiKey::parse(&test.app.key).unwrap().id();
@@ -175,7 +175,7 @@ async fn of_fifty_keys_made_at_once_on_starter_there_is_exactly_one() {
 }
 
 #[tokio::test]
-async fn a_key_is_rotated_with_overlap_and_of_two_rotations_at_once_one_wins() {
+async fn a_key_is_rotated_with_an_overlap_and_only_one_of_concurrent_rotations_succeeds() {
     let test = TestSettings::on(Plan::Starter).await;
     let mut browser = test.admin().await;
     let old = test.app.key.clone();
@@ -208,7 +208,7 @@ async fn a_key_is_rotated_with_overlap_and_of_two_rotations_at_once_one_wins() {
     let mut browser = test.admin().await;
     let token = browser.token().await;
     assert!(!browser.get("/settings/keys").await.body.contains("rotating"));
-    // The form of before the rotation is of no use now; a wrong choice neither.
+    // A form from before the rotation no longer works, nor does an invalid choice.
     for (seen, overlap, expiry, status) in [
         ("0", "none", "same", 409),
         ("1", "2h", "same", 400),
@@ -229,7 +229,7 @@ async fn a_key_is_rotated_with_overlap_and_of_two_rotations_at_once_one_wins() {
 }
 
 #[tokio::test]
-async fn a_rotation_gives_the_old_secret_no_longer_than_the_key_had_and_can_renew_the_key() {
+async fn a_rotation_never_extends_the_old_secret_and_can_renew_the_key() {
     let test = TestSettings::new().await;
     let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
     let old = ApiKey::generate().unwrap();
@@ -241,17 +241,17 @@ async fn a_rotation_gives_the_old_secret_no_longer_than_the_key_had_and_can_rene
     assert!(browser.get("/settings/keys").await.shown(200).contains("<strong> soon</strong>"));
     let path = format!("/settings/keys/{}/rotate", id(old));
     let form = browser.get(&path).await;
-    assert!(form.shown(200).contains("2026-11-24 18:00 UTC"), "the form tells when the key expires");
+    assert!(form.shown(200).contains("2026-11-24 18:00 UTC"), "the form says when the key expires");
     let token = form.field("token");
     let fields = [("token", token.as_str()), ("seen", "0"), ("overlap", "7d"), ("expiry", "90")];
     let page = browser.post(&path, &fields).await;
     let new = page.secret();
     let valid = page.body.split("is valid until ").nth(1).unwrap();
     assert!(valid.starts_with("<time datetime=\"2026-11-24T18:00:00.000Z\""), "{valid}");
-    let told = test.app.call("GET", "/api/v1/usage", Some(old), None).await;
-    assert_eq!(told.ok(200)["key"]["expiresAt"], "2026-11-24T18:00:00.000Z", "of the secret that asks");
-    let told = test.app.call("GET", "/api/v1/usage", Some(&new), None).await;
-    assert_eq!(told.ok(200)["key"]["expiresAt"], "2027-02-22T12:00:00.000Z");
+    let usage = test.app.call("GET", "/api/v1/usage", Some(old), None).await;
+    assert_eq!(usage.ok(200)["key"]["expiresAt"], "2026-11-24T18:00:00.000Z", "for the secret of the request");
+    let usage = test.app.call("GET", "/api/v1/usage", Some(&new), None).await;
+    assert_eq!(usage.ok(200)["key"]["expiresAt"], "2027-02-22T12:00:00.000Z");
     test.app.clock.set("2026-11-24T18:00:00.000Z");
     assert_eq!((test.call(old).await, test.call(&new).await), (401, 200));
     let mut browser = test.admin().await;
@@ -263,7 +263,7 @@ async fn a_rotation_gives_the_old_secret_no_longer_than_the_key_had_and_can_rene
 }
 
 #[tokio::test]
-async fn a_key_from_before_it_was_noted_who_creates_keys_is_the_operators() {
+async fn a_key_without_a_recorded_creator_is_shown_as_the_operators() {
     let test = TestSettings::new().await;
     let key = id(&test.app.key).to_owned();
     let string = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
@@ -278,7 +278,7 @@ async fn a_key_from_before_it_was_noted_who_creates_keys_is_the_operators() {
 }
 
 #[tokio::test]
-async fn a_form_that_the_gateway_hands_over_in_base64_is_read() {
+async fn a_form_in_a_base64_event_is_read() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let form = browser.get("/settings/keys/new").await;
@@ -299,7 +299,7 @@ async fn a_form_that_the_gateway_hands_over_in_base64_is_read() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_refused_from_the_next_request_on() {
+async fn a_revoked_key_is_rejected_from_the_next_request() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     assert_eq!(test.call(&test.app.key).await, 200);
@@ -311,7 +311,7 @@ async fn a_revoked_key_is_refused_from_the_next_request_on() {
     let done = browser.post(&path, &fields).await;
     assert_eq!(test.call(&test.app.key).await, 401);
     assert!(browser.get(done.location()).await.shown(200).contains("is revoked. It is refused from now on."));
-    // Once more is no failure, and no second entry.
+    // A second time is not an error, and adds no second entry.
     assert_eq!(browser.post(&path, &fields).await.status, 303);
     assert_eq!(browser.get(&path).await.location(), done.location());
     browser.get(&path.replace("revoke", "rotate")).await.shown(409);
@@ -320,7 +320,7 @@ async fn a_revoked_key_is_refused_from_the_next_request_on() {
 }
 
 #[tokio::test]
-async fn pages_walk_every_key_once_newest_first_and_cost_the_same_however_many_there_are() {
+async fn pages_list_every_key_once_newest_first_at_the_same_cost_however_many_there_are() {
     let test = TestSettings::new().await;
     let mut names = Vec::new();
     let mut make = async |count: usize| {
@@ -359,11 +359,11 @@ async fn pages_walk_every_key_once_newest_first_and_cost_the_same_however_many_t
 }
 
 #[tokio::test]
-async fn an_empty_list_leads_on_as_the_plan_and_the_role_allow() {
+async fn an_empty_list_offers_what_the_plan_and_the_role_allow() {
     let test = TestSettings::on(Plan::Professional).await;
     let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
     let (mut admin, mut member) = (test.admin().await, test.member().await);
-    // As it is before the first key: the list is of those there ever were.
+    // Use another organization to see the list before the first key, since lists keep revoked keys.
     let other =
         organization::create(db, &short_text("Empty"), Plan::Starter, || test.app.clock.clock().stamp()).await.unwrap();
     assert_ne!(other, *org);

@@ -1,4 +1,4 @@
-//! Which e-mail is which member.
+//! Which email belongs to which member.
 
 use serde_json::{Value, json};
 use shared::{
@@ -6,15 +6,15 @@ use shared::{
     store::{activity::Actor, member},
 };
 
-use super::refused;
+use super::rejected;
 use crate::test_settings::{Page, TestSettings};
 
 #[tokio::test]
-async fn a_stranger_and_an_address_that_has_changed_hands_open_nothing() {
+async fn a_stranger_and_the_new_owner_of_a_members_address_are_rejected() {
     let test = TestSettings::new().await;
     let mut stranger = test.browser();
     let page = stranger.sign_in(2).await;
-    refused(&page, 403, &stranger);
+    rejected(&page, 403, &stranger);
     test.admin().await;
     test.issuer.forges(|issuer, mut claims| {
         claims["sub"] = "somebody-else".into();
@@ -22,13 +22,13 @@ async fn a_stranger_and_an_address_that_has_changed_hands_open_nothing() {
     });
     let mut heir = test.browser();
     let other = heir.sign_in(0).await;
-    refused(&other, 403, &heir);
+    rejected(&other, 403, &heir);
     let body = |page: &Page| page.shown(403).to_owned();
-    assert_eq!(body(&page), body(&other), "neither is told more than the other");
+    assert_eq!(body(&page), body(&other), "both see the same page");
 }
 
 #[tokio::test]
-async fn an_e_mail_is_the_same_in_any_case() {
+async fn an_email_is_the_same_in_any_case() {
     let test = TestSettings::new().await;
     test.issuer.forges(|issuer, mut claims| {
         claims["email"] = claims["email"].as_str().unwrap().to_uppercase().into();
@@ -38,13 +38,13 @@ async fn an_e_mail_is_the_same_in_any_case() {
 }
 
 #[test]
-fn an_e_mail_is_verified_by_who_can_know_it() {
+fn an_email_is_verified_only_by_issuers_that_can_know() {
     use settings::vendor::is_email_verified;
     let tenant = "https://login.microsoftonline.com/9122040d-6c67-4c5b-b112-36a304b66dad/v2.0";
     let external = "https://contoso.ciamlogin.com/9122040d-6c67-4c5b-b112-36a304b66dad/v2.0";
     for yes in [json!(true), json!(1), json!("1"), json!("true"), json!("True")] {
         assert!(is_email_verified(tenant, None, Some(&yes)) && is_email_verified(external, None, Some(&yes)), "{yes}");
-        // What the standard has comes first, and nobody else is believed.
+        // The standard claim comes first, and no other issuer is believed.
         assert!(!is_email_verified(tenant, Some(false), Some(&yes)));
         for other in [
             "https://issuer.example",
@@ -67,7 +67,7 @@ fn an_e_mail_is_verified_by_who_can_know_it() {
 }
 
 #[tokio::test]
-async fn a_letter_that_only_looks_like_one_of_a_members_e_mail_is_another() {
+async fn a_lookalike_letter_in_an_email_does_not_match_a_member() {
     let test = TestSettings::new().await;
     let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
     let kate = Email::new(&format!("kate@{org}.example")).unwrap();
@@ -80,11 +80,11 @@ async fn a_letter_that_only_looks_like_one_of_a_members_e_mail_is_another() {
     });
     let mut browser = test.browser();
     let page = browser.sign_in(0).await;
-    refused(&page, 403, &browser);
+    rejected(&page, 403, &browser);
 }
 
 #[tokio::test]
-async fn a_member_signs_in_however_the_issuer_writes_the_mailbox() {
+async fn a_member_can_sign_in_however_the_issuer_writes_the_mailbox() {
     let test = TestSettings::new().await;
     let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
     let jose = Email::of_member(&format!("jos\u{e9}@bücher.{org}.example")).unwrap();

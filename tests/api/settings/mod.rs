@@ -1,4 +1,4 @@
-//! The settings: one file a page or a subject.
+//! The settings: one file for each page or subject.
 
 mod isolation;
 mod issuer;
@@ -13,9 +13,9 @@ mod usage;
 
 use crate::test_settings::{Page, SettingsClient};
 
-/// Nobody was signed in.
+/// Asserts the status, and that no one was signed in.
 #[track_caller]
-pub fn refused(page: &Page, status: u16, browser: &SettingsClient) {
+pub fn rejected(page: &Page, status: u16, browser: &SettingsClient) {
     assert_eq!(page.status, status, "{}", page.body);
     assert!(!browser.cookies.contains_key("__Host-session"), "{:?}", browser.cookies);
 }

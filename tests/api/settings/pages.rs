@@ -1,4 +1,4 @@
-//! The settings: what each page shows to whom, and that nothing is changed by anybody who may not.
+//! The pages of the settings: who sees what, and that no one without permission can change anything.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn no_page_is_shown_and_no_form_taken_without_a_session() {
+async fn without_a_session_no_page_is_shown_and_no_form_accepted() {
     let test = TestSettings::new().await;
     let key = id(&test.app.key);
     let forms = [format!("/settings/keys/{key}/rotate"), format!("/settings/keys/{key}/revoke")];
@@ -31,7 +31,7 @@ async fn no_page_is_shown_and_no_form_taken_without_a_session() {
 }
 
 #[tokio::test]
-async fn every_page_keeps_to_itself_and_is_kept_by_nobody() {
+async fn every_page_is_isolated_and_never_cached() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let key = id(&test.app.key).to_owned();
@@ -67,7 +67,7 @@ async fn every_page_keeps_to_itself_and_is_kept_by_nobody() {
 }
 
 #[tokio::test]
-async fn assets_are_kept_for_ever_under_the_names_that_pages_have_for_them() {
+async fn assets_are_cached_forever_under_the_names_in_the_pages() {
     let test = TestSettings::new().await;
     let mut browser = test.browser();
     let page = browser.get("/settings/signed-out").await;
@@ -79,7 +79,7 @@ async fn assets_are_kept_for_ever_under_the_names_that_pages_have_for_them() {
             (asset.status.as_u16(), asset.header("cache-control")),
             (200, "public, max-age=31536000, immutable")
         );
-        // As a page of another version names it.
+        // The name in a page of another version.
         let parts: Vec<&str> = path.split('.').collect();
         let other = browser.get(&format!("{}.0123456789.{}", parts[0], parts[2])).await;
         assert_eq!((other.status.as_u16(), other.header("cache-control")), (200, "no-store"));
@@ -89,7 +89,7 @@ async fn assets_are_kept_for_ever_under_the_names_that_pages_have_for_them() {
 }
 
 #[tokio::test]
-async fn a_member_looks_and_changes_nothing() {
+async fn a_member_can_read_and_change_nothing() {
     let test = TestSettings::new().await;
     let mut member = test.member().await;
     let token = member.token().await;
@@ -122,7 +122,7 @@ async fn a_member_looks_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_form_that_no_page_of_ours_has_sent_changes_nothing() {
+async fn a_form_from_elsewhere_changes_nothing() {
     let test = TestSettings::new().await;
     let (mut browser, mut other) = (test.admin().await, test.admin().await);
     let (token, others) = (browser.token().await, other.token().await);
@@ -148,14 +148,14 @@ async fn a_form_that_no_page_of_ours_has_sent_changes_nothing() {
         browser.post(&path, &[("token", wrong)]).await.shown(403);
     }
     browser.post(&path, &[]).await.shown(403);
-    // As JSON, or as a form that scripts of other sites may send without asking.
+    // As JSON, or as a type that scripts of other sites may send without a preflight.
     for media_type in ["application/json", "text/plain", "multipart/form-data; boundary=x"] {
         let mut request = browser.request("POST", &path, format!("token={token}"));
         request.headers_mut().insert("content-type", media_type.parse().unwrap());
         request.headers_mut().insert("origin", ORIGIN.parse().unwrap());
         browser.send(request).await.shown(400);
     }
-    // Nor does a GET change anything, whatever it has.
+    // Nor does a GET change anything, even with a token.
     browser.get(&format!("{path}?token={token}")).await.shown(200);
     assert_eq!(browser.get(&format!("/settings/sign-out?token={token}")).await.status, 405);
     assert_eq!(test.call(&test.app.key).await, 200);
@@ -164,7 +164,7 @@ async fn a_form_that_no_page_of_ours_has_sent_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_name_is_text_wherever_it_is_shown() {
+async fn a_name_is_escaped_wherever_it_is_shown() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let name = "<img src=x onerror=alert(1)> \"' & </title><script>";
@@ -190,7 +190,7 @@ async fn a_name_is_text_wherever_it_is_shown() {
 }
 
 #[tokio::test]
-async fn what_is_no_page_is_told_as_one() {
+async fn an_unknown_path_gets_an_error_page() {
     let test = TestSettings::new().await;
     let mut browser = test.browser();
     assert_eq!(browser.get("/settings/").await.location(), "/settings/keys");
@@ -201,7 +201,7 @@ async fn what_is_no_page_is_told_as_one() {
 }
 
 #[tokio::test]
-async fn no_page_log_cookie_or_item_has_a_whole_key_but_the_page_that_shows_it() {
+async fn only_the_page_that_shows_a_key_contains_all_of_it() {
     let test = TestSettings::new().await;
     let log = Log::listen();
     let mut browser = test.admin().await;
@@ -217,7 +217,7 @@ async fn no_page_log_cookie_or_item_has_a_whole_key_but_the_page_that_shows_it()
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let second = browser.post(&path, &fields).await.secret();
     test.call(&first).await;
-    // The day is over, and its count in an item of its own.
+    // The day is over, so its count moves to its own item.
     test.app.clock.set("2026-11-25T00:00:00.000Z");
     test.call(&second).await;
     let mut browser = test.admin().await;
@@ -237,7 +237,7 @@ async fn no_page_log_cookie_or_item_has_a_whole_key_but_the_page_that_shows_it()
     for text in seen {
         assert!(keys.iter().all(|key| !text.contains(key) && !text.contains(&key[18..50])));
     }
-    assert!(!log.text().contains("admin@"), "no e-mail is logged");
+    assert!(!log.text().contains("admin@"), "no email is logged");
     let organization = test.app.org.to_string();
     assert!(
         log.lines()
@@ -247,7 +247,7 @@ async fn no_page_log_cookie_or_item_has_a_whole_key_but_the_page_that_shows_it()
 }
 
 #[tokio::test]
-async fn methods_that_a_page_does_not_take_change_nothing() {
+async fn unsupported_methods_change_nothing() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS"] {

@@ -1,4 +1,4 @@
-//! How long a session lasts, and whose it is.
+//! How long a session lasts, and who it belongs to.
 
 use shared::{
     model::{role::Role, secret::Secret, value::Email},
@@ -12,7 +12,7 @@ async fn a_session_ends_half_an_hour_after_its_last_use_and_after_eight_hours() 
     const MINUTE: i64 = 60_000;
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
-    // Used every 29 minutes, it lasts: 16 times, to 7 hours and 44 minutes.
+    // Used every 29 minutes, a session lasts: 16 times, for 7 hours and 44 minutes.
     for _ in 0..16 {
         test.app.clock.advance(29 * MINUTE);
         browser.get("/settings/plan").await.shown(200);
@@ -27,13 +27,13 @@ async fn a_session_ends_half_an_hour_after_its_last_use_and_after_eight_hours() 
     browser.get("/settings/plan").await.shown(200);
     test.app.clock.advance(30 * MINUTE);
     assert_eq!(browser.get("/settings/plan").await.status, 303);
-    // And a form says that it was not taken.
+    // And a form says that it changed nothing.
     let page = browser.post("/settings/keys", &[("name", "x")]).await;
     assert!(page.shown(401).contains("Nothing was changed"));
 }
 
 #[tokio::test]
-async fn a_member_who_is_removed_is_signed_out_and_stays_so_when_added_again() {
+async fn a_removed_member_is_signed_out_and_stays_so_when_added_again() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let email = Email::new(&test.admin).unwrap();
@@ -47,7 +47,7 @@ async fn a_member_who_is_removed_is_signed_out_and_stays_so_when_added_again() {
 }
 
 #[tokio::test]
-async fn a_role_is_asked_with_every_request() {
+async fn the_role_is_read_with_every_request() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let token = browser.token().await;
@@ -59,9 +59,9 @@ async fn a_role_is_asked_with_every_request() {
 }
 
 #[tokio::test]
-async fn a_new_sign_in_is_a_new_session_and_ends_the_one_the_browser_had() {
+async fn a_new_sign_in_starts_a_new_session_and_ends_the_browsers_old_one() {
     let test = TestSettings::new().await;
-    // A session id that somebody else has planted becomes nobody's session.
+    // A session id that someone else planted never becomes a session.
     let mut browser = test.browser();
     let planted = Secret::generate().unwrap().reveal();
     browser.cookies.insert("__Host-session".to_owned(), planted.clone());

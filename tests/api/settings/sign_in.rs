@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::refused;
+use super::rejected;
 use crate::{
     failures::Log,
     test_settings::{Page, TestSettings},
 };
 
 #[tokio::test]
-async fn a_person_signs_in_and_arrives_at_the_page_that_was_asked_for() {
+async fn a_sign_in_returns_to_the_requested_page() {
     let test = TestSettings::new().await;
     let mut browser = test.browser();
     let asked = browser.get("/settings/usage").await;
@@ -26,11 +26,11 @@ async fn a_person_signs_in_and_arrives_at_the_page_that_was_asked_for() {
         assert!(session.contains(part) && !session.contains("Domain"), "{session}");
     }
     assert!(browser.get("/settings/usage").await.shown(200).contains(&test.admin));
-    assert!(!browser.cookies.contains_key("__Host-sign-in"), "what the sign-in needed is forgotten");
+    assert!(!browser.cookies.contains_key("__Host-sign-in"), "the sign-in's own cookie is removed");
 }
 
 #[tokio::test]
-async fn who_comes_back_without_having_asked_is_not_signed_in() {
+async fn a_callback_without_a_matching_sign_in_signs_no_one_in() {
     let test = TestSettings::new().await;
     let mut honest = test.browser();
     let issuer = honest.ask("/settings/sign-in").await;
@@ -38,28 +38,28 @@ async fn who_comes_back_without_having_asked_is_not_signed_in() {
     let (_, query) = back.split_once('?').unwrap();
     let code = query.split('&').find(|part| part.starts_with("code=")).unwrap();
 
-    // Another browser, with the whole address; with a sign-in of its own; the right browser with no state, or a part of it.
+    // Another browser with the full URL; the same with its own sign-in; the right browser with no state, or a wrong one.
     let mut other = test.browser();
     let page = other.get(&back).await;
-    refused(&page, 400, &other);
+    rejected(&page, 400, &other);
     other.ask("/settings/sign-in").await;
     let page = other.get(&back).await;
-    refused(&page, 400, &other);
+    rejected(&page, 400, &other);
     for path in [
         format!("/settings/callback?{code}"),
         format!("/settings/callback?{code}&state="),
         format!("/settings/callback?{code}&state=x"),
     ] {
         let page = honest.get(&path).await;
-        refused(&page, 400, &honest);
+        rejected(&page, 400, &honest);
     }
-    assert_eq!(test.issuer.asked("token"), 0, "the issuer was not even asked");
-    // The code was not spent by any of that.
+    assert_eq!(test.issuer.asked("token"), 0, "the issuer was not even called");
+    // None of this used up the code.
     assert_eq!(honest.get(&back).await.status, 303);
 }
 
 #[tokio::test]
-async fn a_code_from_another_sign_in_is_refused_by_pkce() {
+async fn pkce_rejects_a_code_from_another_sign_in() {
     let test = TestSettings::new().await;
     let (mut thief, mut victim) = (test.browser(), test.browser());
     let issuer = victim.ask("/settings/sign-in").await;
@@ -69,12 +69,12 @@ async fn a_code_from_another_sign_in_is_refused_by_pkce() {
     let own = thief.pick(&issuer, 2).await;
     let state = own.split(['?', '&']).find(|part| part.starts_with("state=")).unwrap();
     let page = thief.get(&format!("/settings/callback?{stolen}&{state}")).await;
-    refused(&page, 400, &thief);
-    assert_eq!(test.issuer.asked("token"), 1, "it was the issuer that refused it");
+    rejected(&page, 400, &thief);
+    assert_eq!(test.issuer.asked("token"), 1, "the issuer rejected it");
 }
 
 #[tokio::test]
-async fn a_code_signs_in_once() {
+async fn a_code_works_once() {
     let test = TestSettings::new().await;
     let mut browser = test.browser();
     let issuer = browser.ask("/settings/sign-in").await;
@@ -82,22 +82,22 @@ async fn a_code_signs_in_once() {
     let mut again = browser.clone();
     assert_eq!(browser.get(&back).await.status, 303);
     let page = again.get(&back).await;
-    refused(&page, 400, &again);
+    rejected(&page, 400, &again);
 }
 
 #[tokio::test]
-async fn who_cancels_at_the_issuer_is_told_so() {
+async fn cancelling_at_the_issuer_is_reported_as_such() {
     let test = TestSettings::new().await;
     let mut browser = test.browser();
     let issuer = browser.ask("/settings/sign-in").await;
     let state = issuer.split(['?', '&']).find(|part| part.starts_with("state=")).unwrap();
     let page = browser.get(&format!("/settings/callback?error=access_denied&error_description=%3Cb%3E&{state}")).await;
     assert!(page.shown(400).contains("was cancelled") && !page.body.contains("<b>"));
-    refused(&page, 400, &browser);
+    rejected(&page, 400, &browser);
 }
 
 #[tokio::test]
-async fn after_signing_in_nobody_is_sent_to_another_host() {
+async fn a_sign_in_never_redirects_to_another_host() {
     let test = TestSettings::new().await;
     let elsewhere = [
         "https://evil.example",
@@ -119,20 +119,20 @@ async fn after_signing_in_nobody_is_sent_to_another_host() {
         let mut browser = test.browser();
         let encoded: String = form_urlencoded::byte_serialize(path.as_bytes()).collect();
         let page = browser.get(&format!("/settings/sign-in?return={encoded}")).await;
-        refused(&page, 400, &browser);
-        // Nor is a cookie believed that the browser did not get here.
+        rejected(&page, 400, &browser);
+        // Nor does a cookie that we did not set.
         let mut browser = test.browser();
         let issuer = browser.ask("/settings/sign-in").await;
         let back = browser.pick(&issuer, 0).await;
         let kept = browser.cookies["__Host-sign-in"].split_once('.').unwrap().0.to_owned();
         browser.cookies.insert("__Host-sign-in".to_owned(), format!("{kept}.{path}"));
         let page = browser.get(&back).await;
-        refused(&page, 400, &browser);
+        rejected(&page, 400, &browser);
     }
 }
 
 #[tokio::test]
-async fn what_comes_through_the_browser_is_never_a_failure_of_ours() {
+async fn invalid_input_from_the_browser_is_never_a_failure_of_ours() {
     let test = TestSettings::new().await;
     let log = Log::listen();
     let long = "x".repeat(9_000);
@@ -157,11 +157,11 @@ async fn what_comes_through_the_browser_is_never_a_failure_of_ours() {
         let issuer = browser.ask("/settings/sign-in").await;
         let state = issuer.split(['?', '&']).find(|part| part.starts_with("state=")).unwrap();
         let page = browser.get(&format!("/settings/callback?{query}&{state}")).await;
-        refused(&page, 400, &browser);
+        rejected(&page, 400, &browser);
         let line = log.lines().pop().unwrap();
         assert_eq!((&line["level"], &line["code"]), (&json!("INFO"), &json!(code)), "{query}");
         assert_eq!(line.get("reason").and_then(Value::as_str), reason, "{query}");
-        // And without the state, whatever it says.
+        // The same without the state.
         let page = test.browser().get(&format!("/settings/callback?{query}")).await;
         page.shown(400);
         assert_eq!(log.lines().pop().unwrap()["code"], "sign_in_over");
@@ -171,12 +171,12 @@ async fn what_comes_through_the_browser_is_never_a_failure_of_ours() {
     test.issuer.rejects("token", r#"{"error":"invalid_request"}"#);
     let mut browser = test.browser();
     let page = browser.sign_in(0).await;
-    refused(&page, 400, &browser);
+    rejected(&page, 400, &browser);
     assert_eq!(log.lines().pop().unwrap()["reason"], "invalid_request");
 }
 
 #[tokio::test]
-async fn each_refusal_has_a_code_in_the_log_and_signing_in_and_out_are_events_there() {
+async fn each_rejection_is_logged_with_a_code_and_signing_in_and_out_are_logged_as_events() {
     let test = TestSettings::new().await;
     let log = Log::listen();
     let last = || log.lines().pop().unwrap();
@@ -188,43 +188,43 @@ async fn each_refusal_has_a_code_in_the_log_and_signing_in_and_out_are_events_th
     let key = crate::test_settings::id(&test.app.key).to_owned();
     let mut member = test.member().await;
     let (_, mut stranger) = (member.token().await, test.browser());
-    let told = |page: &Page, status: u16, code: &str| {
+    let assert_logged = |page: &Page, status: u16, code: &str| {
         assert_eq!((page.status.as_u16(), last()["code"].as_str()), (status, Some(code)), "{}", page.body);
         assert_eq!(last()["level"], "INFO");
     };
-    told(&test.browser().get("/settings/keys").await, 303, "not_signed_in");
-    told(&test.browser().post("/settings/keys", &[]).await, 401, "signed_out");
-    told(&browser.post_from(None, "/settings/keys", &[("token", &token)]).await, 403, "forged_form");
-    told(&member.get("/settings/keys/new").await, 403, "not_admin");
-    told(&browser.get("/settings/nowhere").await, 404, "not_found");
-    told(&browser.get("/settings/keys/AAAAAAAAAA/rotate").await, 404, "not_found");
-    told(&browser.get("/settings/sign-out").await, 405, "method_not_allowed");
-    told(&browser.get("/settings/sign-in?return=/docs").await, 400, "malformed_request");
-    told(&browser.get("/settings/callback").await, 400, "sign_in_over");
-    told(&browser.get("/settings/keys?cursor=x").await, 400, "invalid_cursor");
-    told(&stranger.sign_in(2).await, 403, "no_member");
+    assert_logged(&test.browser().get("/settings/keys").await, 303, "not_signed_in");
+    assert_logged(&test.browser().post("/settings/keys", &[]).await, 401, "signed_out");
+    assert_logged(&browser.post_from(None, "/settings/keys", &[("token", &token)]).await, 403, "forged_form");
+    assert_logged(&member.get("/settings/keys/new").await, 403, "not_admin");
+    assert_logged(&browser.get("/settings/nowhere").await, 404, "not_found");
+    assert_logged(&browser.get("/settings/keys/AAAAAAAAAA/rotate").await, 404, "not_found");
+    assert_logged(&browser.get("/settings/sign-out").await, 405, "method_not_allowed");
+    assert_logged(&browser.get("/settings/sign-in?return=/docs").await, 400, "malformed_request");
+    assert_logged(&browser.get("/settings/callback").await, 400, "sign_in_over");
+    assert_logged(&browser.get("/settings/keys?cursor=x").await, 400, "invalid_cursor");
+    assert_logged(&stranger.sign_in(2).await, 403, "no_member");
     let form = browser.get("/settings/keys/new").await;
-    told(&browser.fill(&form, "", &[]).await, 422, "wrong_fields");
+    assert_logged(&browser.fill(&form, "", &[]).await, 422, "wrong_fields");
     browser.fill(&form, "made", &["jobs:read"]).await.secret();
     assert_eq!(last().get("code"), None);
-    told(&browser.fill(&form, "made", &["jobs:read"]).await, 409, "already_created");
+    assert_logged(&browser.fill(&form, "made", &["jobs:read"]).await, 409, "already_created");
     let rotate = format!("/settings/keys/{key}/rotate");
     let fields = |seen| [("token", token.as_str()), ("seen", seen), ("overlap", "none"), ("expiry", "same")];
-    told(&browser.post(&rotate, &fields("7")).await, 409, "already_rotated");
+    assert_logged(&browser.post(&rotate, &fields("7")).await, 409, "already_rotated");
     browser.post(&format!("/settings/keys/{key}/revoke"), &[("token", &token)]).await;
-    told(&browser.post(&rotate, &fields("0")).await, 409, "key_not_served");
+    assert_logged(&browser.post(&rotate, &fields("0")).await, 409, "key_not_served");
     test.app.set_plan(shared::model::plan::Plan::Starter).await;
-    told(&browser.get("/settings/keys/new").await, 409, "plan_limit");
+    assert_logged(&browser.get("/settings/keys/new").await, 409, "plan_limit");
     test.app.set_plan(shared::model::plan::Plan::Free).await;
-    told(&browser.get("/settings/keys/new").await, 409, "no_api_access");
+    assert_logged(&browser.get("/settings/keys/new").await, 409, "no_api_access");
     browser.post("/settings/sign-out", &[("token", &token)]).await;
     let line = last();
     assert_eq!((&line["event"], &line["organization"]), (&json!("signed_out"), &json!(organization)));
-    assert!(!log.text().contains('@'), "no e-mail is logged");
+    assert!(!log.text().contains('@'), "no email is logged");
 }
 
 #[tokio::test]
-async fn a_cookie_of_another_application_is_in_nobodys_way() {
+async fn another_applications_cookie_does_not_get_in_the_way() {
     let test = TestSettings::new().await;
     let mut browser = test.browser();
     browser.cookies.insert("a".to_owned(), "ü; b=\"; c".to_owned());
@@ -234,7 +234,7 @@ async fn a_cookie_of_another_application_is_in_nobodys_way() {
 }
 
 #[tokio::test]
-async fn the_settings_believe_no_host_but_the_gateways() {
+async fn the_settings_trust_only_the_gateways_host() {
     let test = TestSettings::new().await;
     let answer = async |domain: Option<&str>, origin: &str, method: &str, path: &str| {
         let event = include_str!("../../../events/settings-form-of-another-site.json");
@@ -251,7 +251,7 @@ async fn the_settings_believe_no_host_but_the_gateways() {
     let page = answer(Some("api.example.com"), "", "GET", "/settings/sign-in").await;
     assert!(page.location().contains("redirect_uri=https%3A%2F%2Fapi.example.com%2Fsettings%2Fcallback"));
     assert!(!page.location().contains("evil"), "{}", page.location());
-    // A form is from where the gateway says we are, whatever else names a host.
+    // A form's origin must be the gateway's host, whatever other headers say.
     answer(Some("api.example.com"), "https://evil.example", "POST", "/settings/keys").await.shown(403);
     answer(Some("api.example.com"), "https://api.example.com", "POST", "/settings/keys").await.shown(401);
     for nowhere in [None, Some(""), Some("a b")] {

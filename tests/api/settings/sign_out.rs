@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use crate::{failures::Log, test_settings::TestSettings};
 
 #[tokio::test]
-async fn signing_out_ends_the_session_also_for_whoever_kept_its_cookie() {
+async fn signing_out_ends_the_session_even_for_a_thief_with_its_cookie() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let mut thief = browser.clone();
     let token = browser.token().await;
-    // Nobody who is signed in is told otherwise.
+    // While signed in, no one sees the signed-out page.
     assert_eq!(browser.get("/settings/signed-out").await.location(), "/settings/keys");
     let page = browser.post("/settings/sign-out", &[("token", &token)]).await;
     assert_eq!((page.status.as_u16(), page.location()), (303, "/settings/signed-out"));
@@ -21,10 +21,10 @@ async fn signing_out_ends_the_session_also_for_whoever_kept_its_cookie() {
 }
 
 #[tokio::test]
-async fn who_signs_out_is_led_to_the_issuer_once_and_back() {
+async fn signing_out_redirects_to_the_issuer_once_and_back() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
-    // Nobody else is: neither who is signed in, nor who never was.
+    // No one else is redirected, such as someone who was never signed in.
     assert_eq!(test.browser().get("/settings/signed-out").await.leads_to(), None);
     let token = browser.token().await;
     let page = browser.post("/settings/sign-out", &[("token", &token)]).await;
@@ -39,23 +39,23 @@ async fn who_signs_out_is_led_to_the_issuer_once_and_back() {
             "{base}/sign-out?client_id=settings&post_logout_redirect_uri=http%3A%2F%2Fapi.example.com%2Fsettings%2Fsigned-out"
         )
     );
-    assert!(page.shown(200).contains(&format!("href=\"{}\"", url.replace('&', "&amp;"))), "also by hand");
+    assert!(page.shown(200).contains(&format!("href=\"{}\"", url.replace('&', "&amp;"))), "also as a link");
     assert!(!page.body.contains("id_token_hint"));
     let back = browser.sent_on_from(&url).await;
     let page = browser.get(&back).await;
     assert!(page.shown(200).contains("You are signed out"));
-    assert_eq!(page.leads_to(), None, "not round and round");
+    assert_eq!(page.leads_to(), None, "no redirect loop");
 }
 
 #[tokio::test]
-async fn a_session_that_is_over_by_itself_can_still_be_signed_out_of_and_twice() {
+async fn an_expired_session_can_still_be_signed_out_of_even_twice() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let token = browser.token().await;
     let other = test.admin().await.token().await;
     test.app.clock.advance(60 * 60_000);
     let mut again = browser.clone();
-    // Not by another site, nor with another session's token, nor by who has none.
+    // Not by another site, with another session's token, or without a session cookie.
     assert_eq!(again.post_from(None, "/settings/sign-out", &[("token", &token)]).await.status, 403);
     assert_eq!(again.post("/settings/sign-out", &[("token", &other)]).await.status, 403);
     assert_eq!(test.browser().post("/settings/sign-out", &[("token", &token)]).await.status, 401);
@@ -65,12 +65,12 @@ async fn a_session_that_is_over_by_itself_can_still_be_signed_out_of_and_twice()
         assert_eq!((page.status.as_u16(), page.location()), (303, "/settings/signed-out"));
         assert!(browser.get("/settings/signed-out").await.leads_to().is_some());
     }
-    assert!(log.lines().iter().all(|line| line.get("event").is_none()), "nobody was signed in any more");
+    assert!(log.lines().iter().all(|line| line.get("event").is_none()), "no one was signed in any more");
 }
 
 #[tokio::test]
-async fn whatever_the_issuer_says_of_signing_out_or_not_the_person_is_signed_out_here() {
-    for told in [
+async fn the_person_is_signed_out_here_whatever_the_issuer_says_about_sign_out() {
+    for endpoint in [
         Value::Null,
         json!(""),
         json!("/logout"),
@@ -81,7 +81,7 @@ async fn whatever_the_issuer_says_of_signing_out_or_not_the_person_is_signed_out
         json!(["https://issuer.example/logout"]),
     ] {
         let test = TestSettings::new().await;
-        let lie = told.clone();
+        let lie = endpoint.clone();
         test.issuer.alters("openid-configuration", move |_, mut body| {
             body["end_session_endpoint"] = lie.clone();
             body.as_object_mut().unwrap().retain(|_, value| !value.is_null());
@@ -91,10 +91,10 @@ async fn whatever_the_issuer_says_of_signing_out_or_not_the_person_is_signed_out
         let token = browser.token().await;
         browser.post("/settings/sign-out", &[("token", &token)]).await;
         let page = browser.get("/settings/signed-out").await;
-        assert!(page.shown(200).contains("may still know you"), "{told}");
-        assert!(page.leads_to().is_none() && !page.body.contains("alert(1)"), "{told}: {}", page.body);
+        assert!(page.shown(200).contains("may still know you"), "{endpoint}");
+        assert!(page.leads_to().is_none() && !page.body.contains("alert(1)"), "{endpoint}: {}", page.body);
     }
-    // Nor by one that can't be reached.
+    // The same with an issuer that fails.
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let token = browser.token().await;
@@ -108,7 +108,7 @@ async fn whatever_the_issuer_says_of_signing_out_or_not_the_person_is_signed_out
 }
 
 #[test]
-fn where_a_session_at_the_issuer_ends_is_known_by_what_the_issuer_is() {
+fn the_issuers_sign_out_url_depends_on_the_issuer() {
     use settings::vendor::sign_out_url;
     let back = "https://api.example.com/settings/signed-out";
     let encoded = "https%3A%2F%2Fapi.example.com%2Fsettings%2Fsigned-out";
@@ -122,7 +122,7 @@ fn where_a_session_at_the_issuer_ends_is_known_by_what_the_issuer_is() {
     let cognito = Some(format!("{domain}/logout?client_id=client+1&logout_uri={encoded}"));
     let authorize = format!("{domain}/oauth2/authorize");
     assert_eq!(url(pool, &authorize, None), cognito);
-    // What its metadata says takes other parameters than the standard's.
+    // Cognito's endpoint takes other parameters than the standard, even if its metadata names it.
     assert_eq!(url(pool, &authorize, Some(&format!("{domain}/logout"))), cognito);
     let of_its_own = "https://login.example.com/oauth2/authorize";
     assert!(url(pool, of_its_own, None).unwrap().starts_with("https://login.example.com/logout?client_id="));
@@ -140,7 +140,7 @@ fn where_a_session_at_the_issuer_ends_is_known_by_what_the_issuer_is() {
         assert_eq!(url(issuer, authorize, Some(end_session)), wanted, "{end_session}");
     }
     assert_eq!(url(issuer, authorize, None), None);
-    // Only looks like Amazon's.
+    // These only look like Amazon's.
     for other in [
         "https://cognito-idp.eu-central-1.amazonaws.com.evil.example/pool",
         "https://cognito-idp.evil.example/pool",

@@ -1,20 +1,20 @@
-//! Whom the issuer's ID tokens sign in, and whom not.
+//! Which of the issuer's id tokens sign a person in.
 
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use local::issuer::{Issuer, Person};
 use serde_json::{Value, json};
 
-use super::refused;
+use super::rejected;
 use crate::test_settings::{TestSettings, claims};
 
 #[tokio::test]
-async fn a_forged_token_signs_nobody_in() {
+async fn a_forged_token_signs_no_one_in() {
     type Change = fn(&mut Value);
     type Forge = fn(&Issuer, Value) -> String;
     let changed: [(&str, u16, Change); 23] = [
         ("issued to another client", 400, |claims| claims["azp"] = "another".into()),
-        ("issued to nobody", 400, |claims| claims["azp"] = "".into()),
+        ("issued to no one", 400, |claims| claims["azp"] = "".into()),
         ("issued to several", 400, |claims| claims["azp"] = json!(["settings"])),
         ("issued an hour ago", 400, |claims| claims["iat"] = later(claims, -60 * 60)),
         ("issued more than ten minutes ago", 400, |claims| claims["iat"] = later(claims, -10 * 60 - 1)),
@@ -23,22 +23,22 @@ async fn a_forged_token_signs_nobody_in() {
         ("issued in 1970", 400, |claims| claims["iat"] = 0.into()),
         ("issued at no time", 400, |claims| claims["iat"] = Value::Null),
         ("issued at no moment", 400, |claims| claims["iat"] = "now".into()),
-        ("whose e-mail Entra would vouch for", 403, |claims| {
+        ("whose email Entra would vouch for", 403, |claims| {
             claims["email_verified"] = Value::Null;
             claims["xms_edov"] = true.into();
         }),
         ("another issuer's", 400, |claims| claims["iss"] = "https://elsewhere.example".into()),
         ("for another client", 400, |claims| claims["aud"] = "another".into()),
         ("for another client too", 400, |claims| claims["aud"] = json!(["settings", "another"])),
-        ("for nobody", 400, |claims| claims["aud"] = json!([])),
+        ("for no one", 400, |claims| claims["aud"] = json!([])),
         ("expired", 400, |claims| claims["exp"] = claims["iat"].clone()),
         ("that never expires", 400, |claims| claims["exp"] = Value::Null),
         ("with another nonce", 400, |claims| claims["nonce"] = "another".into()),
         ("without a nonce", 400, |claims| claims["nonce"] = Value::Null),
         ("without a subject", 400, |claims| claims["sub"] = Value::Null),
-        ("whose e-mail is not verified", 403, |claims| claims["email_verified"] = false.into()),
-        ("whose e-mail may be verified", 403, |claims| claims["email_verified"] = Value::Null),
-        ("without an e-mail", 403, |claims| claims["email"] = Value::Null),
+        ("whose email is not verified", 403, |claims| claims["email_verified"] = false.into()),
+        ("whose email may be verified", 403, |claims| claims["email_verified"] = Value::Null),
+        ("without an email", 403, |claims| claims["email"] = Value::Null),
     ];
     let test = TestSettings::new().await;
     for (what, status, change) in changed {
@@ -49,9 +49,9 @@ async fn a_forged_token_signs_nobody_in() {
         });
         let mut browser = test.browser();
         let page = browser.sign_in(0).await;
-        let told = if status == 400 { "could not be verified" } else { "belongs to no organization" };
-        assert!(page.body.contains(told), "a token {what}: {}", page.body);
-        refused(&page, status, &browser);
+        let message = if status == 400 { "could not be verified" } else { "belongs to no organization" };
+        assert!(page.body.contains(message), "a token {what}: {}", page.body);
+        rejected(&page, status, &browser);
     }
 
     let forged: [(&str, Forge); 5] = [
@@ -62,7 +62,7 @@ async fn a_forged_token_signs_nobody_in() {
             assert_ne!(other.jwks(), issuer.jwks());
             other.sign(&claims).unwrap()
         }),
-        ("nobody's", |_, claims| format!("{}.{}.", part(&json!({ "alg": "none" })), part(&claims))),
+        ("missing", |_, claims| format!("{}.{}.", part(&json!({ "alg": "none" })), part(&claims))),
         ("an HMAC under the public key", |issuer, claims| {
             let public = issuer.jwks()["keys"][0].to_string();
             let key = EncodingKey::from_secret(public.as_bytes());
@@ -86,7 +86,7 @@ async fn a_forged_token_signs_nobody_in() {
         let mut browser = test.browser();
         let page = browser.sign_in(0).await;
         assert!(page.body.contains("could not be verified"), "a signature that is {what}: {}", page.body);
-        refused(&page, 400, &browser);
+        rejected(&page, 400, &browser);
     }
 
     test.issuer.alters("token", |_, mut body| {
@@ -95,8 +95,8 @@ async fn a_forged_token_signs_nobody_in() {
     });
     let mut browser = test.browser();
     let page = browser.sign_in(0).await;
-    refused(&page, 400, &browser);
-    // And the issuer's own is taken, so that none of these was refused for something else, with what else may be right.
+    rejected(&page, 400, &browser);
+    // The issuer's own token is accepted, with every valid variation, so none of these was rejected for another reason.
     let right: [Change; 5] = [
         |_| {},
         |claims| claims["azp"] = "settings".into(),
@@ -113,7 +113,7 @@ async fn a_forged_token_signs_nobody_in() {
     }
 }
 
-/// So many seconds after the token's own time.
+/// The token's own time plus `secs`.
 fn later(claims: &Value, secs: i64) -> Value {
     (claims["iat"].as_i64().unwrap() + secs).into()
 }
@@ -123,7 +123,7 @@ fn part(json: &Value) -> String {
 }
 
 #[tokio::test]
-async fn an_access_token_that_is_not_the_one_the_id_token_names_signs_nobody_in() {
+async fn an_access_token_that_does_not_match_the_id_tokens_hash_signs_no_one_in() {
     let test = TestSettings::new().await;
     test.issuer.forges(|issuer, mut claims| {
         claims["at_hash"] = BASE64URL_NOPAD.encode(&[0; 16]).into();
@@ -131,11 +131,11 @@ async fn an_access_token_that_is_not_the_one_the_id_token_names_signs_nobody_in(
     });
     let mut browser = test.browser();
     let page = browser.sign_in(0).await;
-    refused(&page, 400, &browser);
+    rejected(&page, 400, &browser);
 }
 
 #[tokio::test]
-async fn a_token_signed_as_cognito_signs_is_taken() {
+async fn a_token_signed_like_cognitos_is_accepted() {
     let test = TestSettings::new().await;
     let pem = rsa_key();
     let key = EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap();
@@ -146,7 +146,7 @@ async fn a_token_signed_as_cognito_signs_is_taken() {
         "keys" => json!({ "keys": [jwk] }),
         "token" => {
             let mut claims = claims(&body);
-            // Cognito also has this as a text, for people from elsewhere.
+            // Cognito sends this as a string for people from external providers.
             claims["email_verified"] = "true".into();
             let header = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::RS256) };
             let key = EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap();
@@ -159,7 +159,7 @@ async fn a_token_signed_as_cognito_signs_is_taken() {
     test.admin().await;
 }
 
-/// A key of this run.
+/// A new key.
 fn rsa_key() -> String {
     use rsa::pkcs1::EncodeRsaPrivateKey;
     let key = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2_048).unwrap();
@@ -167,10 +167,10 @@ fn rsa_key() -> String {
 }
 
 #[tokio::test]
-async fn a_token_under_the_secret_that_we_share_with_the_issuer_signs_nobody_in() {
+async fn a_token_signed_with_the_client_secret_signs_no_one_in() {
     let mut test = TestSettings::new().await;
     test.share_secret("shared with the issuer");
-    // The issuer's own is taken, so that it is the signature which is refused.
+    // The issuer's own token is accepted, so it is the signature that is rejected.
     test.admin().await;
     test.issuer.alters_all(|_, endpoint, mut body| match endpoint {
         "openid-configuration" => {
@@ -188,15 +188,15 @@ async fn a_token_under_the_secret_that_we_share_with_the_issuer_signs_nobody_in(
     let mut browser = test.browser();
     browser.gateway = test.fresh_gateway();
     let page = browser.sign_in(0).await;
-    refused(&page, 400, &browser);
+    rejected(&page, 400, &browser);
     assert!(page.body.contains("could not be verified"));
 }
 
 #[tokio::test]
-async fn a_new_key_of_the_issuer_is_learned_and_asked_for_once_a_minute_at_most() {
+async fn a_new_issuer_key_is_fetched_at_most_once_a_minute() {
     let test = TestSettings::new().await;
     test.admin().await;
-    assert_eq!(test.issuer.asked("keys"), 1, "what is known is not asked again");
+    assert_eq!(test.issuer.asked("keys"), 1, "known keys are not fetched again");
     let person = Person { title: String::new(), email: test.admin.clone() };
     let next = Issuer::new("http://127.0.0.1:1", Vec::new(), vec![person], test.app.clock.clock()).unwrap();
     let next = std::sync::Arc::new(next);
@@ -209,10 +209,10 @@ async fn a_new_key_of_the_issuer_is_learned_and_asked_for_once_a_minute_at_most(
         }
         _ => body,
     });
-    // Within the minute, what could not be verified is not asked for again.
+    // Within the minute, an unverifiable token does not fetch the keys again.
     let mut browser = test.browser();
     let page = browser.sign_in(0).await;
-    refused(&page, 400, &browser);
+    rejected(&page, 400, &browser);
     assert_eq!(test.issuer.asked("keys"), 1);
     test.app.clock.advance(60_000);
     test.admin().await;

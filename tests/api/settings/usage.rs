@@ -1,4 +1,4 @@
-//! What the settings tell of how keys are used, and of what was done to them.
+//! Usage and activity in the settings.
 
 use shared::{
     model::{key::ApiKey, plan::Plan, role::Role, scope::Scope, value::Email},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn activity_tells_who_did_what_from_where_and_forgets_after_400_days() {
+async fn activity_shows_who_did_what_from_where_for_400_days() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let key = browser.make("told", &["jobs:read"]).await.secret();
@@ -31,7 +31,7 @@ async fn activity_tells_who_did_what_from_where_and_forgets_after_400_days() {
     assert!(rows.iter().any(|row| row.contains("operator (local)createdtest") && row.ends_with("—")), "{rows:?}");
     assert!(rows.contains(&format!("{at}operator (local)member added{}, admin—", test.admin)), "{rows:?}");
     assert!(rows.contains(&format!("{at}{}signed in—192.0.2.1", test.admin)), "{rows:?}");
-    // The two members, the two keys, the admin's sign-in.
+    // Two members, two keys, and the admin's sign-in.
     assert_eq!(rows.len(), 5);
     test.app.clock.set("2027-12-29T11:59:59.999Z");
     let mut browser = test.admin().await;
@@ -41,7 +41,7 @@ async fn activity_tells_who_did_what_from_where_and_forgets_after_400_days() {
 }
 
 #[tokio::test]
-async fn activity_tells_of_members_the_plan_and_sign_ins_and_of_nothing_that_was_refused() {
+async fn activity_shows_members_the_plan_and_sign_ins_and_nothing_that_was_rejected() {
     let test = TestSettings::on(Plan::Enterprise).await;
     let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
     let arn = "arn:aws:sts::123456789012:assumed-role/Admin/ada";
@@ -58,7 +58,7 @@ async fn activity_tells_of_members_the_plan_and_sign_ins_and_of_nothing_that_was
     for plan in [Plan::Professional, Plan::Professional] {
         assert!(organization::set_plan(db, org, now, plan, &actor).await.unwrap());
     }
-    // Nobody of another organization is touched, nor told of.
+    // Another organization's members are neither changed nor shown.
     let other = TestApp::new().await;
     assert!(!member::remove(db, &other.org, now, &Email::new(&test.admin).unwrap(), &actor).await.unwrap());
     let (mut admin, mut member) = (test.admin().await, test.member().await);
@@ -85,7 +85,7 @@ async fn activity_tells_of_members_the_plan_and_sign_ins_and_of_nothing_that_was
     ] {
         assert_eq!(count(&wanted), times, "{wanted}: {as_admin}");
     }
-    // A member sees what was done, and neither from where nor by which account of the operator's.
+    // A member sees what was done, but neither from which address nor by which of the operator's AWS accounts.
     let as_member = test.member().await.get("/settings/activity").await;
     let as_member = as_member.shown(200);
     assert!(as_member.contains("<td>operator</td><td>member added</td>"), "{as_member}");
@@ -95,7 +95,7 @@ async fn activity_tells_of_members_the_plan_and_sign_ins_and_of_nothing_that_was
 }
 
 #[tokio::test]
-async fn an_entry_of_a_later_version_is_passed_over() {
+async fn an_entry_from_a_later_version_is_skipped() {
     let test = TestSettings::new().await;
     let mut browser = test.admin().await;
     let put = test.app.client.put_item().table_name("AccessTable");
@@ -107,7 +107,7 @@ async fn an_entry_of_a_later_version_is_passed_over() {
 }
 
 #[tokio::test]
-async fn usage_tells_each_day_the_month_and_refusals_by_reason() {
+async fn usage_shows_each_day_the_month_and_errors_by_reason() {
     let test = TestSettings::on(Plan::Starter).await;
     let key = test.app.key.clone();
     test.app.clock.set("2026-11-23T23:00:00.000Z");
@@ -138,7 +138,7 @@ async fn usage_tells_each_day_the_month_and_refusals_by_reason() {
 }
 
 #[tokio::test]
-async fn refusals_of_every_reason_ride_on_the_next_request_and_cost_nothing() {
+async fn errors_of_every_reason_are_saved_with_the_next_request_at_no_cost() {
     let test = TestSettings::on(Plan::Starter).await;
     let key = test.app.new_key_instead(&[Scope::JobsRead]).await;
     let key = key.reveal();
@@ -147,7 +147,7 @@ async fn refusals_of_every_reason_ride_on_the_next_request_and_cost_nothing() {
     test.app.tally.take();
     get().await.ok(200);
     let plain = test.app.tally.take();
-    // All of the function that reads jobs, since each function remembers for itself.
+    // All by the jobs function, since each function remembers its own errors.
     let body = || Some(serde_json::json!({ "title": "x" }));
     for _ in 0..2 {
         let answer = test.app.call("POST", "/api/v1/jobs", Some(key), body()).await;
@@ -158,11 +158,11 @@ async fn refusals_of_every_reason_ride_on_the_next_request_and_cost_nothing() {
     test.app.set_plan(Plan::Starter).await;
     test.app.tally.take();
     get().await.ok(200);
-    assert_eq!(test.app.tally.take(), plain, "what rides along is free");
+    assert_eq!(test.app.tally.take(), plain, "saving them is free");
     for _ in 0..54 {
         get().await.ok(200);
     }
-    // The minute is used up: by now 60, two of them with the wrong scope and one without a plan.
+    // The burst is used up: 60 requests, two of them with the wrong scope and one on the Free plan.
     for _ in 0..3 {
         get().await.error(429, "rate_limit_exceeded");
     }
@@ -171,7 +171,7 @@ async fn refusals_of_every_reason_ride_on_the_next_request_and_cost_nothing() {
     for _ in 0..2 {
         get().await.error(429, "monthly_quota_exceeded");
     }
-    // A refused update writes nothing; an instance that has seen nothing yet refuses by it.
+    // A rejected update writes nothing, so an instance that has seen nothing yet learns of the limit from it.
     test.app.clock.advance(60_000);
     get().await.error(429, "monthly_quota_exceeded");
     let mut browser = test.admin().await;
@@ -189,14 +189,14 @@ async fn refusals_of_every_reason_ride_on_the_next_request_and_cost_nothing() {
 }
 
 #[tokio::test]
-async fn refusals_that_could_not_ride_wait_for_the_next_request() {
+async fn errors_that_could_not_be_saved_wait_for_the_next_request() {
     let test = TestSettings::on(Plan::Enterprise).await;
     let key = test.app.new_key(&[Scope::JobsRead]).await;
     let key = key.reveal();
     let get = async || test.app.call("GET", "/api/v1/jobs", Some(key), None).await;
     let body = || Some(serde_json::json!({ "title": "x" }));
     test.app.call("POST", "/api/v1/jobs", Some(key), body()).await.error(403, "insufficient_scope");
-    // Other instances use up the minute, so that this one's next update is refused by its condition.
+    // Other instances use up the burst, so this one's next update fails its condition.
     let others = test.fresh_gateway();
     for _ in 0..59 {
         crate::test_app::send(&others, crate::test_app::request("GET", "/api/v1/jobs", Some(key), None)).await.ok(200);
@@ -213,7 +213,7 @@ async fn refusals_that_could_not_ride_wait_for_the_next_request() {
 }
 
 #[tokio::test]
-async fn the_largest_item_that_a_key_with_a_usual_name_has_is_charged_as_one() {
+async fn the_largest_item_of_a_key_with_a_usual_name_costs_one_write_unit() {
     let test = TestSettings::on(Plan::Starter).await;
     let mut browser = test.admin().await;
     let first = ApiKey::parse(&test.app.key).unwrap().id();
@@ -231,6 +231,6 @@ async fn the_largest_item_that_a_key_with_a_usual_name_has_is_charged_as_one() {
     browser.post(&path, &fields).await.secret();
     test.app.tally.take();
     assert_eq!(test.call(&key).await, 200);
-    // The key's item and the organization's.
+    // One unit each for the key's item and the organization's.
     assert!((test.app.tally.take().write_units - 2.0).abs() < f64::EPSILON);
 }

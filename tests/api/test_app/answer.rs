@@ -1,4 +1,4 @@
-//! A response, and what a test asks of one.
+//! A response, with the assertions that tests make about it.
 
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
@@ -11,7 +11,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The object that a request with this status was answered with.
+    /// The object in the response, which must have this status.
     #[track_caller]
     pub fn ok(&self, status: u16) -> &Value {
         assert_eq!(self.status, status, "{}", self.body);
@@ -34,7 +34,7 @@ impl Answer {
         self.body["pagination"]["nextCursor"].as_str()
     }
 
-    /// The error that a request failed with, checked for the form that all errors have.
+    /// The error in the response, checked for the form that all errors have.
     #[track_caller]
     pub fn error(&self, status: u16, code: &str) -> &Value {
         assert_eq!((self.status.as_u16(), self.body["error"]["code"].as_str()), (status, Some(code)), "{}", self.body);
@@ -44,7 +44,7 @@ impl Answer {
         &self.body["error"]
     }
 
-    /// The wrong fields, each as `field: code`.
+    /// The invalid fields, each as `field: code`.
     #[track_caller]
     pub fn problems(&self) -> Vec<String> {
         let details = self.error(422, "validation_error")["details"].as_array().unwrap();

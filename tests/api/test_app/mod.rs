@@ -1,5 +1,5 @@
-//! What every test begins with: an organization on a plan, a key with every scope, a clock to be set, and a tally of
-//! what DynamoDB was asked and charged.
+//! What every test starts with: an organization on a plan, a key with every scope, a clock that the test sets, and a tally of the calls to
+//! DynamoDB and their cost.
 
 mod answer;
 mod tally;
@@ -49,18 +49,18 @@ pub use tally::{Tally, Touch};
 
 use crate::openapi;
 
-/// A Tuesday; the minute and the month have just begun a while ago.
+/// A Tuesday, at the start of a minute.
 pub const START: &str = "2026-11-24T12:00:00.000Z";
 
 pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| Template::read(Path::new(REPOSITORY_TEMPLATE)).unwrap());
 
-/// Where the one DynamoDB of this process serves: another engine that has been started for it, with the tables in it, or
-/// the embedded one, on a thread of its own, because each test has a runtime that ends with it.
+/// The endpoint of this process's DynamoDB: another engine that was started for it with the tables in place, or the embedded one. The
+/// embedded one runs on its own thread, because each test's runtime ends with the test.
 #[expect(clippy::disallowed_methods, reason = "the one setting of the tests: scripts/test-on-dynamodb-local")]
 pub static ENDPOINT: LazyLock<String> =
     LazyLock::new(|| std::env::var("TEST_DYNAMODB").unwrap_or_else(|_| database().endpoint().to_owned()));
 
-/// Starts another DynamoDB, for a test that needs one to itself.
+/// Starts another DynamoDB, for a test that needs its own.
 pub fn database() -> Embedded {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -73,7 +73,7 @@ pub fn database() -> Embedded {
     receiver.recv().unwrap()
 }
 
-/// A clock that stands until it is moved.
+/// A clock that stands still until a test moves it.
 #[derive(Clone)]
 pub struct TestClock(Arc<AtomicI64>);
 
@@ -100,12 +100,12 @@ impl TestClock {
     }
 }
 
-/// A text that is one.
+/// A valid text.
 pub fn short_text(text: &str) -> ShortText {
     ShortText::new(text, "The text").unwrap()
 }
 
-/// For a test in which nobody signs in.
+/// An unreachable issuer, for tests without a sign-in.
 pub fn no_issuer() -> settings::Issuer {
     settings::Issuer::new("http://127.0.0.1:1", "settings", None)
 }
@@ -114,13 +114,13 @@ pub struct TestApp {
     pub gateway: Arc<Gateway>,
     pub clock: TestClock,
     pub db: Db,
-    /// DynamoDB itself, past the API.
+    /// DynamoDB itself, bypassing the API.
     pub client: Client,
     pub tally: Tally,
     pub org: OrgId,
     /// A key with every scope.
     pub key: String,
-    /// How far the clock moves with every request: far enough for a test to make as many as it likes.
+    /// How far the clock moves with every request: far enough that a test never hits the rate limit.
     pub step_millis: i64,
 }
 
@@ -130,7 +130,7 @@ impl TestApp {
         Self::on(Plan::Enterprise).await
     }
 
-    /// An organization on `plan`, which must take a key.
+    /// An organization on `plan`, which must allow a key.
     pub async fn on(plan: Plan) -> Self {
         let clock = TestClock::at(START);
         let ids = clock.clock();
@@ -152,12 +152,12 @@ impl TestApp {
         app
     }
 
-    /// As [`on`](Self::on), with a clock that only the test moves.
+    /// Like [`on`](Self::on), with a clock that only the test moves.
     pub async fn frozen(plan: Plan) -> Self {
         Self { step_millis: 0, ..Self::on(plan).await }
     }
 
-    /// Further instances of all functions, which know nothing of what these have seen.
+    /// New instances of all functions, which have seen no earlier requests.
     pub fn fresh_gateway(&self) -> Arc<Gateway> {
         Arc::new(gateway(&self.db, &self.clock))
     }
@@ -169,20 +169,20 @@ impl TestApp {
         key
     }
 
-    /// A key in the place of the first one, on a plan that has no room for both.
+    /// A key that replaces the first one, on a plan that has no room for both.
     pub async fn new_key_instead(&self, scopes: &[Scope]) -> ApiKey {
         let first = ApiKey::parse(&self.key).unwrap().id();
         assert!(api_key::revoke(&self.db, &self.org, &first, self.clock.now(), &Actor::operator()).await.unwrap());
         self.new_key(scopes).await
     }
 
-    /// Puts the organization on another plan.
+    /// Moves the organization to another plan.
     pub async fn set_plan(&self, plan: Plan) {
         let now = self.clock.now();
         assert!(organization::set_plan(&self.db, &self.org, now, plan, &Actor::operator()).await.unwrap());
     }
 
-    /// So many requests of the month of [`START`] are made.
+    /// Sets the number of requests made in the month of [`START`].
     pub async fn use_up_month(&self, requests: u64) {
         let update = self.client.update_item().table_name(Embedded::tables().access);
         let update = update
@@ -248,12 +248,12 @@ pub fn gateway(db: &Db, clock: &TestClock) -> Gateway {
     Gateway::new(&TEMPLATE, || App::new(db.clone(), clock.clock()), no_issuer()).unwrap()
 }
 
-/// The state of a function that asks no database.
+/// The state of a function that uses no database.
 pub fn unused_app() -> App {
     App::new(Db::with(config("http://127.0.0.1:1"), Embedded::tables()), Clock::system())
 }
 
-/// Where the API is reached in these tests.
+/// The API's origin in these tests.
 pub const ORIGIN: &str = "http://api.example.com";
 
 pub fn request(method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> Request<Body> {
@@ -267,7 +267,7 @@ pub fn request(method: &str, path: &str, key: Option<&str>, body: Option<Value>)
     }
 }
 
-/// Every answer is checked against what `openapi.json` says of it.
+/// Sends a request, and checks the response against `openapi.json`.
 pub async fn send(gateway: &Gateway, request: Request<Body>) -> Answer {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = gateway.handle(request, SocketAddr::from(([192, 0, 2, 1], 443))).await;

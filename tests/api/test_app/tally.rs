@@ -1,4 +1,4 @@
-//! What a test counts of the calls to DynamoDB: how many, which items, and what they are charged.
+//! Counts the calls to DynamoDB: how many, which items, and what they cost.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -27,7 +27,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, TransactWriteItem},
 };
 
-/// Counts every call to DynamoDB and what it is charged, as DynamoDB tells it.
+/// Counts every call to DynamoDB and the capacity that DynamoDB says it consumed.
 #[derive(Clone, Debug, Default)]
 pub struct Tally(Arc<Mutex<Bill>>);
 
@@ -37,7 +37,7 @@ pub struct Bill {
     pub calls: BTreeMap<&'static str, u32>,
     pub read_units: f64,
     pub write_units: f64,
-    /// What IAM must allow; a transaction needs what each of its writes needs.
+    /// What IAM must allow; a transaction needs the permissions of each of its writes.
     pub touches: BTreeSet<Touch>,
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for Bill {
 }
 
 impl Tally {
-    /// What was counted since the last time.
+    /// What was counted since the last call.
     pub fn take(&self) -> Bill {
         std::mem::take(&mut self.0.lock().unwrap())
     }
@@ -114,7 +114,7 @@ fn touches(context: &BeforeSerializationInterceptorContextMut<'_>) -> Vec<Touch>
         PutItemInput => "PutItem" item
         UpdateItemInput => "UpdateItem" key
     }
-    panic!("a call to DynamoDB that no policy was thought of for");
+    panic!("a call to DynamoDB that this tally does not know");
 }
 
 impl Intercept for Tally {
