@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "this is how a test fails")]
 
+mod activity;
+mod doctor;
+
 use std::{
-    io::{Read, Write},
-    net::TcpListener,
     path::Path,
     process::{Command, Output, Stdio},
     sync::mpsc,
@@ -374,117 +375,4 @@ fn a_reader_that_closes_the_pipe_is_not_an_error() {
 fn an_unreachable_dynamodb_is_reported_in_one_line() {
     let operator = Operator { endpoint: "http://127.0.0.1:1".to_owned() };
     assert!(operator.failure(&["organization", "list"]).starts_with("DynamoDB is not available: "));
-}
-
-#[test]
-fn the_doctor_compares_the_tables_with_the_template_and_fails_on_a_difference() {
-    let operator = Operator::new();
-    let output = operator.command(&["doctor", "--protected", "--json"]).output().unwrap();
-    let (printed, error) = texts(&output);
-    assert_eq!(output.status.code(), Some(1));
-    let findings: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let found = |check: &str| {
-        let finding = findings.iter().find(|finding| finding["check"] == check).unwrap();
-        (finding["ok"].as_bool().unwrap(), finding["found"].as_str().unwrap())
-    };
-    assert_eq!(found("AccessTable: keys"), (true, "as in the template"));
-    assert_eq!(found("AccessTable: indexes"), (true, "none, as in the template"));
-    assert_eq!(found("RecordsTable: indexes"), (true, "2, ready"));
-    assert_eq!(found("RecordsTable: billing"), (true, "on demand"));
-    // The embedded DynamoDB lacks the same settings as a restored table.
-    assert_eq!(found("AccessTable: time to live"), (false, "off, but the template has it on (deleteAt)"));
-    assert_eq!(found("RecordsTable: time to live"), (true, "off"));
-    assert_eq!(found("AccessTable: deletion protection"), (false, "off"));
-    assert!(!found("AccessTable: point-in-time recovery").0);
-    let failed = findings.iter().filter(|finding| finding["ok"] == false).count();
-    assert_eq!(error.trim_end(), format!("{failed} checks failed."));
-}
-
-#[test]
-fn the_doctor_finds_a_table_that_is_missing_or_swapped_with_the_other() {
-    let operator = Operator::new();
-    let output = operator.command(&["doctor"]).env("ACCESS_TABLE", "Nowhere").output().unwrap();
-    let (printed, _) = texts(&output);
-    assert!(
-        printed.contains("FAIL  AccessTable: exists") && printed.contains("Nowhere: ResourceNotFoundException"),
-        "{printed}"
-    );
-
-    let output =
-        operator.command(&["doctor"]).env("ACCESS_TABLE", "RecordsTable").env("RECORDS_TABLE", "AccessTable").output();
-    let (printed, _) = texts(&output.unwrap());
-    assert!(
-        printed.contains("ByStatus is not in the template") || printed.contains("ByStage is not in the template"),
-        "{printed}"
-    );
-    assert!(printed.contains("ByStatus is missing"), "{printed}");
-}
-
-#[test]
-fn the_doctor_says_why_an_issuer_is_unusable() {
-    let operator = Operator::new();
-    let output = operator.command(&["doctor", "--issuer", "http://127.0.0.1:1"]).output().unwrap();
-    let (printed, _) = texts(&output);
-    let line = printed.lines().find(|line| line.contains("OpenID issuer")).unwrap();
-    assert!(line.starts_with("FAIL") && line.contains("error sending request"), "{line}");
-}
-
-/// Responds to one request as AWS STS does, with this status.
-fn sts(status: &'static str) -> (String, thread::JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let body = format!(
-        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Arn>{ARN}</Arn>\
-         <UserId>AIDA:ada</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
-    );
-    let served = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut request = vec![0; 4096];
-        let read = stream.read(&mut request).unwrap();
-        let head = format!("HTTP/1.1 {status}\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n", body.len());
-        stream.write_all((head + &body).as_bytes()).unwrap();
-        String::from_utf8_lossy(&request[..read]).into_owned()
-    });
-    (endpoint, served)
-}
-
-const ARN: &str = "arn:aws:sts::123456789012:assumed-role/Admin/ada";
-
-#[test]
-fn the_activity_log_names_who_ran_the_command() {
-    let operator = Operator::new();
-    let org = operator.organization("professional");
-    operator.json(&["key", "create", &org, "--name", "x", "--scope", "all"]);
-    let (endpoint, served) = sts("200 OK");
-    let output = operator
-        .command(&["organization", "set-plan", &org, "enterprise"])
-        .env("AWS_ENDPOINT_URL_STS", endpoint)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", texts(&output).1);
-    let asked = served.join().unwrap();
-    assert!(asked.starts_with("POST / "), "{asked}");
-    // A caller who can't be identified changes nothing, and gets a one-line error.
-    let (endpoint, served) = sts("403 Forbidden");
-    let output = operator
-        .command(&["organization", "set-plan", &org, "free"])
-        .env("AWS_ENDPOINT_URL_STS", endpoint)
-        .output()
-        .unwrap();
-    served.join().unwrap();
-    let (_, error) = texts(&output);
-    assert!(!output.status.success() && error.lines().count() == 1, "{error}");
-    assert!(error.contains("Nothing was changed") && error.contains("AWS STS"), "{error}");
-
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let entries = runtime.block_on(async {
-        let db = shared::store::db::Db::with(local::database::config(&operator.endpoint), Embedded::tables());
-        let now = shared::model::clock::Clock::system().now();
-        let found = shared::store::organization::find(&db, &org, now).await.unwrap().unwrap();
-        assert_eq!(found.plan, shared::model::plan::Plan::Enterprise);
-        shared::store::activity::page(&db, &found.id, None, 50, now).await.unwrap().0
-    });
-    let acts: Vec<_> =
-        entries.iter().map(|entry| (entry.act.as_str(), entry.actor.name(), entry.actor.caller())).collect();
-    assert_eq!(acts, [("plan-changed", "operator", Some(ARN)), ("created", "operator", Some("local"))]);
 }
