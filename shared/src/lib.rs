@@ -1,7 +1,7 @@
 //! What every function of the Head Honta API shares: keys, quotas, records, requests and responses. It knows no route and no page.
 //!
-//! Five layers, each a folder, and `html` above them. Imports go down, never up, and `contract` and `admission` don't import each
-//! other (`tests/api/layers.rs` checks both):
+//! Five layers, each a folder, and `html` above them. Imports go down, never up, and `store` and `contract`, which are side by side,
+//! don't import each other (`tests/api/layers.rs` checks both):
 //!
 //! | Layer | Holds |
 //! |---|---|

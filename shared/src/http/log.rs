@@ -1,6 +1,6 @@
 //! The log: one JSON line per request, and another if something went wrong on our side.
 //!
-//! It contains ids, and never a key, a body, a name or an email address.
+//! It contains ids, and never a key, a body, a name or an email address. It knows no route.
 
 use std::{io, panic, time::Duration};
 

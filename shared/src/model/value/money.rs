@@ -20,7 +20,7 @@ const MAX_AMOUNT: f64 = 999_999_999_999_999.0;
 /// The most decimal places of any currency.
 const MAX_DECIMALS: usize = 4;
 
-/// An amount of money: 0 to 999,999,999,999,999, with [`MAX_DIGITS`] significant digits at the most.
+/// An amount of money: 0 to 999,999,999,999,999, with at most [`MAX_DIGITS`] significant digits.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Deserialize)]
 #[serde(transparent)]
 pub struct Amount(f64);
