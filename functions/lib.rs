@@ -1,6 +1,6 @@
-//! The one list of the API's functions. What serves, describes, tests, measures and builds them all follows it.
+//! The one list of the API's functions, used to serve, describe, test, measure and build them. It knows no handler.
 //!
-//! A function that is added needs a row here, a crate in a folder of its own beside this one, and its part of `template.yaml`.
+//! A new function needs a row here, a crate in its own folder beside this file, and its part of `template.yaml`.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use shared::http::{app::App, route::Routes, serve::Api};
 /// One function.
 #[derive(Debug)]
 pub struct Function {
-    /// Where its crate is, by which `template.yaml` knows it (`CodeUri`): `functions/jobs`.
+    /// Its crate's folder, and its `CodeUri` in `template.yaml`: `functions/jobs`.
     pub code_uri: &'static str,
-    /// The group of its operations in the contract; `None`: it has none there.
+    /// The group of its operations in the contract. `None`: it has no operations there.
     pub group: Option<Group>,
-    /// The operations that it serves with a key.
+    /// The operations that it serves to keys.
     pub routes: fn() -> Routes,
-    /// The whole function, with a state of its own.
+    /// The whole function, with its own state.
     pub api: fn(App, &Arc<Issuer>) -> Api,
-    /// What it may cost to start.
+    /// What it may cost.
     pub budget: Budget,
 }
 
@@ -27,19 +27,19 @@ pub struct Function {
 pub struct Group {
     /// Its tag.
     pub tag: &'static str,
-    /// What it is about, in a sentence.
+    /// Its description, in one sentence.
     pub about: &'static str,
 }
 
-/// What a function may cost to start. `measure` fails where one costs a tenth more.
+/// What a function may cost. `measure` fails if one is over by more than 10%.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// From the start of the process to the first request for an invocation. Opening the connection to DynamoDB is 0.8 million of them:
-    /// otherwise the first request would pay for it.
+    /// CPU instructions from the start of the process to its first request for an invocation. Opening the connection to DynamoDB is
+    /// 0.8 million of them, which the first request would pay for otherwise.
     pub instructions: u64,
-    /// Of the binary when it is compressed.
+    /// Size of the compressed binary.
     pub zipped_bytes: u64,
-    /// After a thousand requests.
+    /// Peak memory after a thousand requests.
     pub peak_kib: u64,
 }
 
@@ -79,7 +79,7 @@ pub const FUNCTIONS: [Function; 7] = [
         group: None,
         routes: Routes::new,
         api: |app, issuer| settings::api(app, Arc::clone(issuer)),
-        // A second HTTP client with the public roots, and every signature that an issuer may use. Nobody waits for it but a person.
+        // It has a second HTTP client with the public roots, and every signature algorithm that an issuer may use. Only people wait for it.
         budget: Budget { instructions: 2_500_000, zipped_bytes: 3_300_000, ..BUDGET },
     },
     Function {
@@ -102,7 +102,7 @@ const fn with_key(
 }
 
 impl Function {
-    /// What its crate and its binary are called: `jobs`.
+    /// The name of its crate and its binary: `jobs`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.code_uri.rsplit('/').next().unwrap_or(self.code_uri)

@@ -1,6 +1,6 @@
-//! Lambda's Runtime API for the process of one function: it hands the process events, and takes its responses.
+//! Lambda's Runtime API for one function's process: sends it events and receives its responses.
 //!
-//! It knows no function and no event: tests and measurements of the release binaries bring both.
+//! It knows no function and no event: the tests and measurements of the release binaries supply both.
 
 use std::{
     io,
@@ -24,10 +24,10 @@ use tokio::{
     sync::{Mutex, Notify, mpsc},
 };
 
-/// The id that every invocation has.
+/// The id of every invocation.
 pub const INVOCATION_ID: &str = "lambda-request-id";
 
-/// A function may take this long, as in Lambda.
+/// How long a function may take, as in Lambda.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The part of the Runtime API that a function uses: next, response, error.
@@ -59,18 +59,18 @@ async fn fail(State(api): State<Arc<Api>>, body: String) -> StatusCode {
 }
 
 async fn take(api: &Api, response: Result<Value, String>) -> StatusCode {
-    // Whoever waited for it may have gone.
+    // The receiver may be gone.
     let _ = api.responses.send(response).await;
     StatusCode::ACCEPTED
 }
 
-/// Where the release build leaves the binary of this name.
+/// The path of a release binary.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release").join(name)
 }
 
-/// Gives a command the environment that Lambda gives a function, and nothing else: a Runtime API and a DynamoDB at these addresses.
+/// Gives a command the environment that Lambda gives a function, and nothing else, with a Runtime API and a DynamoDB at these addresses.
 pub fn set_environment(command: &mut Command, runtime_api: &str, dynamodb: &str) {
     command.env_clear().stdin(Stdio::null()).envs([
         ("AWS_LAMBDA_RUNTIME_API", runtime_api),
@@ -90,7 +90,7 @@ pub fn set_environment(command: &mut Command, runtime_api: &str, dynamodb: &str)
     ]);
 }
 
-/// A function's process, and the way to and from it. Dropping it ends the process.
+/// A function's process, and the channels to and from it. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Process {
     /// The process.
@@ -101,7 +101,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with a Runtime API of its own and the DynamoDB at this address.
+    /// Starts `command` with its own Runtime API and the DynamoDB at this address.
     pub async fn start(mut command: Command, dynamodb: &str) -> io::Result<Self> {
         let (events, received) = mpsc::channel(1);
         let (sent, responses) = mpsc::channel(1);
@@ -126,7 +126,7 @@ impl Process {
         tokio::time::timeout(patience, self.asked.notified()).await.map_err(io::Error::other)
     }
 
-    /// The response to an event. An error if the function reports one instead, ends, or takes as long as Lambda allows.
+    /// Returns the response to an event. Fails if the function reports an error, exits, or takes longer than Lambda allows.
     pub async fn invoke(&mut self, event: &Value) -> io::Result<Value> {
         self.events.send(event.to_string()).await.map_err(io::Error::other)?;
         let response = tokio::time::timeout(TIMEOUT, self.responses.recv()).await.map_err(io::Error::other)?;
@@ -143,7 +143,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended before.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

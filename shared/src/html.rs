@@ -1,4 +1,4 @@
-//! What only HTML pages need: the headers that keep a page to itself, and the names of assets. It knows no page.
+//! What only HTML pages need: the headers that isolate a page, and the names of assets. It knows no page.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -10,27 +10,27 @@ fn add(headers: &mut HeaderMap, added: impl IntoIterator<Item = (&'static str, &
     }
 }
 
-/// How long an asset may be kept whose name has a digest of what it holds: for ever.
+/// `Cache-Control` for an asset whose name contains a digest of its content: cache it for a year, and never revalidate it.
 pub const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
-/// `name.digest.css` without its digest. While a new version is rolled out, its pages ask the old one for assets, and the other way
-/// round: what is the same but for the digest is what they mean.
+/// Removes the digest from `name.digest.css`. During a rollout, pages of the new version request assets from the old one, and vice
+/// versa, so a name that differs only in its digest has to match.
 #[must_use]
 pub fn without_digest(path: &str) -> Option<String> {
     let (name, kind) = path.rsplit_once('.')?;
     Some(format!("{}.{kind}", name.rsplit_once('.')?.0))
 }
 
-/// Where a page's forms may go.
+/// Where a page may submit its forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forms {
-    /// The page has none.
+    /// The page has no forms.
     Nowhere,
-    /// To where the page is from.
+    /// To the page's own origin.
     Home,
 }
 
-/// Adds the headers that keep a page to itself (Content Security Policy, level 3), beside those that every response has.
+/// Adds the headers that isolate a page (Content Security Policy, level 3) to those that every response has.
 pub fn protect(headers: &mut HeaderMap, forms: Forms) {
     let (policy, referrer) = match forms {
         Forms::Nowhere => (
@@ -41,7 +41,7 @@ pub fn protect(headers: &mut HeaderMap, forms: Forms) {
         Forms::Home => (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
              base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-            // Under `no-referrer` a browser would not tell the origin of a form either (Fetch, section 3.2).
+            // Under `no-referrer`, a browser would also withhold the `Origin` of a form (Fetch, section 3.2).
             "same-origin",
         ),
     };

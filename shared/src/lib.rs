@@ -1,21 +1,22 @@
-//! What every function of the Head Honta API uses: from the key to the quota to the records.
+//! What every function of the Head Honta API shares: keys, quotas, records, requests and responses. It knows no route and no page.
 //!
-//! Five layers, each a folder; imports go down, never up (`tests/api/layers.rs` checks it):
+//! Five layers, each a folder, and `html` above them. Imports go down, never up, and `store` and `contract`, which are side by side,
+//! don't import each other (`tests/api/layers.rs` checks both):
 //!
 //! | Layer | Holds |
 //! |---|---|
-//! | [`html`] | what only HTML pages need |
-//! | [`http`] | from an event to a handler and back |
-//! | [`contract`] | what an operation takes and returns, for OpenAPI |
-//! | `admission` | from a presented key to one decision |
-//! | [`store`] | the tables, and one file a record |
+//! | [`html`] | headers and asset names for HTML pages |
+//! | [`http`] | everything between an event and a handler, in both directions |
+//! | [`contract`] | what an operation takes and returns, for OpenAPI, and the error codes |
+//! | `admission` | the decision to admit or deny a request, given its key |
+//! | [`store`] | the tables, with one file per record |
 //! | [`model`] | values without I/O |
 //!
-//! Read it in the order of a request's way: [`http::serve`] turns an event into a request and puts the layers on; [`http::caller`] makes
-//! a [`Caller`](http::caller::Caller) of the key, on which admission decides; [`http::extract`] reads path, query and body; a handler
-//! joins the caller to one call of [`store`]; [`http::envelope`], [`http::listed`] and [`http::error`] are what it can return.
+//! Read it in the order that a request takes. [`http::serve`] turns an event into a request and applies the layers. [`http::caller`]
+//! turns the key into a [`Caller`](http::caller::Caller), if admission admits it. [`http::extract`] reads the path, query and body. A
+//! handler passes the caller to one call of [`store`], and returns an [`http::envelope`], an [`http::listed`] or an [`http::error`].
 //!
-//! The settings go another way: [`store::session`] knows who is signed in, [`model::secret`] is what their browser has.
+//! The settings pages don't use keys: [`store::session`] says who is signed in, and [`model::secret`] is what their browser holds.
 
 mod admission;
 pub mod contract;

@@ -1,4 +1,4 @@
-//! `/api/v1/jobs/{jobId}/applications`: who applied to a job, and what became of it.
+//! `/api/v1/jobs/{jobId}/applications`: the applications to a job, and their status. It decides nothing about access, and knows no table.
 
 use axum::extract::State;
 use shared::{
@@ -19,7 +19,7 @@ use shared::{
     store::application::{self, Application, ApplicationPatch, ListApplications, NewApplication},
 };
 
-/// What this function serves.
+/// The routes of this function.
 #[must_use]
 pub fn router() -> Routes {
     Routes::new()
@@ -52,7 +52,7 @@ async fn list(
     application::list(&app.db, caller.org(), job, query).await?.map(Listed).ok_or(ApiError::NotFound)
 }
 
-/// `POST /api/v1/jobs/{jobId}/applications`: applies a candidate to an open job.
+/// `POST /api/v1/jobs/{jobId}/applications`: creates a candidate's application to an open job.
 async fn create(
     caller: Caller<ApplicationsWrite>,
     State(app): State<App>,

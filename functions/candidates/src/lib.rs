@@ -1,4 +1,4 @@
-//! `/api/v1/candidates`: an organization's candidates.
+//! `/api/v1/candidates`: an organization's candidates. It decides nothing about access, and knows no table.
 
 use axum::extract::State;
 use shared::{
@@ -22,7 +22,7 @@ use shared::{
     store::candidate::{self, Candidate, CandidatePatch, ListCandidates, NewCandidate},
 };
 
-/// What this function serves.
+/// The routes of this function.
 #[must_use]
 pub fn router() -> Routes {
     Routes::new()
@@ -56,7 +56,7 @@ async fn list(
     Ok(Listed(candidate::list(&app.db, caller.org(), query).await?))
 }
 
-/// `POST /api/v1/candidates`: a new candidate, at the pipeline's first stage unless the body names another.
+/// `POST /api/v1/candidates`: creates a candidate, in the pipeline's first stage unless the body specifies another.
 async fn create(
     caller: Caller<CandidatesWrite>,
     State(app): State<App>,
@@ -66,7 +66,7 @@ async fn create(
     Ok(Created::at(format!("/api/v1/candidates/{}", candidate.id()), candidate))
 }
 
-/// `GET /api/v1/candidates/{id}`: a candidate.
+/// `GET /api/v1/candidates/{id}`: returns a candidate.
 async fn get(
     caller: Caller<CandidatesRead>,
     State(app): State<App>,
@@ -75,7 +75,7 @@ async fn get(
     candidate::get(&app.db, caller.org(), id).await?.map(Data).ok_or(ApiError::NotFound)
 }
 
-/// `PUT /api/v1/candidates/{id}`: changes the fields that the body names.
+/// `PUT /api/v1/candidates/{id}`: changes the fields in the body.
 async fn update(
     caller: Caller<CandidatesWrite>,
     State(app): State<App>,

@@ -1,7 +1,7 @@
-//! `/`, `/docs…`, `/llms.txt` and `/api/v1/openapi.json`: the developer pages, for people and for programs.
+//! `/`, `/docs…`, `/llms.txt` and `/api/v1/openapi.json`: the developer pages, for people and for programs. It needs no key, and links no
+//! handler of the API.
 //!
-//! All of it is made when this is built (`build/`) of `openapi.json`, `pages/` and `site/`, and lies here compressed. It needs no
-//! key, and links no handler.
+//! The build (`build/`) generates all of it from `openapi.json`, `pages/` and `site/`, and embeds it compressed.
 
 use std::io::Read;
 
@@ -15,31 +15,31 @@ use axum::{
 use flate2::read::GzDecoder;
 use shared::html::{self, Forms};
 
-/// One file, as it was made.
+/// A file that the build generated.
 #[derive(Debug)]
 pub struct File {
-    /// Where it is served.
+    /// The path at which it is served.
     pub path: &'static str,
     media_type: &'static str,
-    /// A digest of what it holds.
+    /// A weak tag: a digest of the content.
     etag: &'static str,
     gzip: &'static [u8],
 }
 
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
-/// Assets: their names have a digest of what they hold, so that they can be kept for ever.
+/// Assets have a digest of their content in their names, so they can be cached forever.
 const ASSETS: &str = "/docs/assets/";
 const NOT_FOUND: &str = "/docs/404";
 
-/// What this function serves.
+/// The routes of this function.
 pub fn router() -> Router {
     ["/", "/docs", "/docs/", "/docs/{*page}", "/llms.txt", "/api/v1/openapi.json"]
         .into_iter()
         .fold(Router::new(), |router, path| router.route(path, get(serve)))
 }
 
-/// Every file that is served.
+/// Every file served.
 #[must_use]
 pub fn files() -> &'static [File] {
     FILES
@@ -69,7 +69,7 @@ fn find(path: &str) -> Option<&'static File> {
     FILES.iter().find(|file| file.path == path && path != NOT_FOUND)
 }
 
-/// The asset that has this name but for the digest.
+/// The asset whose name differs only in the digest.
 fn renamed(path: &str) -> Option<&'static File> {
     let plain = |path: &str| html::without_digest(path.strip_prefix(ASSETS)?);
     let wanted = plain(path)?;
@@ -83,7 +83,7 @@ impl File {
             (header::ETAG, HeaderValue::from_static(self.etag)),
         ];
         if status == StatusCode::OK && self.is_known(asked) {
-            // With its type, so that nobody on the way makes one up.
+            // Include the media type, so that nothing along the way guesses one.
             return (StatusCode::NOT_MODIFIED, head).into_response();
         }
         if takes_gzip(asked) {
@@ -93,15 +93,15 @@ impl File {
         (status, head, self.text()).into_response()
     }
 
-    /// What it holds.
+    /// Its content, decompressed.
     fn text(&self) -> Vec<u8> {
         let mut text = Vec::new();
-        // It was compressed by the build.
+        // This can't fail: the build compressed it.
         let _ = GzDecoder::new(self.gzip).read_to_end(&mut text);
         text
     }
 
-    /// The client has it as it is (RFC 9110, section 13.1.2): the tags are weak, since one stands for both encodings.
+    /// Whether the client has this version (RFC 9110, section 13.1.2). Tags are weak, since one is for both encodings.
     fn is_known(&self, asked: &HeaderMap) -> bool {
         let known = asked.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
         known
@@ -111,7 +111,7 @@ impl File {
     }
 }
 
-/// Whether `Accept-Encoding` names gzip, or anything, and not with a weight of nothing (RFC 9110, section 12.5.3).
+/// Whether `Accept-Encoding` includes gzip or `*` with a weight above 0 (RFC 9110, section 12.5.3).
 fn takes_gzip(asked: &HeaderMap) -> bool {
     let codings = asked.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let codings = codings.to_ascii_lowercase();

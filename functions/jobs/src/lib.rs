@@ -1,4 +1,4 @@
-//! `/api/v1/jobs`: an organization's jobs.
+//! `/api/v1/jobs`: an organization's jobs. It decides nothing about access, and knows no table.
 
 use axum::extract::State;
 use shared::{
@@ -19,7 +19,7 @@ use shared::{
     store::job::{self, Job, JobPatch, ListJobs, NewJob},
 };
 
-/// What this function serves.
+/// The routes of this function.
 #[must_use]
 pub fn router() -> Routes {
     Routes::new()
@@ -42,7 +42,7 @@ async fn list(
     Ok(Listed(job::list(&app.db, caller.org(), query).await?))
 }
 
-/// `POST /api/v1/jobs`: a new job.
+/// `POST /api/v1/jobs`: creates a job.
 async fn create(
     caller: Caller<JobsWrite>,
     State(app): State<App>,
@@ -52,12 +52,12 @@ async fn create(
     Ok(Created::at(format!("/api/v1/jobs/{}", job.id()), job))
 }
 
-/// `GET /api/v1/jobs/{id}`: a job.
+/// `GET /api/v1/jobs/{id}`: returns a job.
 async fn get(caller: Caller<JobsRead>, State(app): State<App>, Path(id): Path<JobId>) -> Result<Data<Job>, ApiError> {
     job::get(&app.db, caller.org(), id).await?.map(Data).ok_or(ApiError::NotFound)
 }
 
-/// `PUT /api/v1/jobs/{id}`: changes the fields that the body names.
+/// `PUT /api/v1/jobs/{id}`: changes the fields in the body.
 async fn update(
     caller: Caller<JobsWrite>,
     State(app): State<App>,

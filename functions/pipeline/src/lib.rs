@@ -1,4 +1,5 @@
-//! `/api/v1/pipeline`: the stages of an organization's pipeline, and where candidates are in it.
+//! `/api/v1/pipeline`: the stages of an organization's pipeline, and the candidates in them. It decides nothing about access, and knows no
+//! table.
 
 use axum::extract::State;
 use shared::{
@@ -23,7 +24,7 @@ use shared::{
     },
 };
 
-/// What this function serves.
+/// The routes of this function.
 #[must_use]
 pub fn router() -> Routes {
     Routes::new()
@@ -58,7 +59,7 @@ async fn list_stages(
     Ok(Listed(stage::list(&app.db, caller.org(), page).await?))
 }
 
-/// `GET /api/v1/pipeline/stages/{stageId}/candidates`: who is at a stage, latest arrival first.
+/// `GET /api/v1/pipeline/stages/{stageId}/candidates`: the candidates in a stage, latest arrival first.
 async fn list_positions(
     caller: Caller<PipelineRead>,
     State(app): State<App>,

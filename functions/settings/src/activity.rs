@@ -1,4 +1,4 @@
-//! Who did what: to keys, members and the plan, and who signed in and out.
+//! The activity page: changes to keys, members and the plan, and who signed in and out. It knows no table.
 
 use axum::extract::State;
 use maud::{Markup, html};
@@ -13,7 +13,7 @@ use crate::{
     visitor::Visitor,
 };
 
-/// Entries of a page.
+/// Entries per page.
 const LIMIT: u8 = 50;
 
 /// `GET /settings/activity`
@@ -25,7 +25,7 @@ pub(crate) async fn list(
     let now = app.clock.now();
     let cursor = query.cursor()?;
     let (entries, next) = activity::page(&app.db, visitor.org(), cursor.as_ref(), LIMIT, now).await?;
-    // Where people are is for admins to know, and so is who the operator is.
+    // Only admins see network addresses and the operator's identity.
     let is_admin = visitor.is_admin();
     let content = html! {
         h1 { "Activity" }

@@ -1,4 +1,4 @@
-//! Why a page is not shown or a change not made. It knows no page: [`error_view`](crate::error_view) shows it.
+//! Why a page is not shown or a change not made. It knows no page: [`error_view`](crate::error_view) renders the error.
 
 use std::sync::Arc;
 
@@ -13,42 +13,42 @@ use shared::{
     store::error::{DbError, StoreError},
 };
 
-/// Why not.
+/// Why a request fails.
 #[derive(Debug)]
 pub(crate) enum SettingsError {
-    /// Nobody is signed in; the page that was asked for comes after the sign-in.
+    /// No one is signed in. Holds the page to return to after the sign-in.
     SignInFirst(String),
-    /// Nobody is signed in any more, and a form was posted.
+    /// A form was posted, but no one is signed in any more.
     SignedOut,
-    /// A form that no page of ours has sent, or one of another session.
+    /// The form was not sent by one of our pages, or belongs to another session.
     Forged,
-    /// A member asks for what an admin does.
+    /// The member is not an admin, and only admins may do this.
     NotAdmin,
-    /// There is no such page, or no such key in the organization.
+    /// There is no such page, or the organization has no such key.
     Unknown,
-    /// The page does not take the method.
+    /// The page does not support the method.
     MethodNotAllowed,
-    /// The request has a form that no page of ours makes.
+    /// The request is one that none of our pages sends.
     Malformed(&'static str),
-    /// What came back from the issuer belongs to no sign-in of this browser.
+    /// The callback does not belong to a sign-in of this browser.
     SignInOver,
-    /// The person did not want to sign in.
+    /// The person cancelled the sign-in.
     SignInCancelled,
-    /// The browser came back with an error. For the log: which.
+    /// The browser returned with an error. Holds the error, for the log.
     SignInFailed(&'static str),
-    /// The code that the browser brought is not good, or not any more. For the log: what it is called.
+    /// The authorization code is invalid or has expired. Holds the error, for the log.
     CodeRefused(&'static str),
-    /// What the issuer told can't be verified. For the log: why.
+    /// The issuer's token can't be verified. Holds the cause, for the log.
     UnverifiedToken(Cause),
-    /// The issuer can't be reached, or does not take us for its client. For the log: why.
+    /// The issuer can't be reached, or does not accept us as a client. Holds the cause, for the log.
     IssuerUnavailable(Cause),
-    /// The person is no member.
+    /// The person is not a member.
     NoMember,
-    /// Something failed that the API's errors have a word for.
+    /// The failure is one of the API's errors.
     Failed(ApiError),
 }
 
-/// What the log calls a refusal; none is told to anybody.
+/// The code of an error in the log. It is never shown to anyone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     NotSignedIn,
@@ -135,8 +135,8 @@ impl SettingsError {
         }
     }
 
-    /// What came through the browser is a 4xx, whatever it says: anybody can send it. A 5xx is a failure of ours, or of the issuer when
-    /// we ask it ourselves.
+    /// Whatever came through the browser is a 4xx, because anyone can send it. A 5xx is a failure on our side, or on the issuer's when we
+    /// call it ourselves.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::SignInFirst(_) => StatusCode::SEE_OTHER,
@@ -155,12 +155,12 @@ impl SettingsError {
         }
     }
 
-    /// The error that a handler has left in its response.
+    /// The error that a handler left in its response.
     pub(crate) fn take_from(response: &mut Response) -> Option<Self> {
         response.extensions_mut().remove::<Arc<Self>>().and_then(Arc::into_inner)
     }
 
-    /// What the log gets.
+    /// The error to log, with its cause.
     pub(crate) fn into_logged(self) -> Option<ApiError> {
         match self {
             Self::Failed(error) => Some(error),
@@ -170,7 +170,7 @@ impl SettingsError {
     }
 }
 
-/// Leaves the error in the response's extensions: the layer around all pages shows it, so that what fails needs no page.
+/// Puts the error into the response's extensions. The layer around all pages renders it, so a handler that fails needs no page.
 impl IntoResponse for SettingsError {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();

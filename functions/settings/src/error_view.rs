@@ -1,4 +1,4 @@
-//! The page that shows an error.
+//! The page that shows an error. It decides neither its status nor its log code: [`error`](crate::error) does.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     path::{HOME, SIGN_IN},
 };
 
-/// The error's page, or the way to the sign-in where that comes first.
+/// The error's page, or a redirect to the sign-in if that must come first.
 pub(crate) fn of(error: SettingsError) -> Response {
     if let SettingsError::SignInFirst(path) = &error {
         let path: String = byte_serialize(path.as_bytes()).collect();
@@ -40,7 +40,7 @@ pub(crate) fn of(error: SettingsError) -> Response {
     response
 }
 
-/// The title and the words of its page.
+/// The title and the text of its page.
 fn words(error: &SettingsError) -> (&'static str, &'static str) {
     match error {
         SettingsError::SignInFirst(_) | SettingsError::SignedOut => (

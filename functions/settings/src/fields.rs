@@ -1,4 +1,4 @@
-//! The fields of a form or of a query.
+//! The fields of a form or of a query. It knows no page.
 
 use axum::{
     body::Body,
@@ -10,7 +10,7 @@ use shared::model::page::Cursor;
 
 use crate::error::SettingsError;
 
-/// Names and values, in the order they were sent.
+/// Names and values, in the order in which they were sent.
 #[derive(Debug)]
 pub(crate) struct Fields(Vec<(String, String)>);
 
@@ -29,17 +29,17 @@ impl Fields {
         Ok(Self::parse(&body.to_bytes()))
     }
 
-    /// The first field of this name; empty if there is none.
+    /// The first field with this name. Empty if there is none.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
-    /// Where a list goes on, if the query says so.
+    /// The cursor of a list's next page, if there is one.
     pub(crate) fn cursor(&self) -> Result<Option<Cursor>, SettingsError> {
         Some(self.get("cursor")).filter(|cursor| !cursor.is_empty()).map(|cursor| Ok(cursor.parse()?)).transpose()
     }
 
-    /// Every field of this name.
+    /// Every field with this name.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(of, _)| of == name).map(|(_, value)| value.as_str())
     }

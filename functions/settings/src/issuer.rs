@@ -1,5 +1,6 @@
-//! The OpenID issuer that tells who signs in: OpenID Connect Core 1.0, the authorization code with PKCE (RFC 7636). The protocol is
-//! the `openidconnect` crate's; here is which issuer, and what of it is asked.
+//! The OpenID issuer that identifies people: OpenID Connect Core 1.0, the authorization code flow with PKCE (RFC 7636). The
+//! `openidconnect` crate implements the protocol. This module configures the issuer and decides what to request and accept. It knows no
+//! session and no member.
 
 use std::time::Duration;
 
@@ -35,23 +36,24 @@ use crate::{
     vendor,
 };
 
-/// What the issuer says of itself is believed for so long. A token under a key that is not known yet has it asked again.
+/// How long the issuer's metadata is cached. A token that can't be verified, perhaps because of a new key, refreshes it early.
 const BELIEVED_MILLIS: i64 = 60 * 60 * 1_000;
-/// But not more often than this, since anybody can send a token.
+/// But no more often than this, since anyone can send a token.
 const ASKED_AGAIN_MILLIS: i64 = 60 * 1_000;
-/// The issuer has this long for a response, and as long for its metadata and keys together.
+/// How long the issuer may take to respond, and to return its metadata and keys together.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// An issuer that could not be reached is left alone for so long: anybody can begin a sign-in, and nobody should wait for it each time.
+/// How long to wait before calling an issuer that could not be reached: anyone can begin a sign-in, and no one should wait for it each
+/// time.
 const GIVEN_UP_MILLIS: i64 = 5_000;
 
-/// Microsoft Entra issues a token as if it were five minutes older, for the sake of clocks that are late.
+/// Microsoft Entra backdates a token by five minutes, to allow for slow clocks.
 const MAX_TOKEN_AGE: TimeDelta = TimeDelta::minutes(10);
 const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// Longer authorization codes are rejected: the gateway takes 10 KB of headers and path.
+/// Longer authorization codes are rejected. The gateway accepts 10 KB of headers and path.
 const MAX_CODE_BYTES: usize = 8 * 1024;
 
-/// Signatures that only the issuer can make. An HMAC is none: its key is also ours.
+/// Signatures that only the issuer can create. HMAC is excluded, because we have its key too.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 6] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
@@ -61,7 +63,7 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 6] = [
     CoreJwsSigningAlgorithm::EdDsa,
 ];
 
-/// What an issuer says of itself, with where a session there is ended: whatever it says there keeps nobody from signing in.
+/// An issuer's metadata, with the endpoint that ends a session. An invalid endpoint there does not prevent sign-in.
 type Metadata = ProviderMetadata<
     SignOut,
     CoreAuthDisplay,
@@ -84,7 +86,7 @@ struct SignOut {
 
 impl AdditionalProviderMetadata for SignOut {}
 
-/// What an id token says beyond the standard: of an e-mail that Microsoft Entra vouches for.
+/// The nonstandard claim of an ID token by which Microsoft Entra vouches for an email.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Vouched {
     xms_edov: Option<Value>,
@@ -120,7 +122,7 @@ type Client = openidconnect::Client<
     EndpointMaybeSet,
 >;
 
-/// An OpenID issuer, and who we are for it.
+/// An OpenID issuer, and our credentials as its client.
 #[derive(Debug)]
 pub struct Issuer {
     url: String,
@@ -129,15 +131,15 @@ pub struct Issuer {
     known: Mutex<Known>,
 }
 
-/// What is known of the issuer, and since when.
+/// What is cached about the issuer, and since when.
 #[derive(Debug, Default)]
 struct Known {
     metadata: Option<(Metadata, Timestamp)>,
-    /// Why it could not be asked the last time.
+    /// Why the last call failed.
     failure: Option<(String, Timestamp)>,
 }
 
-/// Who has signed in, as the issuer tells it.
+/// Who has signed in, according to the issuer.
 #[derive(Debug)]
 pub(crate) struct SignedIn {
     pub(crate) email: Email,
@@ -146,19 +148,19 @@ pub(crate) struct SignedIn {
 }
 
 impl Issuer {
-    /// The issuer at `url` (as its tokens name it), for which we are the client `client_id`.
+    /// The issuer at `url` (exactly as in its tokens), which knows us as the client `client_id`.
     #[must_use]
     pub fn new(url: &str, client_id: &str, client_secret: Option<String>) -> Self {
         Self { url: url.to_owned(), client_id: client_id.to_owned(), client_secret, known: Mutex::default() }
     }
 
-    /// The one that the environment names: `OIDC_ISSUER`, `OIDC_CLIENT_ID`, and `OIDC_CLIENT_SECRET` if it gives one.
+    /// Configures the issuer from the environment: `OIDC_ISSUER`, `OIDC_CLIENT_ID` and, optionally, `OIDC_CLIENT_SECRET`.
     pub fn from_env() -> Result<Self, SettingError> {
         Ok(Self::new(&required("OIDC_ISSUER")?, &required("OIDC_CLIENT_ID")?, optional("OIDC_CLIENT_SECRET")))
     }
 
-    /// Where the browser signs in. `secret` is what the browser keeps meanwhile: state, nonce and verifier are derived from it, so
-    /// that nothing of a sign-in that is never finished has to be kept here.
+    /// The URL at which the browser signs in. The browser keeps `secret` meanwhile. State, nonce and verifier are derived from it, so we
+    /// don't have to store anything about a sign-in that is never finished.
     pub(crate) async fn sign_in_url(
         &self,
         clock: &Clock,
@@ -173,7 +175,7 @@ impl Issuer {
         Ok(url.into())
     }
 
-    /// Exchanges the code for who has signed in, and verifies the token that tells it: signature, issuer, audience, party, time, nonce.
+    /// Exchanges the code for the person's identity, and verifies the ID token: signature, issuer, audience, authorized party, time, nonce.
     pub(crate) async fn signed_in(
         &self,
         clock: &Clock,
@@ -181,7 +183,7 @@ impl Issuer {
         secret: &Secret,
         code: String,
     ) -> Result<SignedIn, SettingsError> {
-        // An authorization code has printable characters alone (RFC 6749, appendix A.11). Anything else is nothing to ask about.
+        // An authorization code has only printable characters (RFC 6749, appendix A.11). Don't call the issuer with anything else.
         if code.len() > MAX_CODE_BYTES || !code.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             return Err(SettingsError::CodeRefused("malformed"));
         }
@@ -197,7 +199,7 @@ impl Issuer {
         }
     }
 
-    /// What the token endpoint gives for the code.
+    /// Exchanges the code at the token endpoint.
     async fn exchanged(
         &self,
         client: &Client,
@@ -217,10 +219,10 @@ impl Issuer {
         };
         Err(match &error {
             RequestTokenError::ServerResponse(refused) => match refused.error() {
-                // The code: used before, too old, or not one of theirs. Any browser can bring one.
+                // The code is at fault: already used, too old, or not the issuer's. Any browser can send one.
                 CoreErrorResponseType::InvalidGrant => SettingsError::CodeRefused("invalid_grant"),
                 CoreErrorResponseType::InvalidRequest => SettingsError::CodeRefused("invalid_request"),
-                // Any other refusal is of us.
+                // Any other error concerns us as a client.
                 error => SettingsError::IssuerUnavailable(format!("the token endpoint answered {error}").into()),
             },
             RequestTokenError::Parse(..) => SettingsError::UnverifiedToken("the tokens can't be read".into()),
@@ -232,7 +234,7 @@ impl Issuer {
         })
     }
 
-    /// Where the browser ends its session at the issuer, to come back here. `None`: the issuer names no such place.
+    /// The URL at which the browser ends its session at the issuer, before it returns here. `None`: the issuer names no such endpoint.
     pub(crate) async fn sign_out_url(&self, clock: &Clock, origin: &str) -> Result<Option<String>, SettingsError> {
         let metadata = self.metadata(clock, false).await?;
         let end_session = metadata.additional_metadata().end_session_endpoint.as_ref().and_then(Value::as_str);
@@ -242,7 +244,7 @@ impl Issuer {
         Ok(url.map(String::from))
     }
 
-    /// A client of the issuer, as it describes itself. `again`: what is known of it may be out of date.
+    /// A client for the issuer, from its metadata. `again`: the cached metadata may be out of date.
     async fn client(&self, clock: &Clock, origin: &str, again: bool) -> Result<Client, SettingsError> {
         let metadata = self.metadata(clock, again).await?;
         let back = RedirectUrl::new(format!("{origin}{CALLBACK}"))
@@ -252,7 +254,7 @@ impl Issuer {
         Ok(client.set_redirect_uri(back))
     }
 
-    /// What the issuer says of itself. `again`: what is known of it may be out of date.
+    /// The issuer's metadata. `again`: the cached metadata may be out of date.
     async fn metadata(&self, clock: &Clock, again: bool) -> Result<Metadata, SettingsError> {
         let mut known = self.known.lock().await;
         let now = clock.now();
@@ -277,7 +279,7 @@ impl Issuer {
         }
     }
 
-    /// Asks the issuer for it, and for its keys.
+    /// Requests the metadata and keys from the issuer.
     async fn discovered(&self) -> Result<Metadata, String> {
         let url = IssuerUrl::new(self.url.clone()).map_err(|error| whole(&error))?;
         let http = http().map_err(|error| whole(&error))?;
@@ -295,7 +297,7 @@ fn verify(client: &Client, clock: &Clock, tokens: &Tokens, secret: &Secret) -> R
         .set_time_fn(move || now)
         .set_issue_time_verifier_fn(move |issued| check_issued(issued, now));
     let claims = token.claims(&verifier, &Nonce::new(secret.derive("nonce"))).map_err(|error| unverified(&error))?;
-    // Whom the token was issued to, where the issuer says so (OpenID Connect Core 1.0, section 3.1.3.7). The crate leaves it to us.
+    // Check the client that the token was issued to, if it names one (OpenID Connect Core 1.0, section 3.1.3.7). The crate does not.
     if claims.authorized_party().is_some_and(|party| *party != *client.client_id()) {
         return Err(SettingsError::UnverifiedToken("the token was issued to another client".into()));
     }
@@ -307,7 +309,7 @@ fn verify(client: &Client, clock: &Clock, tokens: &Tokens, secret: &Secret) -> R
             return Err(SettingsError::UnverifiedToken("the access token is another".into()));
         }
     }
-    // An address that anybody could have typed is nobody's.
+    // Don't trust an unverified address: anyone could have typed it.
     let edov = claims.additional_claims().xms_edov.as_ref();
     if !vendor::is_email_verified(claims.issuer(), claims.email_verified(), edov) {
         return Err(SettingsError::NoMember);
@@ -316,8 +318,8 @@ fn verify(client: &Client, clock: &Clock, tokens: &Tokens, secret: &Secret) -> R
     Ok(SignedIn { email, issuer: claims.issuer().to_string(), subject: claims.subject().to_string() })
 }
 
-/// The token is fetched as soon as it is issued. One from much earlier or later is another's, or of a clock that is not to be trusted
-/// with its expiry either.
+/// A token is fetched as soon as it is issued. If it was issued much earlier or later, it is a different token, or the issuer's clock is
+/// so wrong that we can't trust the expiry either.
 fn check_issued(issued: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String> {
     let age = now.signed_duration_since(issued);
     if age > MAX_TOKEN_AGE {
@@ -329,26 +331,26 @@ fn check_issued(issued: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String>
     }
 }
 
-/// The state that goes with the browser to the issuer and back: who brings it has begun the sign-in.
+/// The state that the browser takes to the issuer and back. It proves that this browser began the sign-in.
 pub(crate) fn state(secret: &Secret) -> String {
     secret.derive("state")
 }
 
 fn verifier(secret: &Secret) -> PkceCodeVerifier {
-    // 43 characters, which is what PKCE demands at the least.
+    // 43 characters, the minimum for PKCE.
     PkceCodeVerifier::new(secret.derive("verifier"))
 }
 
-/// An error with all that is behind it: the first alone says little more than that there was one.
+/// An error with all its causes, because the outermost says little by itself.
 fn whole(error: &dyn std::error::Error) -> String {
     let behind = std::iter::successors(error.source(), |error| error.source());
     behind.fold(error.to_string(), |text, error| format!("{text}: {error}"))
 }
 
-/// Made for each use, which is rare: a client that was kept would have its connections frozen with the instance.
+/// Created for each use, which is rare. If we kept a client, its connections would be frozen with the instance.
 fn http() -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
-        // The issuer's endpoints are where it says they are.
+        // Don't follow redirects: the issuer's endpoints are where its metadata says.
         .redirect(reqwest::redirect::Policy::none())
         .timeout(TIMEOUT)
         .no_proxy()

@@ -1,4 +1,4 @@
-//! The key that a page's path names: `/settings/keys/{id}/…`.
+//! The key in a page's path: `/settings/keys/{id}/…`. It knows no page.
 
 use std::convert::Infallible;
 
@@ -14,12 +14,12 @@ use shared::{
 
 use crate::{Settings, error::SettingsError, visitor::Visitor};
 
-/// What the path has for a key's id; `None`: it does not have the form of one. That is an error only once it is known who asks.
+/// The key id in the path. `None`: it is malformed, which is an error only once the visitor is known.
 #[derive(Debug)]
 pub(crate) struct KeyPath(Option<KeyId>);
 
 impl KeyPath {
-    /// The key, if it is one of the organization's.
+    /// The key, if it belongs to the organization.
     pub(crate) async fn find(&self, app: &App, visitor: &Visitor) -> Result<KeySummary, SettingsError> {
         let id = self.0.as_ref().ok_or(SettingsError::Unknown)?;
         api_key::find(&app.db, visitor.org(), id).await?.ok_or(SettingsError::Unknown)

@@ -1,4 +1,4 @@
-//! The organization's keys.
+//! The page of the organization's keys. It changes none.
 
 use axum::extract::State;
 use maud::{Markup, html};
@@ -19,7 +19,7 @@ use crate::{
     visitor::Visitor,
 };
 
-/// Keys of a page.
+/// Keys per page.
 const LIMIT: u8 = 20;
 
 /// `GET /settings/keys`
@@ -54,12 +54,12 @@ pub(crate) async fn list(
     Ok(layout::within(&visitor, Section::Keys, "API keys", &content))
 }
 
-/// How many keys can still be created; `None`: any number.
+/// How many more keys can be created. `None`: any number.
 pub(crate) fn left(organization: &Organization) -> Option<u64> {
     organization.plan.keys().left(organization.keys)
 }
 
-/// How many keys the plan allows, how many are left, and the way to a new one.
+/// How many keys the plan allows, how many are left, and a link to create one.
 fn room(visitor: &Visitor, organization: &Organization) -> Markup {
     let plan = organization.plan;
     let used = layout::thousands(organization.keys);
@@ -97,7 +97,7 @@ fn no_keys(visitor: &Visitor, organization: &Organization) -> Markup {
     }
 }
 
-/// The keys, one below the other: what a table of eight columns holds would fit no phone.
+/// The keys as a list: a table with eight columns would not fit on a phone.
 fn cards(visitor: &Visitor, keys: &[KeySummary], now: Timestamp) -> Markup {
     html! {
         ul class="keys" aria-label="Keys" {
@@ -113,7 +113,7 @@ fn cards(visitor: &Visitor, keys: &[KeySummary], now: Timestamp) -> Markup {
     }
 }
 
-/// What there is to know of a key.
+/// The properties of a key.
 pub(crate) fn facts(key: &KeySummary, now: Timestamp) -> Markup {
     html! {
         dl {
@@ -130,7 +130,7 @@ pub(crate) fn facts(key: &KeySummary, now: Timestamp) -> Markup {
     }
 }
 
-/// What has become of the key, and while it is rotating, how often the secret from before is still used.
+/// The key's state and, while it is rotating, how often the old secret is still used.
 pub(crate) fn state(key: &KeySummary, now: Timestamp) -> Markup {
     let state = key.state(now);
     html! {
@@ -148,7 +148,7 @@ pub(crate) fn state(key: &KeySummary, now: Timestamp) -> Markup {
     }
 }
 
-/// How often the old secret was used since the rotation.
+/// How often the old secret has been used since the rotation.
 pub(crate) fn used_since(uses: u64) -> String {
     match uses {
         0 => "has not been used since".to_owned(),

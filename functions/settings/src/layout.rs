@@ -1,4 +1,4 @@
-//! What all pages are made of: the frame around them, their assets, and how moments and keys are written.
+//! What all pages share: the frame, the assets, and the format of moments, numbers and keys. It knows no page's content.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ use shared::{
 
 use crate::{error::SettingsError, path::HOME, visitor::Visitor};
 
-/// A file that pages refer to, under a name with a digest of what it holds, so that it can be kept for ever.
+/// A file that pages refer to. Its name contains a digest of its content, so it can be cached forever.
 struct Asset {
     name: String,
     media_type: &'static str,
@@ -36,7 +36,7 @@ impl Asset {
     }
 }
 
-/// The look is that of the developer pages, and so are the copy buttons.
+/// The style and the copy buttons are those of the developer pages.
 static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     let text = concat!(include_str!("../../../site/site.css"), include_str!("../site/settings.css"));
     Asset::new("settings", "css", "text/css; charset=utf-8", text)
@@ -64,7 +64,7 @@ pub(crate) async fn asset(request: Request) -> Result<Response, SettingsError> {
     Ok(response)
 }
 
-/// The pages that the navigation leads to.
+/// The pages in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     Keys,
@@ -95,7 +95,7 @@ impl Section {
     }
 }
 
-/// A page for somebody who is signed in.
+/// A page for someone who is signed in.
 pub(crate) fn within(visitor: &Visitor, section: Section, title: &str, content: &Markup) -> Markup {
     let header = html! {
         p class="where" { "Settings › Developer" }
@@ -116,12 +116,12 @@ pub(crate) fn within(visitor: &Visitor, section: Section, title: &str, content: 
     frame(title, None, &header, content)
 }
 
-/// A page for anybody.
+/// A page for anyone.
 pub(crate) fn alone(title: &str, content: &Markup) -> Markup {
     frame(title, None, &header_of_nobody(), content)
 }
 
-/// A page for anybody that leads on to `url` at once, without a script.
+/// A page for anyone that forwards to `url` at once, without a script.
 pub(crate) fn leading_to(url: &str, title: &str, content: &Markup) -> Markup {
     frame(title, Some(url), &header_of_nobody(), content)
 }
@@ -161,12 +161,12 @@ fn frame(title: &str, onward: Option<&str>, header: &Markup, content: &Markup) -
     }
 }
 
-/// The field without which no form of this session is taken.
+/// The hidden field that every form of this session needs.
 pub(crate) fn token(visitor: &Visitor) -> Markup {
     html! { input type="hidden" name="token" value=(visitor.form_token()); }
 }
 
-/// One choice of several: a radio button with its label. The first of them has the name for its id, so that a problem can lead to it.
+/// A radio button with its label. The first of a group has the group's name as its id, so that an error can link to it.
 pub(crate) fn radio(name: &str, value: &str, title: &str, is_first: bool, is_chosen: bool) -> Markup {
     html! {
         label class="choice" {
@@ -182,18 +182,18 @@ pub(crate) fn moment(at: Timestamp) -> Markup {
     html! { time datetime=(text) { (text[..10]) " " (text[11..16]) " UTC" } }
 }
 
-/// The display form, which is all that is left of a key.
+/// The key's display form. We can't show more: only a digest of the key is stored.
 pub(crate) fn display_form(key: &KeySummary) -> Markup {
     html! { code { (key.id.display_form(&key.last_four)) } }
 }
 
-/// The plan's name, as a title has it.
+/// The plan's name, capitalized.
 pub(crate) fn plan_name(plan: Plan) -> String {
     let (first, rest) = plan.as_str().split_at(1);
     first.to_uppercase() + rest
 }
 
-/// Says that every key is refused, where the plan has no API access.
+/// A notice that every key is rejected, if the plan has no API access.
 pub(crate) fn no_api_access(plan: Plan) -> Markup {
     html! {
         @if !plan.has_api_access() {
@@ -205,7 +205,7 @@ pub(crate) fn no_api_access(plan: Plan) -> Markup {
     }
 }
 
-/// 10,000
+/// `10,000`
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> =

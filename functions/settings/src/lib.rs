@@ -1,8 +1,8 @@
-//! `/settings…`: where an organization's people sign in, and create, watch, rotate and revoke its keys.
+//! `/settings…`: pages where an organization's members sign in, and create, monitor, rotate and revoke its keys. It knows no table.
 //!
-//! Pages are made here and work without scripts. Who signs in is told by an OpenID issuer ([`issuer`]); who is signed in is a cookie
-//! and a session in the table ([`visitor`]). None of the issuer's tokens reaches the browser. A change is a form that is posted, with
-//! an `Origin` that is ours and a token of the session.
+//! Pages are rendered on the server and work without scripts. An OpenID issuer identifies who signs in ([`issuer`]), and a cookie and a
+//! stored session say who is signed in ([`visitor`]). None of the issuer's tokens reaches the browser. A change is a posted form, with
+//! our own `Origin` and the session's token.
 
 mod activity;
 mod error;
@@ -49,7 +49,7 @@ struct Settings {
     issuer: Arc<Issuer>,
 }
 
-/// What this function serves.
+/// The whole function.
 #[must_use]
 pub fn api(app: App, issuer: impl Into<Arc<Issuer>>) -> Api {
     Api::pages(router(Settings { app, issuer: issuer.into() }), |error| error_view::of(SettingsError::Failed(error)))
@@ -77,7 +77,7 @@ fn router(settings: Settings) -> Router {
         .with_state(settings)
 }
 
-/// Shows an error as a page, and adds what the browser must mind to every response.
+/// Renders an error as a page, and adds the security headers to every response.
 async fn protect(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if let Some(error) = SettingsError::take_from(&mut response) {

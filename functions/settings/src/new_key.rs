@@ -1,4 +1,4 @@
-//! A new key: the form, and the one page that shows it.
+//! Creating a key: the form, and the only page that shows a key. It knows no table.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ use crate::{
     visitor::{Admin, AdminPosted, Visitor},
 };
 
-/// What can be chosen as a key's end.
+/// The choices for a key's expiry.
 pub(crate) const EXPIRIES: [(&str, &str, Option<Duration>); 4] = [
     ("none", "Never", None),
     ("30", "In 30 days", Some(Duration::from_hours(24 * 30))),
@@ -38,7 +38,7 @@ pub(crate) const EXPIRIES: [(&str, &str, Option<Duration>); 4] = [
     ("365", "In 365 days", Some(Duration::from_hours(24 * 365))),
 ];
 
-/// Scopes that often go together.
+/// Scopes that are often used together.
 const PRESETS: [(&str, &str, &[Scope]); 2] = [
     (
         "read",
@@ -48,12 +48,12 @@ const PRESETS: [(&str, &str, &[Scope]); 2] = [
     ("sync", "Sync candidates", &[Scope::CandidatesRead, Scope::CandidatesWrite]),
 ];
 
-/// What is in the form of a new key.
+/// The content of a new key's form.
 struct Draft {
     name: String,
     scopes: Vec<Scope>,
     expiry: String,
-    /// Makes it one key, however often it is sent.
+    /// Ensures that the form creates only one key, however often it is sent.
     nonce: String,
 }
 
@@ -67,14 +67,14 @@ impl Draft {
         }
     }
 
-    /// The id of its key: the same each time the form is sent, so that it creates one, and not to be chosen by whoever sends it.
-    /// `None`: no page of ours has made the form.
+    /// The id of the new key. It is the same each time the form is sent, so that it creates only one key, and the sender can't choose it.
+    /// `None`: the form is not from one of our pages.
     fn key_id(&self, visitor: &Visitor) -> Option<KeyId> {
         Secret::parse(&self.nonce)?;
         Some(KeyId::of_digest(&visitor.session.digest(&format!("key {}", self.nonce))))
     }
 
-    /// The key that it asks for, or what is wrong with which field.
+    /// The requested key, or the problem with each field.
     fn check(&self, fields: &Fields, now: Timestamp) -> Result<NewKey, Vec<(&'static str, String)>> {
         let mut wrong = Vec::new();
         let name = ShortText::new(&self.name, "The name").map_err(|problem| wrong.push(("name", problem)));
@@ -186,7 +186,7 @@ pub(crate) async fn create(
     let key = ApiKey::with_id(&id)?;
     let scopes = new.scopes.clone();
     match api_key::create(&app.db, visitor.org(), now, &key, new, &visitor.actor()).await {
-        // From here on nothing may fail: the key is there, and this is the one time it can be shown.
+        // From here on, nothing may fail: the key exists, and this is the only time it can be shown.
         Ok(()) => {
             let what = html! { "The key “" (draft.name) "” is created." };
             Ok(secret(&visitor, &what, &key, &scopes).into_response())
@@ -202,7 +202,7 @@ pub(crate) async fn create(
     }
 }
 
-/// The one page that shows a key. It is the answer of a POST, so that neither Back nor reload shows it again.
+/// The only page that shows a key. It is the response to a POST, so neither Back nor a reload shows it again.
 pub(crate) fn secret(visitor: &Visitor, what: &Markup, key: &ApiKey, scopes: &[Scope]) -> Markup {
     let path = match scopes.iter().find(|scope| !scope.as_str().ends_with(":write")) {
         Some(Scope::JobsRead) => "/api/v1/jobs",
@@ -228,7 +228,7 @@ pub(crate) fn secret(visitor: &Visitor, what: &Markup, key: &ApiKey, scopes: &[S
     layout::within(visitor, Section::Keys, "Save this key now", &content)
 }
 
-/// Why no key is created: the form has created one `before`, or there is no room.
+/// Why no key was created: the form has already created one (`before`), or the plan has no room.
 fn not_created(visitor: &Visitor, before: Option<&KeySummary>) -> Response {
     let plan = visitor.organization.plan;
     let content = html! {

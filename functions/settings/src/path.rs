@@ -1,15 +1,15 @@
-//! The paths of the settings that more than one page knows. It knows no page.
+//! The paths that more than one page of the settings uses. It knows no page.
 
-/// Where people arrive who have signed in: their keys.
+/// Where people arrive after signing in: their keys.
 pub(crate) const HOME: &str = "/settings/keys";
-/// Where signing in begins.
+/// Where a sign-in begins.
 pub(crate) const SIGN_IN: &str = "/settings/sign-in";
-/// Where the issuer sends people back to after signing in.
+/// Where the issuer returns people after they sign in.
 pub const CALLBACK: &str = "/settings/callback";
-/// Where the issuer sends people back to after signing out.
+/// Where the issuer returns people after they sign out.
 pub const SIGNED_OUT: &str = "/settings/signed-out";
 
-/// A page of the settings: a path, with nothing in it that could lead to another host.
+/// Whether it is the path of a settings page, with nothing in it that could lead to another host.
 pub(crate) fn is_ours(path: &str) -> bool {
     let rest = path.strip_prefix("/settings");
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');

@@ -1,4 +1,4 @@
-//! The plans, and what changes with another.
+//! The page of the plans, and of what changes with another plan. It changes none.
 
 use maud::{Markup, html};
 use shared::model::{

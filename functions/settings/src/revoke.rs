@@ -1,4 +1,4 @@
-//! Revoking a key.
+//! Revoking a key: the confirmation page and the change. It knows no table.
 
 use axum::{
     extract::State,
@@ -50,7 +50,7 @@ pub(crate) async fn revoke(
     AdminPosted { visitor, .. }: AdminPosted,
 ) -> Result<Redirect, SettingsError> {
     let key = path.find(&app, &visitor).await?;
-    // Revoked twice, it is revoked.
+    // If it is already revoked, the result is the same.
     api_key::revoke(&app.db, visitor.org(), &key.id, app.clock.now(), &visitor.actor()).await?;
     Ok(Redirect::to(&format!("{HOME}?revoked={}", key.id)))
 }

@@ -1,4 +1,4 @@
-//! Rotating a key.
+//! Rotating a key: the form and the change. It knows no table.
 
 use std::time::Duration;
 
@@ -25,17 +25,17 @@ use crate::{
     visitor::{Admin, AdminPosted, Visitor},
 };
 
-/// For how long the old secret can stay valid.
+/// The choices for how long the old secret stays valid.
 const OVERLAPS: [(&str, &str, Option<Duration>); 4] = [
     ("none", "It ends now", None),
     ("1h", "1 hour", Some(Duration::from_hours(1))),
     ("24h", "24 hours", Some(Duration::from_hours(24))),
     ("7d", "7 days", Some(Duration::from_hours(7 * 24))),
 ];
-/// The choice that leaves the key's end as it is.
+/// The choice that leaves the key's expiry as it is.
 const SAME_EXPIRY: &str = "same";
 
-/// Where the key is rotated.
+/// The path at which the key is rotated.
 fn path(key: &KeySummary) -> String {
     format!("{HOME}/{}/rotate", key.id)
 }
@@ -102,7 +102,7 @@ pub(crate) async fn rotate(
     let rotation = chosen(&fields, now)?;
     let key = ApiKey::with_id(&before.id)?;
     match api_key::rotate(&app.db, visitor.org(), now, &key, rotation, &visitor.actor()).await? {
-        // From here on nothing may fail: the old secret may be gone, and this is the one time the new one can be shown.
+        // From here on, nothing may fail: the old secret may be gone, and this is the only time the new one can be shown.
         Rotated::Done => {
             let what = html! {
                 "The key “" (before.name) "” has a new secret. The old one, …" (before.last_four) ", "
@@ -118,7 +118,7 @@ pub(crate) async fn rotate(
     }
 }
 
-/// What the form asks for.
+/// The rotation that the form requests.
 fn chosen(fields: &Fields, now: Timestamp) -> Result<Rotation, SettingsError> {
     let seen = fields.get("seen").parse().map_err(|_| SettingsError::Forged)?;
     let overlap = OVERLAPS.iter().find(|(value, ..)| *value == fields.get("overlap"));
@@ -134,7 +134,7 @@ fn chosen(fields: &Fields, now: Timestamp) -> Result<Rotation, SettingsError> {
     Ok(Rotation { seen: Some(seen), keep_until: overlap.map(|overlap| now.plus(overlap)), expires_at })
 }
 
-/// Why a key is not rotated: it is not served.
+/// The page for a key that can't be rotated because it is no longer valid.
 fn not_served(visitor: &Visitor, key: &KeySummary, now: Timestamp) -> Response {
     let content = html! {
         h1 { "This key can't be rotated" }

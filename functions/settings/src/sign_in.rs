@@ -1,4 +1,4 @@
-//! Signing in and out. Each sign-in begins a session of its own; the one that the browser had is ended.
+//! Signing in and out. Each sign-in begins a new session and ends the browser's previous one. It knows nothing about the issuer's protocol.
 
 use axum::{
     extract::State,
@@ -26,17 +26,17 @@ use crate::{
     visitor::{Leaving, SESSION_COOKIE, Visitor, address, cookie, is_same, origin, session_id, set_cookie},
 };
 
-/// What the browser keeps while it is at the issuer: a secret, and the page to come back to.
+/// The cookie that the browser keeps while it is at the issuer: a secret, and the page to return to.
 const SIGN_IN_COOKIE: &str = "__Host-sign-in";
-/// For so long.
+/// How long it is kept.
 const SIGN_IN_SECS: i64 = 10 * 60;
-/// What the browser has between signing out here and being led on to the issuer.
+/// The cookie that the browser has between signing out here and being forwarded to the issuer.
 const SIGNED_OUT_COOKIE: &str = "__Host-signed-out";
-/// For so long.
+/// How long it is kept.
 const SIGNED_OUT_SECS: i64 = 60;
 
-/// What an issuer may send a browser back with (RFC 6749, section 4.1.2.1; OpenID Connect Core 1.0, section 3.1.2.6), less
-/// `access_denied`. Anything else is somebody's own text, and stays out of the log.
+/// The errors with which an issuer may return a browser (RFC 6749, section 4.1.2.1; OpenID Connect Core 1.0, section 3.1.2.6), except
+/// `access_denied`. Anything else is arbitrary text, and stays out of the log.
 const ERRORS: [&str; 15] = [
     "account_selection_required",
     "consent_required",
@@ -55,7 +55,7 @@ const ERRORS: [&str; 15] = [
     "unsupported_response_type",
 ];
 
-/// `GET /settings/sign-in?return=/settings/usage`: to the issuer.
+/// `GET /settings/sign-in?return=/settings/usage`: redirects to the issuer.
 pub(crate) async fn start(
     State(settings): State<Settings>,
     query: Fields,
@@ -72,7 +72,7 @@ pub(crate) async fn start(
     Ok((AppendHeaders([(header::SET_COOKIE, kept)]), Redirect::to(&url)))
 }
 
-/// `GET /settings/callback`: from the issuer, with a code.
+/// `GET /settings/callback`: the browser returns from the issuer, with a code.
 pub(crate) async fn callback(
     State(settings): State<Settings>,
     query: Fields,
@@ -133,9 +133,9 @@ pub(crate) async fn end(
     Ok((AppendHeaders(cookies), Redirect::to(SIGNED_OUT)))
 }
 
-/// `GET /settings/signed-out`: shown only to people who are signed out. Who has just signed out is led on to the issuer, once, to sign
-/// out there too, and comes back here. A page leads there, because `form-action 'self'` lets no form be answered by a redirect to
-/// another host. Whatever is the matter with the issuer, the person is signed out here and told so.
+/// `GET /settings/signed-out`: shown only to people who are signed out. A person who has just signed out is forwarded to the issuer, once,
+/// to sign out there too, and then returns here. A page does the forwarding, because `form-action 'self'` does not allow a form's response
+/// to redirect to another host. Even if the issuer fails, the person is signed out here, and the page says so.
 pub(crate) async fn ended(State(settings): State<Settings>, parts: Parts) -> Result<Response, SettingsError> {
     if Visitor::of(&parts, &settings).await?.is_some() {
         return Ok(Redirect::to(HOME).into_response());
@@ -161,7 +161,7 @@ fn leads_on(url: &str) -> Markup {
     layout::leading_to(url, "Signing you out", &content)
 }
 
-/// `still_known`: the issuer may still know the person.
+/// `still_known`: the person may still be signed in at the issuer.
 fn signed_out(still_known: bool) -> Markup {
     let content = html! {
         h1 { "You are signed out" }

@@ -1,4 +1,4 @@
-//! How much the keys are used, by day, and what of the month is left.
+//! The usage page: requests by key and day, and what is left of the month. It counts nothing.
 
 use axum::extract::State;
 use maud::{Markup, html};
@@ -23,7 +23,7 @@ use crate::{
     visitor::Visitor,
 };
 
-/// Keys of a page: each costs a Query.
+/// Keys per page. Each costs a Query.
 const LIMIT: u8 = 5;
 
 /// `GET /settings/usage`
@@ -109,7 +109,7 @@ async fn chart(app: &App, key: &KeySummary, now: Timestamp) -> Result<Markup, Se
     })
 }
 
-/// Thirty bars, the oldest day first. Everything it says is in the table too.
+/// A chart of 30 bars, oldest day first. The table contains the same data.
 fn bars(name: &str, days: &[KeyDay]) -> Markup {
     const HEIGHT: u64 = 112;
     const STEP: usize = 20;
@@ -120,7 +120,7 @@ fn bars(name: &str, days: &[KeyDay]) -> Markup {
         svg class="bars" viewBox="0 0 600 150" role="img" aria-label=(told) {
             line class="axis" x1="0" y1="130" x2="600" y2="130" {}
             @for (at, day) in days.iter().rev().enumerate() {
-                // At least a line, where there is anything.
+                // Round up, so that any request shows at least a line.
                 @let height = (day.requests * HEIGHT).div_ceil(most);
                 rect class="bar" x=(at * STEP + 2) y=(130 - height) width=(STEP - 4) height=(height) {
                     title { (day.date) ": " (day.requests) }

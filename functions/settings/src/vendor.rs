@@ -1,14 +1,14 @@
-//! What well-known issuers do in a way of their own, where OpenID Connect leaves it open or they differ from it. It asks nobody: it
-//! decides by what the issuer has said of itself.
+//! How well-known issuers behave where they differ from OpenID Connect, or where it leaves a choice. It makes no request: it decides from
+//! the issuer's URL, metadata and claims.
 
 use serde_json::Value;
 use url::{Host, Url};
 
-/// Where the browser ends its session at the issuer, to come `back` here. `None`: the issuer names no such place.
+/// The URL at which the browser ends its session at the issuer, before it returns to `back`. `None`: the issuer names no such endpoint.
 ///
-/// `end_session` is `end_session_endpoint` of OpenID Connect RP-Initiated Logout 1.0, which is told who asks and where to come back
-/// to. It gets no `id_token_hint`: no token is kept. Amazon Cognito has the page at the domain of its `authorization` endpoint, under
-/// parameters of its own, whether or not its metadata names it.
+/// `end_session` is `end_session_endpoint` from OpenID Connect RP-Initiated Logout 1.0. It gets the client's id and the URL to return to,
+/// but no `id_token_hint`, because we keep no token. Amazon Cognito has this page on the domain of its `authorization` endpoint, with its
+/// own parameters, whether or not its metadata names it.
 #[must_use]
 pub fn sign_out_url(
     issuer: &str,
@@ -26,7 +26,7 @@ pub fn sign_out_url(
     } else {
         (Url::parse(end_session?).ok()?, "post_logout_redirect_uri")
     };
-    // It becomes a link of a page of ours: what is no web page, or less protected than the issuer itself, is not linked.
+    // One of our pages links to it, so it must be a web page, and no less protected than the issuer itself.
     if url.scheme() != "https" && (url.scheme() != "http" || issuer.scheme() != "http") {
         return None;
     }
@@ -34,15 +34,15 @@ pub fn sign_out_url(
     Some(url)
 }
 
-/// Whether the issuer says that the e-mail is the person's own. `email_verified` decides where it is sent. Microsoft Entra never
-/// sends it, and has the optional claim `xms_edov` instead: the tenant has proved that it owns the e-mail's domain, or Microsoft has
-/// checked the address itself. Of another issuer that claim has no meaning, and is not believed.
+/// Whether the issuer confirms that the email belongs to the person. If `email_verified` is present, it decides. Microsoft Entra never
+/// sends it, but has the optional claim `xms_edov` instead: either the tenant has proved that it owns the email's domain, or Microsoft has
+/// checked the address itself. From any other issuer, that claim has no meaning and is ignored.
 #[must_use]
 pub fn is_email_verified(issuer: &str, email_verified: Option<bool>, xms_edov: Option<&Value>) -> bool {
     email_verified.unwrap_or_else(|| Url::parse(issuer).is_ok_and(|issuer| is_entra(&issuer)) && is_true(xms_edov))
 }
 
-/// The forms in which Entra has been seen to write it.
+/// Accepts the forms in which Entra has been observed to send it.
 fn is_true(claim: Option<&Value>) -> bool {
     match claim {
         Some(Value::Bool(value)) => *value,
@@ -62,14 +62,14 @@ fn is_cognito(issuer: &Url) -> bool {
     })
 }
 
-/// `https://login.microsoftonline.com/TENANT/v2.0`, its like in the national clouds, or an external tenant's
+/// `https://login.microsoftonline.com/TENANT/v2.0`, its counterparts in the national clouds, or an external tenant's
 /// `https://TENANT.ciamlogin.com/TENANT/v2.0`.
 fn is_entra(issuer: &Url) -> bool {
     let clouds = ["login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"];
     host(issuer).is_some_and(|host| clouds.contains(&host) || host.ends_with(".ciamlogin.com"))
 }
 
-/// The name of a host that has proved it is that.
+/// The host's name, if HTTPS on the default port proves it.
 fn host(issuer: &Url) -> Option<&str> {
     match issuer.host()? {
         Host::Domain(name) if issuer.scheme() == "https" && issuer.port().is_none() => Some(name),

@@ -1,4 +1,4 @@
-//! Who is signed in: from the cookie to the member, and for a change the checks that it was asked for on a page of ours.
+//! Who is signed in: turns the cookie into a member and, for a change, checks that it was requested on one of our pages. It knows no page.
 
 use axum::{
     RequestPartsExt,
@@ -23,10 +23,10 @@ use shared::{
 
 use crate::{Settings, error::SettingsError, fields::Fields, path::is_ours};
 
-/// `__Host-`: a browser takes and sends it over HTTPS (or loopback) alone, to this host alone, for every path.
+/// `__Host-`: a browser accepts and sends it only over HTTPS (or loopback), only to this host, and for every path.
 pub(crate) const SESSION_COOKIE: &str = "__Host-session";
 
-/// A cookie that scripts can't read, and that other sites' forms don't send.
+/// A cookie that scripts can't read, and that is not sent with other sites' forms.
 pub(crate) fn set_cookie(name: &'static str, value: String, max_age_secs: i64) -> HeaderValue {
     let cookie = Cookie::build((name, value))
         .path("/")
@@ -35,24 +35,24 @@ pub(crate) fn set_cookie(name: &'static str, value: String, max_age_secs: i64) -
         .same_site(SameSite::Lax)
         .max_age(cookie::time::Duration::seconds(max_age_secs))
         .build();
-    // Every value is ours, and has no character that a header can't.
+    // Every value is ours, and has only characters that a header allows.
     HeaderValue::from_str(&cookie.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// The value of the request's cookie of this name.
+/// The value of the request's cookie with this name.
 pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    // One of another application may have characters that none of ours has.
+    // Another application's cookie may have bytes that ours never have.
     let all = headers.get_all(header::COOKIE).iter().map(|cookies| String::from_utf8_lossy(cookies.as_bytes()));
     let mut cookies = all.flat_map(|cookies| Cookie::split_parse(cookies.into_owned())).filter_map(Result::ok);
     cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 
-/// The session that the request's cookie names, whether or not there is one.
+/// The session in the request's cookie, whether or not it exists.
 pub(crate) fn session_id(headers: &HeaderMap) -> Option<Secret> {
     cookie(headers, SESSION_COOKIE).as_deref().and_then(Secret::parse)
 }
 
-/// Where the browser reached us: `https://api.example.com`.
+/// The origin at which the browser reached us: `https://api.example.com`.
 pub(crate) fn origin(parts: &Parts) -> Result<String, SettingsError> {
     let origin = parts.extensions.get::<Origin>().map(ToString::to_string).unwrap_or_default();
     if origin.is_empty() {
@@ -62,7 +62,7 @@ pub(crate) fn origin(parts: &Parts) -> Result<String, SettingsError> {
     }
 }
 
-/// The network address that the gateway saw.
+/// The network address that the gateway received the request from.
 pub(crate) fn address(parts: &Parts) -> Option<String> {
     parts.extensions.get::<SourceAddress>().map(|address| address.0.clone())
 }
@@ -73,7 +73,7 @@ pub(crate) struct Visitor {
     pub(crate) member: Member,
     pub(crate) organization: Organization,
     pub(crate) session: Secret,
-    /// Where the browser reached us.
+    /// The origin at which the browser reached us.
     pub(crate) origin: String,
     address: Option<String>,
 }
@@ -87,17 +87,17 @@ impl Visitor {
         self.member.role == Role::Admin
     }
 
-    /// As the activity names them.
+    /// The visitor, as an actor in the activity log.
     pub(crate) fn actor(&self) -> Actor {
         Actor::member(self.member.email.as_str(), self.address.clone())
     }
 
-    /// What a form must have, so that it is one of this session.
+    /// The token that ties a form to this session.
     pub(crate) fn form_token(&self) -> String {
         form_token(&self.session)
     }
 
-    /// Whose session the request's cookie names; `None`: nobody's.
+    /// The visitor whose session is in the request's cookie. `None`: no one is signed in.
     pub(crate) async fn of(parts: &Parts, Settings { app, .. }: &Settings) -> Result<Option<Self>, SettingsError> {
         let origin = origin(parts)?;
         let now = app.clock.now();
@@ -117,17 +117,17 @@ impl FromRequestParts<Settings> for Visitor {
         visitor.ok_or_else(|| {
             let path = parts.uri.path();
             match parts.method {
-                // What was about to be posted can't be gone on with after a sign-in.
+                // A posted form can't be resumed after a sign-in.
                 Method::POST => SettingsError::SignedOut,
                 _ if is_ours(path) => SettingsError::SignInFirst(path.to_owned()),
-                // It is no page, and after a sign-in it would be none either.
+                // It is not a page, and would not be one after a sign-in either.
                 _ => SettingsError::Unknown,
             }
         })
     }
 }
 
-/// A signed-in admin, who may be shown what only admins do.
+/// A signed-in admin, for the pages that only admins may see.
 #[derive(Debug)]
 pub(crate) struct Admin(pub(crate) Visitor);
 
@@ -140,7 +140,7 @@ impl FromRequestParts<Settings> for Admin {
     }
 }
 
-/// A change that a signed-in person asks for, with a form of a page of ours.
+/// A change that a signed-in person requests, with a form from one of our pages.
 #[derive(Debug)]
 pub(crate) struct Posted {
     pub(crate) visitor: Visitor,
@@ -162,7 +162,7 @@ impl FromRequest<Settings> for Posted {
     }
 }
 
-/// The wish to sign out, from a page of ours: also of a session that is over by itself, since the one at the issuer may not be.
+/// A request to sign out, from one of our pages. The session may already have expired, since the one at the issuer may not have.
 #[derive(Debug)]
 pub(crate) struct Leaving {
     pub(crate) session: Secret,
@@ -184,18 +184,18 @@ impl FromRequest<Settings> for Leaving {
     }
 }
 
-/// Browsers name the site that a POST is from. A request that does not is not from a browser.
+/// Checks that a POST is from our origin. Browsers always send `Origin` with one, so a request without it is not from a browser.
 fn check_sender(parts: &Parts) -> Result<(), SettingsError> {
     let from = parts.headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
     if from == Some(origin(parts)?.as_bytes()) { Ok(()) } else { Err(SettingsError::Forged) }
 }
 
-/// What a form must have, so that it is one of this session.
+/// The token that ties a form to this session.
 fn form_token(session: &Secret) -> String {
     session.derive("form")
 }
 
-/// A change that an admin asks for.
+/// A change that an admin requests.
 #[derive(Debug)]
 pub(crate) struct AdminPosted {
     pub(crate) visitor: Visitor,
@@ -211,7 +211,7 @@ impl FromRequest<Settings> for AdminPosted {
     }
 }
 
-/// Compares secrets by their digests, so that the time it takes tells nothing of them.
+/// Compares secrets by their digests, so that the time it takes reveals nothing about them.
 pub(crate) fn is_same(told: &str, wanted: &str) -> bool {
     Sha256::digest(told) == Sha256::digest(wanted)
 }

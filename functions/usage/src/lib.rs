@@ -1,4 +1,4 @@
-//! `/api/v1/usage`: what a key may do, and how much of that was done.
+//! `/api/v1/usage`: what a key may do, and how much of its limits is used. It counts nothing, and knows no table.
 
 use axum::extract::State;
 use shared::{
@@ -7,7 +7,7 @@ use shared::{
     store::usage::{self, Usage},
 };
 
-/// What this function serves.
+/// The routes of this function.
 #[must_use]
 pub fn router() -> Routes {
     Routes::new().get(
@@ -17,7 +17,7 @@ pub fn router() -> Routes {
     )
 }
 
-/// `GET /api/v1/usage`: the usage of the key that asks.
+/// `GET /api/v1/usage`: the usage of the calling key.
 async fn get(holder: Holder, State(app): State<App>) -> Result<Data<Usage>, ApiError> {
     let Holder { key, organization, burst, month } = holder;
     Ok(Data(usage::read(&app.db, key, organization, burst, month, app.clock.now()).await?))

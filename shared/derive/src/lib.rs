@@ -1,6 +1,6 @@
-//! Derives the bodies that create and update a record from the record's own fields, so that a field is named once.
+//! Derives the bodies that create and update a record from the record's own fields, so that each field is named once.
 //!
-//! It knows no field's rule: each type has its own. See [`Bodies`](macro@Bodies) for what it expands to.
+//! It knows no field's rules: each type has its own. See [`Bodies`](macro@Bodies) for what it expands to.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -8,7 +8,7 @@ use syn::{
     Attribute, Data, DeriveInput, Expr, Field, Fields, Ident, LitStr, Type, parse_macro_input, spanned::Spanned,
 };
 
-/// Makes the bodies of a record's requests.
+/// Derives the request bodies of a record.
 ///
 /// ```ignore
 /// #[derive(Bodies)]
@@ -25,10 +25,10 @@ use syn::{
 /// }
 /// ```
 ///
-/// A field without `#[body]` is set by the server, and read-only in both bodies. One with it is in both: as a required field, as
-/// one that may be left out and cleared where its type is an `Option`, or as one with a default. `#[body(default)]` is for lists, where
-/// `null` clears. `#[body(new)]` is in the first body alone, `#[body(patch)]` in the second alone; `#[body(new, optional)]` may be left
-/// out of the first, and what it is then is for the code that creates the record. The example makes
+/// A field without `#[body]` is set by the server, and is read-only in both bodies. A field with it is in both: as a required field, as
+/// one that may be omitted or cleared if its type is an `Option`, or as one with a default. `#[body(default)]` is for lists, which `null`
+/// clears. `#[body(new)]` is only in the first body, and `#[body(patch)]` only in the second. `#[body(new, optional)]` may be omitted from
+/// the first, and the code that creates the record then decides its value. The example expands to
 ///
 /// ```text
 /// /// The body that creates a record.
@@ -44,29 +44,29 @@ use syn::{
 /// impl JobPatch { fn applied_to(&self, old: &Job) -> Job { … } }
 /// ```
 ///
-/// Every field is asked for before the first that is wrong ends the reading, so that all problems are reported at once. Each body's
-/// example is its associated constant `EXAMPLE`, a JSON text, which is written beside the record.
+/// Every field is read before the first wrong one ends the reading, so that all problems are reported at once. Each body's example is its
+/// associated constant `EXAMPLE`, a JSON text that is written beside the record.
 #[proc_macro_derive(Bodies, attributes(bodies, body))]
 pub fn bodies(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
-/// How a field stands in the bodies.
+/// A field's part in the bodies.
 enum Role {
     /// Set by the server.
     Server,
-    /// In both bodies: required, or optional where its type is an `Option`.
+    /// In both bodies: required, or optional if its type is an `Option`.
     Both,
     /// In both bodies, with a default.
     Default(Expr),
     /// In both bodies, a list that is empty by default and that `null` clears.
     List,
-    /// In the first body alone.
+    /// Only in the first body.
     New,
-    /// In the first body alone, and may be left out of it.
+    /// Only in the first body, from which it may be omitted.
     NewOptional,
-    /// In the second body alone.
+    /// Only in the second body.
     Patch,
 }
 
@@ -145,7 +145,7 @@ fn role(attribute: &Attribute) -> syn::Result<Role> {
     }
 }
 
-/// The type in an `Option`.
+/// Whether the type is an `Option`.
 fn optional(kind: &Type) -> bool {
     let Type::Path(path) = kind else { return false };
     path.path.segments.last().is_some_and(|segment| segment.ident == "Option")
@@ -218,7 +218,7 @@ fn new_body(record: &Ident, names: &Names, members: &[Member<'_>]) -> TokenStrea
         }
 
         impl #new {
-            /// The record that the body and the server make together.
+            /// Combines the body with what the server sets.
             fn with(self, rest: #rest) -> #record {
                 #record { #(#whole,)* }
             }
@@ -269,7 +269,7 @@ fn patch_body(record: &Ident, names: &Names, members: &[Member<'_>]) -> TokenStr
         }
 
         impl #patch {
-            /// The record as the body makes it.
+            /// The record after the update.
             fn applied_to(&self, old: &#record) -> #record {
                 let (patch, old) = (self.clone(), old.clone());
                 #record { #(#merged,)* ..old }

@@ -1,4 +1,4 @@
-//! What this instance remembers of the keys that it has served. It saves calls, and decides nothing: that is for [`admit`](super::admit).
+//! What this instance remembers about the keys that it has served, to save calls. It decides nothing: [`admit`](super::admit) does.
 
 use std::{
     collections::HashMap,
@@ -15,17 +15,17 @@ use crate::{
     store::api_key::Backlog,
 };
 
-/// A used-up month is believed for so long: an instance that has seen it takes notice of another plan within it.
+/// How long a used-up month is cached, which is also how long an instance takes to notice a change of plan.
 const USED_UP_MONTH_MILLIS: i64 = 5_000;
-/// So many keys are remembered; then memory starts anew. It saves calls, and holds nothing that is needed.
+/// Maximum keys remembered. Beyond it, the memory starts again from empty: it only saves calls, and holds nothing that is needed.
 const MAX_REMEMBERED_KEYS: usize = 10_000;
 
-/// What this instance knows of keys it has served: which windows are used up, which old counters are to be removed, and which
-/// denials are to be counted.
+/// What this instance knows about the keys it has served: which windows are used up, which old counters to remove, and which denials to
+/// count.
 ///
-/// A used-up burst is exact: a count never falls inside its window. A used-up month may be out of date for
-/// [`USED_UP_MONTH_MILLIS`], since the plan can change. A key revoked meanwhile is still refused, but hears of its limit
-/// until the minute is over. Everything is found by the hash of the whole key: only who holds it is answered from here.
+/// A used-up burst is exact, because a count never falls within its window. A used-up month may be out of date for
+/// [`USED_UP_MONTH_MILLIS`], since the plan can change. A key that is revoked meanwhile is still denied, but with the limit's error until
+/// the entry expires. Entries are keyed by the hash of the whole key, so only its holder gets a response from memory.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Mutex<HashMap<KeyHash, Known>>);
 
@@ -41,7 +41,7 @@ struct Known {
 struct UsedUpMonth {
     grant: Grant,
     month: Standing,
-    /// The burst when the month was found used up.
+    /// The burst at the time.
     burst: Standing,
     seen_at: Timestamp,
 }
@@ -68,7 +68,7 @@ impl Memory {
         })
     }
 
-    /// The grant and limits of a key whose organization's month was found used up a moment ago.
+    /// The grant and limits of a key whose organization's month was used up when last seen, less than [`USED_UP_MONTH_MILLIS`] ago.
     pub(crate) fn used_up_month(&self, key: &KeyHash, now: Timestamp) -> Option<(Grant, Limits)> {
         self.with(|known| {
             let month = known.get(key)?.month.as_ref()?;
@@ -76,23 +76,23 @@ impl Memory {
             let fresh = (0..USED_UP_MONTH_MILLIS).contains(&age)
                 && now < month.month.resets_at
                 && !month.grant.has_expired(now);
-            // In a new minute nothing of the burst is used: a request refused from here is not counted.
+            // In a new minute, none of the burst is used: a request denied from memory is not counted.
             let burst = if now < month.burst.resets_at { month.burst } else { Standing::of_burst(0, now) };
             fresh.then(|| (month.grant.clone(), Limits { now, burst, month: Some(month.month) }))
         })
     }
 
-    /// What was last seen of the month that it still is.
+    /// The current month, as last seen.
     pub(crate) fn last_month(&self, key: &KeyHash, now: Timestamp) -> Option<Standing> {
         self.with(|known| known.get(key)?.last_month.filter(|month| now < month.resets_at))
     }
 
-    /// What rides along with the key's next update.
+    /// Takes what the key's next update is to write as well.
     pub(crate) fn take_backlog(&self, key: &KeyHash) -> Backlog {
         self.with(|known| known.get_mut(key).map(|known| std::mem::take(&mut known.backlog)).unwrap_or_default())
     }
 
-    /// Keeps for the next update the denials that this one did not write.
+    /// Returns the denials that an update did not write, for the next one.
     pub(crate) fn give_back(&self, key: KeyHash, backlog: Backlog) {
         if !backlog.denials.is_empty() {
             self.change(key, |known| {
@@ -103,7 +103,7 @@ impl Memory {
         }
     }
 
-    /// Remembers that a request of the key was refused.
+    /// Remembers that a request with the key was denied.
     pub(crate) fn note_denial(&self, key: KeyHash, now: Timestamp, denial: Denial) {
         self.change(key, |known| *known.backlog.denials.entry((Day::of(now), denial)).or_default() += 1);
     }
@@ -120,7 +120,7 @@ impl Memory {
         }
     }
 
-    /// Remembers how much of the month is used, and that it is used up, if it is.
+    /// Remembers how much of the month is used, and whether it is used up.
     pub(crate) fn note_month(&self, key: KeyHash, grant: &Grant, limits: &Limits) {
         self.change(key, |known| {
             known.last_month = limits.month;

@@ -1,6 +1,6 @@
-//! From a presented key to one [`Decision`]: the key, its burst, its scope, the plan and the month, in this order.
+//! Decides whether a presented key's request is admitted. Checks the key, its burst, its scope, the plan and the month, in this order.
 //!
-//! It knows no header, no status and no route: [`http::caller`](crate::http::caller) reads the key and shows the decision.
+//! It knows no header, status or route: [`http::caller`](crate::http::caller) reads the key and reports the [`Decision`].
 
 pub(crate) mod memory;
 
@@ -27,25 +27,25 @@ pub(crate) type Decision = Result<Admitted, Box<Rejected>>;
 /// A request that is served.
 #[derive(Debug)]
 pub(crate) struct Admitted {
-    /// Whose key it is, and what it may do.
+    /// What the key grants.
     pub(crate) grant: Grant,
-    /// How the key and its organization stand, with this request.
+    /// How much of its limits is used, including this request.
     pub(crate) limits: Limits,
 }
 
 /// A request that is not served.
 #[derive(Debug)]
 pub(crate) struct Rejected {
-    /// Whose key it is, and how it stands; `None`: it is not valid, or that could not be found out.
+    /// What the key grants, and how much of its limits is used. `None`: the key is invalid, or the check failed.
     pub(crate) standing: Option<(Grant, Limits)>,
-    /// Why.
+    /// The reason.
     pub(crate) reason: Rejection,
 }
 
 /// Why a request is not served.
 #[derive(Debug)]
 pub(crate) enum Rejection {
-    /// Unknown, revoked and expired: they read the same.
+    /// The key is unknown, revoked or expired. All three get the same response.
     InvalidKey,
     /// The key lacks the scope.
     Scope(Scope),
@@ -55,7 +55,7 @@ pub(crate) enum Rejection {
     Burst,
     /// The organization's month is used up.
     Month,
-    /// It could not be found out.
+    /// The check failed.
     Failed(DbError),
 }
 
@@ -67,7 +67,7 @@ fn reject_unknown(reason: Rejection) -> Box<Rejected> {
     Box::new(Rejected { standing: None, reason })
 }
 
-/// Decides on a request that needs `scope`. What is rejected before the month costs no monthly quota.
+/// Decides on a request that needs `scope`. A request rejected before the month is checked uses no monthly quota.
 pub(crate) async fn admit(db: &Db, memory: &Memory, key: &ApiKey, scope: Scope, now: Timestamp) -> Decision {
     let hash = key.hash();
     if let Some((grant, limits)) = memory.used_up_month(&hash, now)
@@ -105,7 +105,7 @@ pub(crate) async fn admit(db: &Db, memory: &Memory, key: &ApiKey, scope: Scope, 
     Ok(Admitted { grant, limits })
 }
 
-/// Finds the key and counts the request in its minute, or decides against it.
+/// Finds the key and counts the request in the key's minute, or rejects it.
 pub(crate) async fn count_burst(
     db: &Db,
     memory: &Memory,
@@ -122,7 +122,7 @@ pub(crate) async fn count_burst(
     let limits = Limits { now, burst: used.burst, month: memory.last_month(&hash, now) };
     memory.note_burst(hash, &used.grant, &limits, std::mem::take(&mut used.stale));
     if !used.admitted {
-        // Nothing was written: the backlog waits for the next update.
+        // Nothing was written, so the backlog waits for the next update.
         memory.give_back(hash, backlog);
         memory.note_denial(hash, now, Denial::Burst);
         return Err(reject(used.grant, limits, Rejection::Burst));

@@ -1,4 +1,4 @@
-//! Every error code: its text, status, cause and remedy, as shown on the developer pages.
+//! Every error code: its text, status, cause and remedy, as shown on the developer pages. It knows no request.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -14,13 +14,13 @@ macro_rules! error_codes {
         }
 
         impl ErrorCode {
-            /// The HTTP status that it comes with.
+            /// The HTTP status of the response.
             #[must_use]
             pub const fn status(self) -> StatusCode {
                 match self { $(Self::$name => StatusCode::$status,)* }
             }
 
-            /// What to do about it, in a sentence or two.
+            /// How to fix it, in one or two sentences.
             #[must_use]
             pub const fn remedy(self) -> &'static str {
                 match self { $(Self::$name => $remedy,)* }
@@ -76,7 +76,7 @@ error_codes! {
     ServiceUnavailable = "service_unavailable", SERVICE_UNAVAILABLE, "Retry after the number of seconds in `Retry-After`. A write may have succeeded: check before retrying it.";
 }
 
-/// The error that a denied request is answered with.
+/// The error in the response to a denied request.
 impl From<Denial> for ErrorCode {
     fn from(denial: Denial) -> Self {
         match denial {

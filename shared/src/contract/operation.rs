@@ -1,8 +1,9 @@
-//! What an operation takes and answers, told by its handler's signature; a [`Doc`] adds only what no type can tell.
+//! What an operation takes and returns, derived from its handler's signature. A [`Doc`] adds only what no type can express. It knows no
+//! operation.
 //!
-//! `Caller<JobsRead>` tells the scope and what a key can be refused for, `Query<ListJobs>` the parameters, `Json<NewJob>` the
-//! body, `Listed<Job>` the answer, and each its errors. The `openapi` crate makes the OpenAPI document of it. In a function's
-//! own build nothing is described.
+//! `Caller<JobsRead>` describes the scope and why a key can be rejected, `Query<ListJobs>` the parameters, `Json<NewJob>` the body,
+//! `Listed<Job>` the response, and each its errors. The `openapi` crate builds the OpenAPI document from this. In a function's own
+//! build, nothing is described.
 
 use std::borrow::Cow;
 
@@ -23,49 +24,49 @@ use crate::{
     },
 };
 
-/// What is to be known of every partial update.
+/// The text that every partial update's description shares.
 pub const PARTIAL: &str =
     "Updates only the fields in the body: omitted fields stay unchanged, and `null` clears an optional field.";
 
-/// The words for an operation, which its types can't tell.
+/// The texts about an operation, which its types can't express.
 #[derive(Clone, Copy, Debug)]
 pub struct Doc {
-    /// Its name in generated clients: `listJobs`.
+    /// Its name in generated clients, such as `listJobs`.
     pub id: &'static str,
     /// What it does, in a few words.
     pub summary: &'static str,
-    /// What is to be known of it, in Markdown.
+    /// Its description, in Markdown.
     pub about: &'static str,
-    /// What its rules can refuse, beyond what its types can.
+    /// The errors that its rules can cause, in addition to those of its types.
     pub refusals: &'static [ErrorCode],
 }
 
 impl Doc {
-    /// An operation that does what its summary says.
+    /// An operation that needs no description beyond its summary.
     #[must_use]
     pub const fn new(id: &'static str, summary: &'static str) -> Self {
         Self { id, summary, about: "", refusals: &[] }
     }
 
-    /// With more to be known.
+    /// Adds a description.
     #[must_use]
     pub const fn about(self, about: &'static str) -> Self {
         Self { about, ..self }
     }
 
-    /// With refusals of its own.
+    /// Adds errors of its own.
     #[must_use]
     pub const fn refuses(self, refusals: &'static [ErrorCode]) -> Self {
         Self { refusals, ..self }
     }
 }
 
-/// What an operation takes and answers.
+/// What an operation takes and returns.
 #[derive(Debug, Default)]
 pub struct Operation {
-    /// The scope that it demands; `None`: any valid key will do.
+    /// The scope that it requires. `None`: any valid key will do.
     pub scope: Option<Scope>,
-    /// The kinds of the ids in its path, in the path's order.
+    /// The types of the ids in its path, in order.
     pub path: Vec<Cow<'static, str>>,
     /// The parameters of its query.
     pub query: Vec<(&'static str, Value)>,
@@ -73,15 +74,15 @@ pub struct Operation {
     pub if_match: bool,
     /// The name of its body's schema, and an example.
     pub body: Option<(&'static str, Value)>,
-    /// What it answers when all is well.
+    /// Its response on success.
     pub answer: Option<Success>,
-    /// The codes it can fail with.
+    /// The codes that it can fail with.
     pub errors: Vec<ErrorCode>,
-    /// The schemas that all these refer to.
+    /// The schemas that all of these refer to.
     pub schemas: Schemas,
 }
 
-/// An answer when all is well.
+/// A response on success.
 #[derive(Debug)]
 pub struct Success {
     /// The HTTP status.
@@ -92,7 +93,7 @@ pub struct Success {
     pub is_list: bool,
     /// Whether it has an `ETag`.
     pub has_version: bool,
-    /// Whether a key must be able to read the object to be shown it; otherwise it is answered 204.
+    /// Whether only a key with the read scope gets the object. Another key gets a 204.
     pub needs_read: bool,
 }
 
@@ -110,15 +111,15 @@ impl Params for Operation {
     }
 }
 
-/// Something that a handler takes.
+/// A parameter of a handler.
 pub trait Part {
-    /// Tells what it demands, and what can be wrong with it.
+    /// Describes what it requires, and how it can fail.
     fn describe(operation: &mut Operation);
 }
 
 /// The ids of a path: one, or two.
 pub trait PathIds {
-    /// Names their kinds.
+    /// Names their types.
     fn describe(operation: &mut Operation);
 }
 
@@ -136,13 +137,13 @@ impl<T: PathId, U: PathId> PathIds for (T, U) {
     }
 }
 
-/// Something that a handler answers.
+/// A handler's return type.
 pub trait Answer {
-    /// Tells its status and shape.
+    /// Describes its status and shape.
     fn describe(operation: &mut Operation);
 }
 
-/// Notes the answer: an object of this schema, or a page of such.
+/// Notes a successful response: an object of this schema, or a page of such objects.
 pub(crate) fn success<T: ToSchema>(operation: &mut Operation, status: u16, is_list: bool) {
     operation.schemas.refer::<T>();
     let has_version = to_json(&T::schema())["properties"].get("version").is_some();
@@ -150,15 +151,16 @@ pub(crate) fn success<T: ToSchema>(operation: &mut Operation, status: u16, is_li
     operation.answer = Some(Success { status, data: T::name(), is_list, has_version, needs_read: false });
 }
 
-/// An answer that a write may give: none shows a key what it has no scope to read. A new object is what its creator has sent.
+/// A response that a write may return, because it shows a key nothing that the key may not read. A new object is just what its creator
+/// sent.
 pub trait WriteAnswer {}
 
-/// A handler whose signature tells all of this. `T` is axum's own marker: the extractors that it takes.
+/// A handler whose signature describes all of this. `T` is axum's own marker: the extractors that the handler takes.
 pub trait Describe<T> {
-    /// What it answers.
+    /// What it returns.
     type Answer: Answer;
 
-    /// What the handler takes and answers.
+    /// Describes what the handler takes and returns.
     fn describe(operation: &mut Operation);
 }
 

@@ -1,4 +1,4 @@
-//! The schemas that operations refer to, and a body's schema from the fields that it is read by. It knows no operation.
+//! Collects the schemas that operations refer to, and derives a body's schema from the fields it is read from. It knows no operation.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use utoipa::{
 
 use crate::model::field::{Describer, Field, Fields, FromFields, Problem};
 
-/// The schemas of types, each by its name.
+/// Schemas by type name.
 #[derive(Debug, Default)]
 pub struct Schemas(pub BTreeMap<String, Value>);
 
@@ -45,9 +45,9 @@ pub(crate) fn to_json(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-/// A body's fields, as they are described instead of read.
+/// A body's fields, being described instead of read.
 struct Described<'a> {
-    /// The schema of the object whose fields these are.
+    /// The schema of the object that has these fields.
     words: Value,
     properties: Map<String, Value>,
     required: Vec<&'static str>,
@@ -61,7 +61,7 @@ impl Described<'_> {
             schema = json!({ "oneOf": [schema, { "type": "null" }] });
         }
         let word = &self.words["properties"][name];
-        // The words for what can be `null` stand at what it is otherwise.
+        // A nullable field has its description on the non-null schema.
         if let Some(about) = word.get("description").or_else(|| word["oneOf"][0].get("description")) {
             schema["description"] = about.clone();
         }
@@ -81,11 +81,11 @@ impl Fields for Described<'_> {
         None
     }
 
-    /// The default is told in words: from a schema's `default`, generators of clients make a field that must be given.
+    /// States the default in the description. With a `default` in the schema, client generators make the field required.
     fn optional_or<T: Field + Serialize>(&mut self, name: &'static str, default: T) -> T {
         let told = to_json(&default).to_string().replace('"', "");
         let schema = self.add::<T>(name, true).clone();
-        // In place of the kind's own words, which begin it, and then list the values.
+        // Without a description of its own, the field gets the first paragraph of its type's. The rest lists the values.
         let own = schema["description"].as_str();
         let kind = schema["oneOf"][0]["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
         let kind = self.schemas.0.get(kind).and_then(|kind| kind["description"].as_str()).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! From the `X-API-Key` header to a [`Caller`].
+//! Turns the `X-API-Key` header into a [`Caller`]. It knows no route and no record.
 //!
-//! A handler that takes a `Caller<JobsRead>` is served only for a key that has `jobs:read` and whose limits have room. A function of
-//! the API has no other way to an organization's id, so a handler that forgets the key does not compile. (The settings have their own:
+//! A handler that takes a `Caller<JobsRead>` only runs for a key that has `jobs:read` and is within its limits. A function of the API
+//! has no other way to get an organization's id, so a handler that forgets the key does not compile. (The settings have their own way,
 //! the [session](crate::store::session).)
 
 use std::marker::PhantomData;
@@ -37,7 +37,7 @@ use crate::{
 /// The header that carries the key.
 pub const API_KEY_HEADER: &str = "x-api-key";
 
-/// Who makes a request: an organization, through a key that has the scope `S`.
+/// Who sent a request: an organization, with a key that has the scope `S`.
 #[derive(Debug)]
 pub struct Caller<S> {
     org: OrgId,
@@ -76,7 +76,7 @@ impl<S: RequiredScope> FromRequestParts<App> for Caller<S> {
 fn presented_key(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
     let mut presented = headers.get_all(API_KEY_HEADER).iter();
     let key = match presented.next() {
-        // An unset variable in somebody's script.
+        // Usually an unset variable in a script.
         Some(empty) if empty.as_bytes().trim_ascii().is_empty() => {
             return Err(ApiError::MissingApiKey(MissingKey::Empty));
         }
@@ -90,7 +90,7 @@ fn presented_key(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
         return Err(ApiError::InvalidApiKey);
     }
     let key = key.to_str().ok().and_then(ApiKey::parse).ok_or(ApiError::InvalidApiKey)?;
-    // Whether or not it is valid: whose revoked key is still in use somewhere is found by its id, which is no secret.
+    // Even if it is not valid: the id, which is not a secret, shows where a revoked key is still in use.
     context::note_key(key.id());
     Ok(key)
 }
@@ -109,8 +109,8 @@ impl<S: RequiredScope> Part for Caller<S> {
     }
 }
 
-/// Whoever has a valid key, whatever its scopes and its plan: to be told about the key itself. It counts for the burst, and
-/// costs nothing of the month. Whether the key is valid is asked each time: nothing of it is told from memory.
+/// The holder of a valid key, whatever its scopes and plan, for requests about the key itself. Such a request counts toward the burst but
+/// not toward the month. The key's validity is checked in the database each time, never in memory.
 #[derive(Debug)]
 pub struct Holder {
     /// The key.
@@ -119,7 +119,7 @@ pub struct Holder {
     pub organization: Organization,
     /// How much of the key's minute is used.
     pub burst: Standing,
-    /// How much of the organization's month is used; `None`: the plan is unlimited.
+    /// How much of the organization's month is used. `None`: the plan is unlimited.
     pub month: Option<Standing>,
 }
 
@@ -137,7 +137,7 @@ impl FromRequestParts<App> for Holder {
         context::note_limits(&limits);
         let (burst, month) = (limits.burst, limits.month);
         let mut key = used.summary()?;
-        // Which may be a secret that ends before its key does.
+        // A rotated secret can expire before its key does.
         key.expires_at = used.grant.expires_at;
         Ok(Self { key, organization, burst, month })
     }
@@ -149,7 +149,7 @@ impl Part for Holder {
     }
 }
 
-/// The error of a request that was not admitted. Its response shows how the key stands, where that is known.
+/// The error for a request that was not admitted. The response shows the key's limits, if they are known.
 fn rejected(rejected: Rejected) -> ApiError {
     let Rejected { standing, reason } = rejected;
     if let Some((grant, limits)) = &standing {
@@ -168,7 +168,7 @@ fn rejected(rejected: Rejected) -> ApiError {
     }
 }
 
-/// Leaves for the response and the log who asks, and how they stand.
+/// Notes the caller and its limits for the response and the log.
 fn note(grant: &Grant, limits: &Limits) {
     context::note_organization(grant.org);
     context::note_expiry(grant.expires_at, limits.now);

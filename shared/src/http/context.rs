@@ -1,6 +1,6 @@
-//! What one request leaves behind for its answer's headers and its log line.
+//! Notes that a request leaves for its response's headers and its log line. It knows no handler.
 //!
-//! It is bound to the request's task, not to the process: a process may serve several requests at once.
+//! They belong to the request's task, not to the process, which may serve several requests at once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,22 +30,22 @@ pub(crate) struct RequestContext {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notes {
-    /// The route's pattern, such as `/api/v1/jobs/{id}`: a path would name objects, and make the log's routes endless.
+    /// The route's pattern, such as `/api/v1/jobs/{id}`. A path would name objects, and make the number of routes in the log unbounded.
     pub(crate) route: Option<String>,
-    /// Whose request it is.
+    /// The organization that sent the request.
     pub(crate) organization: Option<OrgId>,
-    /// The key that it came with.
+    /// The key that it was sent with.
     pub(crate) key: Option<KeyId>,
-    /// What happened beside what was asked for, such as `signed_in`.
+    /// A side effect of the request, such as `signed_in`.
     pub(crate) event: Option<&'static str>,
-    /// The limit headers of the answer.
+    /// The response's limit headers.
     pub(crate) limit_headers: Vec<(HeaderName, String)>,
-    /// When the key expires, where that is soon.
+    /// When the key expires, if that is soon.
     pub(crate) expires_at: Option<Timestamp>,
 }
 
 impl RequestContext {
-    /// Runs `work` with notes of its own.
+    /// Runs `work` with these notes as its own.
     pub(crate) async fn scope<T>(self: &Arc<Self>, work: impl Future<Output = T>) -> T {
         CURRENT.scope(Arc::clone(self), work).await
     }
@@ -56,7 +56,7 @@ impl RequestContext {
 }
 
 impl Notes {
-    /// Adds what an answer tells of its key: how its limits stand, and that it expires soon.
+    /// Adds the headers about the key: its limits, and when it expires, if that is soon.
     pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
         let expires = self.expires_at.map(|at| (HeaderName::from_static(EXPIRES_AT_HEADER), at.to_string()));
         for (name, value) in self.limit_headers.iter().chain(&expires) {
@@ -68,7 +68,7 @@ impl Notes {
 }
 
 fn note(change: impl FnOnce(&mut Notes)) {
-    // Outside a request (a seed, an operator's command) there is nothing to note for.
+    // Outside a request (a seed, an operator's command), there is nothing to add a note to.
     let _ = CURRENT.try_with(|context| change(&mut context.notes.lock().unwrap_or_else(PoisonError::into_inner)));
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn note_route(route: &str) {
     note(|notes| notes.route = Some(route.to_owned()));
 }
 
-/// Notes whose request it is: for the log.
+/// Notes the organization, for the log.
 pub fn note_organization(org: OrgId) {
     note(|notes| notes.organization = Some(org));
 }
@@ -85,12 +85,12 @@ pub(crate) fn note_key(key: KeyId) {
     note(|notes| notes.key = Some(key));
 }
 
-/// Notes what happened beside what was asked for: for the log.
+/// Notes a side effect of the request, for the log.
 pub fn note_event(event: &'static str) {
     note(|notes| notes.event = Some(event));
 }
 
-/// Notes when the key expires, so that its answers tell of it in its last days.
+/// Notes when the key expires, so that responses announce it during the key's last days.
 pub(crate) fn note_expiry(expires_at: Option<Timestamp>, now: Timestamp) {
     note(|notes| notes.expires_at = expires_at.filter(|at| key::expires_soon(*at, now)));
 }

@@ -1,5 +1,5 @@
-//! The answers that carry one object. Lists are [`Listed`](crate::http::listed::Listed); errors are
-//! [`ApiError`].
+//! The responses that carry one object. Lists are [`Listed`](crate::http::listed::Listed), and errors are
+//! [`ApiError`]. It knows no object's fields.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -44,8 +44,8 @@ fn with_etag(mut response: Response, version: Option<u64>) -> Response {
     response
 }
 
-/// What an update or a move answers: `200` with the object for a key that may read it; `204` with its `ETag` alone for one that may not.
-/// Write does not imply read.
+/// The response to an update or a move: `200` with the object for a key that may read it, or `204` with just its `ETag` for one that
+/// may not. Write does not imply read.
 #[derive(Debug)]
 pub struct Updated<T> {
     object: T,
@@ -53,7 +53,7 @@ pub struct Updated<T> {
 }
 
 impl<T> Updated<T> {
-    /// The answer to `caller`, of what the record says: `None` is a `NotFound`. An error shows no more than the object would.
+    /// The response to `caller`, given the store's result: `None` becomes `NotFound`. An error shows no more than the object would.
     pub fn shown_to<S>(caller: &Caller<S>, outcome: Result<Option<T>, StoreError>) -> Result<Self, ApiError> {
         let is_shown = caller.may_read();
         match outcome {
@@ -85,7 +85,7 @@ impl<T: ToSchema> Answer for Updated<T> {
 
 impl<T> WriteAnswer for Updated<T> {}
 
-/// `201` with the new object, and where it is in `Location`.
+/// `201` with the new object, and its URL in `Location`.
 #[derive(Debug)]
 pub struct Created<T> {
     location: String,
@@ -93,7 +93,7 @@ pub struct Created<T> {
 }
 
 impl<T> Created<T> {
-    /// The new object is at this path, which becomes absolute on the way out.
+    /// The new object is at this path, which is made absolute when the response is finished.
     pub fn at(location: String, object: T) -> Self {
         Self { location, object }
     }
@@ -117,7 +117,7 @@ impl<T: ToSchema> Answer for Created<T> {
 
 impl<T> WriteAnswer for Created<T> {}
 
-/// Makes the `Location` of a new object absolute, where the event names the origin. A redirect is the pages' own.
+/// Makes the `Location` of a new object absolute, if the event names the origin. The redirects of pages are left alone.
 pub(crate) fn complete_location(response: &mut Response, origin: &Origin) {
     if response.status() != StatusCode::CREATED {
         return;
@@ -129,7 +129,7 @@ pub(crate) fn complete_location(response: &mut Response, origin: &Origin) {
     }
 }
 
-/// An envelope as a response.
+/// Writes an envelope as a response.
 pub(crate) fn json(envelope: &impl Serialize) -> Response {
     match serde_json::to_vec(envelope) {
         Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),

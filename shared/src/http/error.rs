@@ -1,6 +1,6 @@
-//! Every way a request can fail: its words and its body, decided here alone; its code and status are an [`ErrorCode`].
+//! Every way a request can fail, with its message and body. Its code and status are an [`ErrorCode`]. It knows no handler.
 //!
-//! Handlers and records return an [`ApiError`]; the layers in [`serve`](crate::http::serve) write it as the envelope, with the
+//! Handlers and extractors return an [`ApiError`]. The layers in [`serve`](crate::http::serve) write it as the envelope, with the
 //! request's id, and log its inner cause, which never reaches the client.
 
 use std::{borrow::Cow, sync::Arc};
@@ -31,60 +31,60 @@ use crate::{
 /// Why a request was not served.
 #[derive(Debug)]
 pub enum ApiError {
-    /// The event is no request that this API can mean: a strange path, header or encoding.
+    /// The request is malformed: an invalid path, header or encoding.
     BadRequest(Cow<'static, str>),
-    /// A query parameter is unknown, given twice, or has a value outside its range.
+    /// A query parameter is unknown, repeated or out of range.
     InvalidParameter(Vec<Detail>),
     /// The cursor is damaged, or belongs to another list or filter.
     InvalidCursor(InvalidCursor),
-    /// The body is not JSON (RFC 8259), or an object in it has a name twice.
+    /// The body is not JSON (RFC 8259), or an object in it has a duplicate name.
     MalformedJson(String),
-    /// No `X-API-Key` header, or none with something in it.
+    /// There is no `X-API-Key` header, or it is empty.
     MissingApiKey(MissingKey),
-    /// Unknown, malformed, revoked and expired: they read the same.
+    /// The key is unknown, malformed, revoked or expired. All four get the same response.
     InvalidApiKey,
     /// The key lacks the scope.
     InsufficientScope(Scope),
     /// The organization's plan has no API access.
     PlanNoApiAccess,
-    /// Missing, or another organization's: they read the same.
+    /// The object is missing, or belongs to another organization. Both get the same response.
     NotFound,
-    /// What stands in the path for an id has not the form of one: in a sentence.
+    /// Something in the path is not an id, though it should be. Holds the whole message.
     NotAnId(String),
-    /// No such path.
+    /// There is no such path.
     UnknownPath(String),
-    /// The path does not take this method.
+    /// The path does not support this method.
     MethodNotAllowed(Method),
-    /// Another candidate of the organization has this e-mail.
+    /// Another candidate of the organization has this email address.
     EmailTaken {
         /// Who has it.
         existing_id: CandidateId,
     },
-    /// The candidate has applied to this job before.
+    /// The candidate has already applied to this job.
     AlreadyApplied {
-        /// The application there is.
+        /// The existing application.
         existing_id: ApplicationId,
     },
     /// The job is not open.
     JobNotOpen,
-    /// The candidate is not at the stage that the move named as `fromStageId`.
+    /// The candidate is not at the move's `fromStageId`.
     StageConflict {
-        /// Where the candidate is; `None` for a key that may not read the pipeline.
+        /// The candidate's stage. `None`: the key may not read the pipeline.
         current_stage_id: Option<StageId>,
     },
-    /// The object is at another version than `If-Match` names, or kept changing under the update.
+    /// The object is not at a version that `If-Match` names, or it kept changing during the update.
     VersionConflict {
-        /// The version it is at. `None`: it kept changing.
+        /// The object's version. `None`: it kept changing.
         current: Option<u64>,
     },
     /// The body is larger than [`MAX_BODY_BYTES`].
     PayloadTooLarge {
-        /// How large it is; `None`: larger than what was read of it.
+        /// Its size. `None`: it was not read to the end.
         bytes: Option<usize>,
     },
     /// The body is not declared as JSON, or is compressed.
     UnsupportedMediaType(UnsupportedMedia),
-    /// The body's fields are wrong: every one of them is listed.
+    /// Some of the body's fields are wrong. Every one of them is listed.
     ValidationError(Vec<Detail>),
     /// The key's requests of this minute are used up.
     RateLimitExceeded {
@@ -96,29 +96,29 @@ pub enum ApiError {
         /// Seconds until the next month.
         retry_after: u64,
     },
-    /// A fault of ours.
+    /// A fault on our side.
     Internal(Cause),
-    /// DynamoDB did not answer in time. Trying again may help.
+    /// DynamoDB, or the request as a whole, took too long or failed temporarily. A retry may help.
     Unavailable(Cause),
 }
 
-/// In which way a request has no key.
+/// How a request lacks a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MissingKey {
     /// There is no such header.
     #[error("The request has no X-API-Key header. Send your API key in that header.")]
     Absent,
-    /// There is one of an integrator's other APIs.
+    /// There is an `Authorization` header instead, as for other APIs.
     #[error("The request has an Authorization header but no X-API-Key header. Send your API key in X-API-Key.")]
     Elsewhere,
-    /// There is one with nothing in it.
+    /// The header is empty.
     #[error(
         "The X-API-Key header is empty. Send your API key in it; the variable that should hold the key may be unset."
     )]
     Empty,
 }
 
-/// The inner reason of a fault: for the log only.
+/// The inner cause of a fault, for the log only.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl ApiError {
@@ -151,7 +151,7 @@ impl ApiError {
         }
     }
 
-    /// The words for people.
+    /// The message for people.
     fn message(&self) -> Cow<'static, str> {
         match self {
             Self::BadRequest(message) => message.clone(),
@@ -206,8 +206,8 @@ impl ApiError {
         }
     }
 
-    /// The same error, without what it shows of an object's content: for a key that may not read that. `existingId` stays, because
-    /// nobody could recover without it.
+    /// The same error without the object's content, for a key that may not read it. `existingId` stays, because a client can't recover
+    /// without it.
     pub(crate) fn for_writer_only(self) -> Self {
         match self {
             Self::StageConflict { .. } => Self::StageConflict { current_stage_id: None },
@@ -215,7 +215,7 @@ impl ApiError {
         }
     }
 
-    /// Seconds to wait before trying again, where waiting helps.
+    /// Seconds to wait before a retry, if waiting helps.
     #[must_use]
     pub const fn retry_after(&self) -> Option<u64> {
         match self {
@@ -225,7 +225,7 @@ impl ApiError {
         }
     }
 
-    /// What went wrong inside, for the log.
+    /// The inner cause, for the log.
     #[must_use]
     pub fn cause(&self) -> Option<&Cause> {
         match self {
@@ -234,8 +234,7 @@ impl ApiError {
         }
     }
 
-    /// The envelope, as JSON. `origin` is the API's own, such as `https://api.example.com`, where the developer pages are; it
-    /// may be empty.
+    /// The envelope, as JSON. `origin` is that of the API and the developer pages, such as `https://api.example.com`. It may be empty.
     #[must_use]
     pub fn body(&self, request_id: &str, origin: &str) -> Vec<u8> {
         let mut error = ErrorBody {
@@ -269,7 +268,7 @@ fn unknown_path(path: &str) -> String {
     }
 }
 
-/// The first thing that is wrong, and how many more there are: many a client shows nothing but the message.
+/// The first problem, and how many more there are, because many clients show nothing but the message.
 fn wrong_fields(details: &[Detail]) -> String {
     match details {
         [] => "The body has invalid fields.".to_owned(),
@@ -281,7 +280,7 @@ fn wrong_fields(details: &[Detail]) -> String {
     }
 }
 
-/// The page that explains every code, each under a heading of its own.
+/// The page that explains every code, each under its own heading.
 pub const ERRORS_PAGE: &str = "/docs/errors";
 
 #[derive(Serialize)]
@@ -306,7 +305,7 @@ struct ErrorBody<'a> {
     current_stage_id: Option<Option<StageId>>,
 }
 
-/// Leaves the error in the response's extensions: only the outermost layer knows the request's id.
+/// Puts the error into the response's extensions, because only the outermost layer knows the request's id.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.code().status().into_response();
@@ -365,11 +364,11 @@ impl<T: Answer> Answer for Result<T, ApiError> {
 
 impl<T: WriteAnswer> WriteAnswer for Result<T, ApiError> {}
 
-/// An extension of a response that refuses in its own words, such as a page: the envelope is not written over them.
+/// A response extension for an error with its own body, such as a page, which the envelope must not replace.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnBody {
-    /// What the log calls the refusal.
+    /// The error's code in the log.
     pub code: &'static str,
-    /// Which of several ways to it this was, for the log.
+    /// Which of several reasons for this code applies, for the log.
     pub reason: Option<&'static str>,
 }

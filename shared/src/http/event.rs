@@ -1,8 +1,8 @@
-//! Between API Gateway's events (HTTP API, payload format 2.0) and HTTP requests and responses.
+//! Converts API Gateway's events (HTTP API, payload format 2.0) to HTTP requests, and responses back. It knows no route.
 //!
-//! `lambda_http`'s own conversion panics on several strange events and resolves dot segments before routing, so that a
-//! path could reach another route than the one the gateway saw. Here the path is taken as it is or not at all: whatever
-//! is strange is a 400, and nothing panics. A stage is not taken off the path: the API is served on `$default`.
+//! `lambda_http`'s own conversion panics on several malformed events, and resolves dot segments before routing, so that a path could
+//! reach a different route from the one the gateway saw. Here the path is either used unchanged or rejected: anything malformed is a
+//! 400, and nothing panics. The stage is not stripped from the path, because the API is served on `$default`.
 
 use std::{borrow::Cow, fmt};
 
@@ -27,8 +27,8 @@ use crate::{
     },
 };
 
-/// What may stand in a path as it is; anything else is percent-encoded again, because the gateway hands the path over
-/// decoded (RFC 3986, section 3.3).
+/// Every character except those that a path may contain literally (RFC 3986, section 3.3). They are percent-encoded again, because
+/// the gateway passes the path decoded.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
     .remove(b'-')
@@ -42,7 +42,7 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'+')
     .remove(b'$');
 
-/// Reads an event. Anything that is not an HTTP API's is a `BadRequest`.
+/// Reads an event. One that is not from an HTTP API is a `BadRequest`.
 pub(crate) fn read(event: &RawValue) -> Result<ApiGatewayV2httpRequest, ApiError> {
     let event: ApiGatewayV2httpRequest =
         serde_json::from_str(event.get()).map_err(|_| bad("The event is not an HTTP API event."))?;
@@ -52,24 +52,24 @@ pub(crate) fn read(event: &RawValue) -> Result<ApiGatewayV2httpRequest, ApiError
     }
 }
 
-/// The request's id that the gateway gave, if it has the form of one: it goes into a header and into the log.
+/// The gateway's request id, if it is safe for a header and the log.
 pub(crate) fn request_id(event: &ApiGatewayV2httpRequest) -> Option<&str> {
     let id = event.request_context.request_id.as_deref()?;
     let fine = (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
     fine.then_some(id)
 }
 
-/// Where clients reach the API, from the stage's `publicOrigin` or else the gateway's own name: for links, and for the settings, whose
-/// forms must come from there and whose sign-in comes back to there. An extension of the request. Put together only where it is shown.
+/// Where clients reach the API: the stage's `publicOrigin`, or else the gateway's own name. It is used in links and by the settings, whose
+/// forms must come from it and whose sign-in returns to it. A request extension, turned into text only where it is needed.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     host: Option<String>,
     plain: bool,
 }
 
-/// The stage variable that names the public origin: `https://` and a domain or a CDN in front, or `gateway` for the gateway's own name. A
-/// stage variable and not an environment variable, because it comes with the event and so takes effect without a new version of the
-/// function.
+/// The stage variable that names the public origin: `https://` and the host of a custom domain or CDN, or `gateway` for the gateway's own
+/// name. It is a stage variable rather than an environment variable because it comes with the event, so a change takes effect without a
+/// new version of the function.
 const PUBLIC_ORIGIN: &str = "publicOrigin";
 
 impl Origin {
@@ -79,7 +79,7 @@ impl Origin {
             return Self { host: Some(host.to_owned()), plain: false };
         }
         let header = |name: &str| event.headers.get(name).and_then(|value| value.to_str().ok());
-        // `sam local` calls itself so, without its port: there the client knows better.
+        // `sam local` reports this name without its port, so use the client's `Host` there.
         let domain = event.request_context.domain_name.as_deref();
         let host = if domain == Some("localhost") { header("host") } else { domain };
         Self {
@@ -89,7 +89,7 @@ impl Origin {
     }
 }
 
-/// `https://api.example.com`; empty where the event does not tell.
+/// `https://api.example.com`, or empty if the event does not say.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host.as_deref().filter(|host| !host.is_empty() && is_host(host)) {
@@ -99,11 +99,11 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The network address that the gateway saw the request come from: an extension of the request.
+/// The network address that the gateway received the request from. A request extension.
 #[derive(Clone, Debug)]
 pub struct SourceAddress(pub String);
 
-/// The request that the event stands for.
+/// Converts an event to a request.
 pub(crate) fn into_request(event: ApiGatewayV2httpRequest) -> Result<Request<Body>, ApiError> {
     check_proxy_headers(&event.headers)?;
     let path = checked_path(event.raw_path.as_deref().unwrap_or_default())?;
@@ -122,7 +122,7 @@ pub(crate) fn into_request(event: ApiGatewayV2httpRequest) -> Result<Request<Bod
     if let Some(address) = event.request_context.http.source_ip {
         request.extensions_mut().insert(SourceAddress(address));
     }
-    // Payload format 2.0 has cookies apart.
+    // Payload format 2.0 keeps cookies out of the headers.
     if let Some(cookies) = event.cookies.filter(|cookies| !cookies.is_empty()) {
         let cookies =
             HeaderValue::from_bytes(cookies.join("; ").as_bytes()).map_err(|_| bad("A cookie is malformed."))?;
@@ -131,7 +131,7 @@ pub(crate) fn into_request(event: ApiGatewayV2httpRequest) -> Result<Request<Bod
     Ok(request)
 }
 
-/// A path that could mean another one to somebody on the way: refused rather than resolved.
+/// Encodes the path. One that something along the way could interpret differently is rejected rather than resolved.
 fn checked_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
     let strange = Found::first(path, |c| c.is_control() || matches!(c, '\\' | '?' | '#' | '%'));
     if let Some(found) = strange {
@@ -148,12 +148,12 @@ fn checked_path(path: &str) -> Result<Cow<'_, str>, ApiError> {
 }
 
 fn is_host(host: &str) -> bool {
-    // The parser would take these for something beside the host, or leave them out.
+    // The parser would treat these as the end of the host, or drop them.
     let beside = |c: char| c.is_whitespace() || matches!(c, '/' | '\\' | '@' | '?' | '#');
     !host.contains(beside) && url::Url::parse(&format!("https://{host}/")).is_ok()
 }
 
-/// API Gateway sets both. Where they are broken, something is between that should not be.
+/// API Gateway sets both headers. If they are malformed, something is in between that shouldn't be.
 fn check_proxy_headers(headers: &HeaderMap) -> Result<(), ApiError> {
     let parses =
         |name: &str, check: fn(&str) -> bool| headers.get(name).is_none_or(|value| value.to_str().is_ok_and(check));
@@ -191,13 +191,13 @@ fn bad(message: &'static str) -> ApiError {
     ApiError::BadRequest(message.into())
 }
 
-/// The event's answer. Text goes as it is; a body that is compressed or not UTF-8 goes as base64.
+/// Converts a response to API Gateway's format. Text is sent as it is. A body that is compressed or not UTF-8 is sent as base64.
 pub(crate) async fn from_response(response: Response<Body>) -> Result<ApiGatewayV2httpResponse, axum::Error> {
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await?.to_bytes();
     let mut headers = parts.headers;
     if !bytes.is_empty() || parts.status == StatusCode::NOT_MODIFIED {
-        // API Gateway counts for itself. An answer to HEAD keeps the length that GET would have.
+        // API Gateway sets its own. A response to HEAD keeps the length that GET would have.
         headers.remove(header::CONTENT_LENGTH);
     }
     let compressed = headers.contains_key(header::CONTENT_ENCODING);
@@ -211,7 +211,7 @@ pub(crate) async fn from_response(response: Response<Body>) -> Result<ApiGateway
     Ok(answer)
 }
 
-/// Payload format 2.0 has cookies apart, because it joins repeated headers with a comma.
+/// Payload format 2.0 keeps cookies out of the headers, because it joins repeated headers with a comma.
 fn plain_headers(mut headers: HeaderMap, cookies: &mut Vec<String>) -> HeaderMap {
     let set = headers.get_all(header::SET_COOKIE).iter();
     cookies.extend(set.filter_map(|cookie| cookie.to_str().ok().map(str::to_owned)));
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_taken_as_it_is_or_not_at_all() {
+    fn a_path_is_used_unchanged_or_rejected() {
         for fine in ["/", "/api/v1/jobs", "/api/v1/jobs/", "/api/v1/jobs/a b", "/a.b/..c", "/$default", "/jobs/é"] {
             let path = checked_path(fine).unwrap();
             assert_eq!(percent_encoding::percent_decode_str(&path).decode_utf8().unwrap(), fine);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compressed_body_goes_as_base64_and_cookies_go_apart() {
+    fn a_compressed_body_is_sent_as_base64_and_cookies_apart_from_headers() {
         let response = Response::builder()
             .header(header::CONTENT_ENCODING, "gzip")
             .header(header::SET_COOKIE, "a=1")

@@ -1,11 +1,11 @@
-//! How a response shows the limits that its request was counted by.
+//! The headers that show a request's rate limit and quota. It counts nothing.
 
 use axum::http::HeaderName;
 
 use crate::model::window::{BURST_WINDOW_SECS, Limits};
 
-/// The headers of an answer: `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-09, and the
-/// older `X-RateLimit-…` for the burst, whose reset is in Unix seconds.
+/// `RateLimit` and `RateLimit-Policy` from draft-ietf-httpapi-ratelimit-headers-09, and the older `X-RateLimit-…` for the burst, whose
+/// reset is in Unix seconds.
 pub(crate) fn limit_headers(limits: &Limits) -> Vec<(HeaderName, String)> {
     let Limits { now, burst, month } = *limits;
     let mut policy = format!("\"burst\";q={};w={BURST_WINDOW_SECS}", burst.limit);
@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_tell_both_limits_and_round_seconds_up() {
+    fn headers_show_both_limits_and_round_seconds_up() {
         let now = at("2026-11-24T10:00:47.001Z");
         let limits =
             Limits { now, burst: Standing::of_burst(3, now), month: Some(Standing::of_month(1_000, 188, now)) };

@@ -1,4 +1,4 @@
-//! The answer of a list: a page in its envelope, with a `Link` to the next.
+//! The response of a list: a page in its envelope, with a `Link` to the next. It knows no list.
 
 use axum::{
     http::{HeaderValue, Uri, header},
@@ -13,12 +13,12 @@ use crate::{
     model::page::{Cursor, Page},
 };
 
-/// `200` with `{"success":true,"data":[…],"pagination":{…}}`. The [`Link`](link_to_next) to the next page is put on where the request's
-/// URL is known.
+/// `200` with `{"success":true,"data":[…],"pagination":{…}}`. The [`Link`](link_to_next) to the next page is added later, where the
+/// request's URL is known.
 #[derive(Debug)]
 pub struct Listed<T>(pub Page<T>);
 
-/// An extension of the response: where the next page is.
+/// A response extension that says where the next page is.
 #[derive(Clone, Debug)]
 struct Next {
     cursor: Cursor,
@@ -58,9 +58,8 @@ impl<T: ToSchema> Answer for Listed<T> {
     }
 }
 
-/// Adds the `Link` (RFC 8288) to the next page, if the response is a page that has one: the list's path and filters as `uri` has
-/// them, with the next cursor. It is absolute where the origin is known: some clients, Python's `requests` among them, can't follow a
-/// relative one.
+/// Adds the `Link` (RFC 8288) to the next page, if there is one: the path and filters of `uri`, with the next cursor. It is absolute if
+/// the origin is known, because some clients, such as Python's `requests`, can't follow a relative link.
 pub(crate) fn link_to_next(response: &mut Response, uri: &Uri, origin: &Origin) {
     let Some(Next { cursor, limit }) = response.extensions_mut().remove() else { return };
     let given = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());

@@ -1,6 +1,6 @@
-//! The log: one JSON line per request, and one more where something of ours went wrong.
+//! The log: one JSON line per request, and another if something went wrong on our side.
 //!
-//! It holds ids, never a key, a body, a name or an e-mail.
+//! It contains ids, and never a key, a body, a name or an email address. It knows no route.
 
 use std::{io, panic, time::Duration};
 
@@ -16,14 +16,14 @@ use crate::http::{
     error::{ApiError, OwnBody},
 };
 
-/// What the line of a request says.
+/// What a request's log line contains.
 pub(crate) struct Request<'a> {
     pub(crate) id: &'a str,
-    /// Lambda's own id of the invocation, which its report has.
+    /// Lambda's own id of the invocation, as in its `REPORT` line.
     pub(crate) lambda_id: &'a str,
-    /// The function's version, by which a deployment's alarm finds its failures.
+    /// The function's version, by which a deployment's alarm finds the failures of that version.
     pub(crate) version: &'a str,
-    /// Whether it is the first that this instance serves.
+    /// Whether it is this instance's first request.
     pub(crate) cold_start: bool,
     pub(crate) method: &'a Method,
     pub(crate) status: StatusCode,
@@ -34,7 +34,7 @@ pub(crate) struct Request<'a> {
     pub(crate) duration: Duration,
 }
 
-/// Writes the line of a request.
+/// Writes a request's log line.
 pub(crate) fn request(request: &Request<'_>) {
     let Request { id, lambda_id, version, cold_start, method, status, error, own, notes, db_calls, duration } = request;
     if let Some(cause) = error.and_then(ApiError::cause) {
@@ -59,7 +59,7 @@ pub(crate) fn request(request: &Request<'_>) {
     );
 }
 
-/// What writes the log to `writer`: JSON, of this crate from `info` on and of others from `error` on.
+/// Writes the log to `writer` as JSON: this crate's events from `info` up, and other crates' from `error` up.
 pub fn subscriber<W>(writer: W) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -75,8 +75,8 @@ where
     tracing_subscriber::registry().with(lines.with_filter(wanted))
 }
 
-/// Starts the log of a process, on its standard output. A panic is logged with its place alone: its message may hold
-/// what the log must not.
+/// Starts the log of a process, on its standard output. A panic is logged with its location only, because its message may contain what the
+/// log must not.
 pub fn start() {
     // A second start changes nothing.
     let _ = tracing::subscriber::set_global_default(subscriber(io::stdout));

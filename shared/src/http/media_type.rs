@@ -1,22 +1,22 @@
-//! What a request's headers declare its body as.
+//! Checks how a request's headers declare its body. It does not read the body.
 
 use axum::http::{HeaderMap, header};
 
 use crate::model::text::shown;
 
-/// Why a body is not read as JSON: what its headers declare it as.
+/// Why a body is not read as JSON, judging by how its headers declare it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnsupportedMedia {
-    /// As nothing.
+    /// Not at all.
     #[error("The Content-Type header is missing. Send Content-Type: application/json.")]
     Undeclared,
-    /// As two things, or as one twice.
+    /// More than once, whether differently or not.
     #[error("The Content-Type header is repeated ({0}). Send it once, as application/json.")]
     Twice(String),
-    /// As something else.
+    /// As another media type.
     #[error("Unsupported Content-Type: {0}. Send JSON with Content-Type: application/json.")]
     Type(String),
-    /// As JSON in another encoding than UTF-8.
+    /// As JSON in an encoding other than UTF-8.
     #[error("Unsupported charset: {0}. Send the body in UTF-8.")]
     Charset(String),
     /// As compressed.
@@ -24,7 +24,7 @@ pub enum UnsupportedMedia {
     Compressed(String),
 }
 
-/// `application/json`, or a merge patch (RFC 7396), which is what a partial update is; in UTF-8, which JSON always is; and
+/// Accepts `application/json` or a merge patch (RFC 7396), which is what a partial update is. It must be in UTF-8, as JSON always is, and
 /// not compressed.
 pub(crate) fn check_declared(headers: &HeaderMap) -> Result<(), UnsupportedMedia> {
     let header = |name| {
@@ -37,7 +37,7 @@ pub(crate) fn check_declared(headers: &HeaderMap) -> Result<(), UnsupportedMedia
     if declared.trim().is_empty() {
         return Err(UnsupportedMedia::Undeclared);
     }
-    // The gateway joins what is repeated, and no parameter of JSON has a comma.
+    // The gateway joins repeated headers with a comma, and no parameter of JSON contains one.
     if declared.contains(',') {
         return Err(UnsupportedMedia::Twice(shown(&declared)));
     }

@@ -1,5 +1,5 @@
-//! Between API Gateway's events and handlers: the layers that every request passes, what a handler takes and returns, errors as
-//! responses, the log. It knows no route, and of DynamoDB no more than that a call can fail.
+//! Everything between API Gateway's events and handlers: the layers around every request, what a handler takes and returns, errors as
+//! responses, and the log. It knows no route, and nothing about DynamoDB except that a call can fail.
 
 pub mod app;
 pub mod caller;

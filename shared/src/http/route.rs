@@ -1,5 +1,5 @@
-//! The routes of a function, as a router and as a list: axum can't name the routes of a router, and a test must be able
-//! to tell that none is missing from its table.
+//! The routes of a function, as a router and as a list, because axum can't list a router's routes and a test must check that its table
+//! contains all of them. It knows no handler.
 
 use axum::{
     Router,
@@ -20,14 +20,14 @@ pub struct Route {
     pub method: Method,
     /// The path's pattern: `/api/v1/jobs/{id}`.
     pub path: &'static str,
-    /// What it is called, and what it does.
+    /// Its name, and what it does.
     pub doc: Doc,
-    /// Tells what it takes and answers.
+    /// Describes what it takes and returns.
     #[cfg(feature = "openapi")]
     pub describe: fn(&mut crate::contract::operation::Operation),
 }
 
-/// What a function serves.
+/// The routes that a function serves.
 #[derive(Debug, Default)]
 pub struct Routes {
     pub(crate) router: Router<App>,
@@ -41,7 +41,7 @@ impl Routes {
         Self::default()
     }
 
-    /// Serves `GET`, and with it `HEAD`.
+    /// Serves `GET`, and therefore `HEAD`.
     #[must_use]
     pub fn get<T: 'static, H: Handler<T, App> + Describe<T>>(self, path: &'static str, handler: H, doc: Doc) -> Self {
         self.with::<T, H>(Method::GET, path, doc, get(handler))
@@ -67,7 +67,7 @@ impl Routes {
         self.with::<T, H>(Method::PUT, path, doc, put(handler))
     }
 
-    /// Every route there is.
+    /// Every route.
     #[must_use]
     pub fn list(&self) -> &[Route] {
         &self.list

@@ -1,12 +1,12 @@
-//! The headers that every response has, whatever it is.
+//! The security headers that every response has. It knows no page.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-/// With every response, whatever it is: a JSON body that is opened in a browser is a document too.
+/// Set on every response, because a JSON body opened in a browser is a document too.
 const EVERYWHERE: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
     ("strict-transport-security", "max-age=31536000"),
-    // Another site embeds nothing of ours. Pages of allowed origins (CORS) are not concerned.
+    // Other sites can't embed our responses. This does not affect CORS requests from allowed origins.
     ("cross-origin-resource-policy", "same-origin"),
     ("permissions-policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];

@@ -1,7 +1,7 @@
-//! The layers that every request passes, put on once, for Lambda, for one machine and for tests alike.
+//! The layers around every request, applied in one place for Lambda, local runs and tests alike. It knows no route.
 //!
-//! From the outside in: the event is checked and becomes a request; the request's id, its notes and its deadline; the
-//! answer's error envelope, headers and log line; then, inside the router, the route's name and the panic guard.
+//! From the outside in: the event is checked and becomes a request; the request's id, notes and deadline; the response's error
+//! envelope, headers and log line; then, inside the router, the route's name and the panic guard.
 
 use std::{
     convert::Infallible,
@@ -41,18 +41,18 @@ use crate::{
     store::calls::Calls,
 };
 
-/// A request that takes longer is answered `503`, well before Lambda's own time-out (10 s) would end it without an answer.
+/// A request that takes longer gets a `503`, well before Lambda's own timeout (10 s) would end it without a response.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(4_500);
 
 const REQUEST_ID: &str = "x-request-id";
 
-/// A function's whole service: from an event to its answer.
+/// A whole function, from an event to the response.
 #[derive(Clone, Debug)]
 pub struct Api {
     router: Router,
-    /// Shows what fails beside the handlers: a panic, and a request that takes too long.
+    /// Writes the response to a failure outside the handlers: a panic, or a request that takes too long.
     fail: fn(ApiError) -> Response<Body>,
-    /// The function's version, such as `7`; empty outside Lambda.
+    /// The function's version, such as `7`. Empty outside Lambda.
     version: Arc<str>,
     has_served: Arc<AtomicBool>,
 }
@@ -64,13 +64,13 @@ impl Api {
         Self::open(routes.router.with_state(app))
     }
 
-    /// Serves what needs no key, with the same layers.
+    /// Serves routes that need no key, with the same layers.
     #[must_use]
     pub fn open(router: Router) -> Self {
         Self::pages(router, ApiError::into_response)
     }
 
-    /// As [`open`](Self::open), for pages: what fails beside their handlers is shown by `fail`.
+    /// Like [`open`](Self::open), for pages: `fail` writes the response to a failure outside their handlers.
     #[must_use]
     pub fn pages(router: Router, fail: fn(ApiError) -> Response<Body>) -> Self {
         let layered = router
@@ -82,7 +82,7 @@ impl Api {
         Self { router: layered, fail, version: version.into(), has_served: Arc::default() }
     }
 
-    /// Answers an event. `lambda_id` is the invocation's id: for the log, and for the request where the event has no id.
+    /// Returns the response to an event. `lambda_id` is the invocation's id, for the log, and for the request if the event has no id.
     pub async fn answer(&self, event: &RawValue, lambda_id: &str) -> ApiGatewayV2httpResponse {
         let started = Instant::now();
         let (context, calls) = (Arc::new(RequestContext::default()), Calls::default());
@@ -124,7 +124,7 @@ impl Api {
             duration: started.elapsed(),
         });
         event::from_response(response).await.unwrap_or_else(|_| {
-            // Every body is in memory, so that reading one can't fail.
+            // Every body is in memory, so reading one can't fail.
             let mut answer = ApiGatewayV2httpResponse::default();
             answer.status_code = 500;
             answer
@@ -141,22 +141,22 @@ impl Api {
     }
 }
 
-/// Whether a browser asks what it may send from another origin (Fetch, section 3.2.2). The gateway passes preflights on wherever a route
-/// takes ANY, expects a 2xx, and adds the headers itself; so no function looks at a key, a limit or a table for one.
+/// Whether it is a CORS preflight (Fetch, section 3.2.2). On a route with the method ANY, the gateway passes preflights on, expects a 2xx,
+/// and adds the headers itself. So a preflight needs no key, limit or table.
 fn is_preflight(request: &Request) -> bool {
     request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// What an answer repeats of its request.
+/// What the response needs to know about its request.
 struct Asked<'a> {
     method: &'a Method,
-    /// `None`: the event was none that a request could be made of.
+    /// `None`: the event could not be converted to a request.
     uri: Option<&'a Uri>,
     id: &'a str,
     origin: &'a Origin,
 }
 
-/// Writes the envelope of an error, and the headers that every answer has.
+/// Writes the envelope of an error, and the headers that every response has.
 fn finish(
     mut response: Response<Body>,
     error: Option<&ApiError>,
@@ -186,7 +186,7 @@ fn finish(
     }
     let headers = response.headers_mut();
     notes.add_headers(headers);
-    // An answer is one organization's, unless it says otherwise: no cache between may keep it.
+    // A response belongs to one organization unless it says otherwise, so no cache along the way may store it.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     security_headers::secure(headers);
     if let Ok(id) = HeaderValue::from_str(id) {
@@ -202,13 +202,13 @@ async fn note_route(request: Request, next: Next) -> Response<Body> {
     next.run(request).await
 }
 
-/// Runs a function in Lambda: reads the environment, opens the connection to DynamoDB while the start still has the full
-/// processor, then serves events until the runtime ends it. What keeps it from starting is one line of the log.
+/// Runs a function in Lambda: reads the environment, opens the connection to DynamoDB while the init phase still has the full CPU, then
+/// serves events until the runtime ends it. If it can't start, one log line says why.
 pub async fn run(routes: Routes) -> ExitCode {
     run_with(|app| Ok(Api::new(routes, app))).await
 }
 
-/// As [`run`], for a function that makes more of its state than [`App`].
+/// Like [`run`], for a function whose state is more than [`App`].
 pub async fn run_with(make: impl FnOnce(App) -> Result<Api, SettingError>) -> ExitCode {
     log::start();
     let made = App::from_env().and_then(|app| Ok((app.db.clone(), make(app)?)));
@@ -223,7 +223,7 @@ pub async fn run_with(make: impl FnOnce(App) -> Result<Api, SettingError>) -> Ex
     serve(api).await
 }
 
-/// Runs a function in Lambda that needs no key, no table and nothing of the environment.
+/// Runs a function in Lambda that needs no key, no table and no configuration.
 pub async fn run_open(router: Router) -> ExitCode {
     log::start();
     serve(Api::open(router)).await

@@ -1,4 +1,4 @@
-//! Reads a whole JSON body into what is made of its fields. It knows no media type and no status.
+//! Reads a whole JSON body into the type that its fields describe. It knows no media type and no status.
 
 use serde_json::Value;
 
@@ -7,16 +7,16 @@ use crate::model::{
     json::{self, InvalidJson, Json},
 };
 
-/// A larger body is rejected before the key is looked at.
+/// A larger body is rejected before the key is checked.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// Why a body was not read.
+/// Why a body was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidBody {
-    /// It is not JSON (RFC 8259), or an object in it has a name twice: in words that go on after what can't be read.
+    /// It is not JSON (RFC 8259), or an object in it has a duplicate name. Holds the end of a sentence about the body.
     #[error("{0}")]
     Malformed(String),
-    /// Its fields are wrong: every one of them is listed.
+    /// Some of its fields are wrong. Every one of them is listed.
     #[error("{} invalid fields", .0.len())]
     Fields(Vec<Detail>),
 }
@@ -38,12 +38,12 @@ pub(crate) fn read<T: FromFields>(body: &[u8]) -> Result<T, InvalidBody> {
     parse_noting(&value, problems)
 }
 
-/// Reads a body that is a JSON value already.
+/// Reads a body that has already been parsed as JSON.
 pub fn parse<T: FromFields>(body: &Value) -> Result<T, InvalidBody> {
     parse_noting(body, Problems::default())
 }
 
-/// As [`parse`], with problems that were noted before.
+/// Like [`parse`], starting with the problems noted earlier.
 fn parse_noting<T: FromFields>(body: &Value, mut problems: Problems) -> Result<T, InvalidBody> {
     let parsed = Reader::nested(body, "", &mut problems);
     match parsed {

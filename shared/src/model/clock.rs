@@ -1,4 +1,4 @@
-//! The time: read in one place, so that a test can set it, and written in one form.
+//! The time: read in one place, so that a test can set it, and written in one form. It knows no record.
 
 use std::{
     fmt,
@@ -14,11 +14,11 @@ use uuid::{ContextV7, Uuid};
 
 use crate::model::schema::{schemas, simple};
 
-/// RFC 3339 in UTC with exactly three digits of a second. Always 24 bytes long, so that it sorts as text.
+/// RFC 3339 in UTC, to exactly three decimal places of a second. Always 24 bytes long, so it sorts as text.
 const FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// A day of 24 hours, which every day of UTC is here.
+/// 24 hours: leap seconds are ignored.
 pub const DAY: Duration = Duration::from_hours(24);
 
 /// A moment in UTC, to the millisecond.
@@ -26,8 +26,7 @@ pub const DAY: Duration = Duration::from_hours(24);
 pub struct Timestamp(OffsetDateTime);
 
 impl Timestamp {
-    /// The moment `millis` milliseconds after 1970-01-01T00:00:00Z. Moments outside the years 1970 to 9999 are moved
-    /// to the nearest one inside.
+    /// The moment `millis` milliseconds after 1970-01-01T00:00:00Z, clamped to the years 1970 to 9999.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
         const LAST: i64 = 253_402_300_799_999;
@@ -41,7 +40,7 @@ impl Timestamp {
         self.as_secs() * 1_000 + i64::from(self.0.millisecond())
     }
 
-    /// The moment so much later.
+    /// The moment `duration` later.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self::from_millis(self.as_millis().saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
@@ -90,7 +89,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Where the time, and the identifiers that begin with it, come from.
+/// The source of the time, and of the identifiers that begin with it.
 #[derive(Clone)]
 pub struct Clock(Arc<Source>);
 
@@ -110,18 +109,18 @@ impl Clock {
         })
     }
 
-    /// A clock that answers what `read` answers.
+    /// A clock that returns what `read` returns.
     pub fn new(read: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(Source { read: Box::new(read), context: Mutex::new(ContextV7::new()) }))
     }
 
-    /// The time it is.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         (self.0.read)()
     }
 
-    /// The time it is, with a fresh identifier that sorts after all that this clock gave out before.
+    /// The current time, with a fresh identifier that sorts after every one that this clock has issued.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
         let context = self.0.context.lock().unwrap_or_else(PoisonError::into_inner);
@@ -135,7 +134,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// One moment and one fresh identifier made in it: what a new record begins with.
+/// A moment and a fresh identifier created at it: what a new record starts with.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp {
     now: Timestamp,
@@ -143,7 +142,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// A stamp at `now` with a random identifier that sorts after those `context` made before in that millisecond.
+    /// A stamp at `now` with a random identifier that sorts after those that `context` created earlier in the same millisecond.
     fn new(now: Timestamp, context: &ContextV7) -> Self {
         let millis = now.as_millis().unsigned_abs();
         let nanos = u32::try_from(millis % 1_000).unwrap_or(0) * 1_000_000;
@@ -151,7 +150,7 @@ impl Stamp {
         Self { now, id }
     }
 
-    /// A stamp at `now` whose identifier is decided by `entropy`: for demo data that is the same at every start.
+    /// A stamp at `now` whose identifier is derived from `entropy`, so that demo data is the same at every start.
     #[must_use]
     pub fn seeded(now: Timestamp, entropy: [u8; 10]) -> Self {
         let id = uuid::Builder::from_unix_timestamp_millis(now.as_millis().unsigned_abs(), &entropy).into_uuid();
@@ -164,7 +163,7 @@ impl Stamp {
         self.now
     }
 
-    /// The identifier, to be made one of a type's.
+    /// The identifier, before it gets a type.
     pub(crate) fn id(self) -> Uuid {
         self.id
     }
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_out_of_range_is_moved_inside() {
+    fn a_moment_out_of_range_is_clamped() {
         assert_eq!(Timestamp::from_millis(-1).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
     }

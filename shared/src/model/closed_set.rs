@@ -1,6 +1,6 @@
-//! Closed sets: enums each of whose values is written in one way, and told in one sentence, everywhere.
+//! Closed sets: enums whose values each have one text and one sentence of description, used everywhere. It knows none of the sets.
 
-/// Makes an enum of its values, each with its words as a doc comment and its text: `/// Public.` `Open = "open",`.
+/// Defines an enum from its values, each with its description as a doc comment and its text: `/// Public.` `Open = "open",`.
 macro_rules! closed_set {
     ($(#[$attribute:meta])+ $name:ident { $(#[doc = $about:literal] $variant:ident = $text:literal,)* }) => {
         $(#[$attribute])+
@@ -9,22 +9,22 @@ macro_rules! closed_set {
         }
 
         impl $name {
-            /// Every value there is.
+            /// Every value.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The value as it is written.
+            /// The value's text.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
 
-            /// The value that is written so.
+            /// The value that has this text.
             #[must_use]
             pub fn named(text: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.as_str() == text)
             }
 
-            /// What it means, in a sentence.
+            /// What the value means, in one sentence.
             #[must_use]
             pub const fn about(self) -> &'static str {
                 match self { $(Self::$variant => $about.trim_ascii(),)* }

@@ -1,13 +1,13 @@
-//! Why a request with a valid key was denied, where that is counted. It knows no status and no words for clients.
+//! The reasons for which a request with a valid key is denied, and the counters of each. It knows no status and no error message.
 
 use crate::model::window::Day;
 
-/// Why a request with a valid key was denied.
+/// Why a request with a valid key is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Denial {
-    /// The minute's requests were used up.
+    /// The minute's requests are used up.
     Burst,
-    /// The month's requests were used up.
+    /// The month's requests are used up.
     Month,
     /// The key lacks the scope.
     Scope,
@@ -16,11 +16,11 @@ pub enum Denial {
 }
 
 impl Denial {
-    /// Every reason there is.
+    /// Every reason.
     pub const ALL: [Self; 4] = [Self::Burst, Self::Month, Self::Scope, Self::Plan];
     const PREFIX: &str = "r";
 
-    /// The name of its counter on a day's item: the error code that the request was answered with.
+    /// The name of its counter in a day's item, which is the error code in the response.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Burst => "rate_limit_exceeded",
@@ -30,7 +30,7 @@ impl Denial {
         }
     }
 
-    /// Short, because a key's item is charged for every byte with every request.
+    /// Short, because every request pays for every byte of the key's item.
     const fn letter(self) -> &'static str {
         match self {
             Self::Burst => "b",
@@ -45,7 +45,7 @@ impl Denial {
         format!("{}{day}{}", Self::PREFIX, self.letter())
     }
 
-    /// The day and the reason that an attribute counts, if it counts one.
+    /// The day and the reason that an attribute counts. `None`: it is not a denial counter.
     pub(crate) fn counted_by(attribute: &str) -> Option<(Day, Self)> {
         let rest = attribute.strip_prefix(Self::PREFIX)?;
         let reason = Self::ALL.into_iter().find(|reason| rest.ends_with(reason.letter()))?;

@@ -1,7 +1,7 @@
-//! Reads the fields of a JSON body, and notes everything that is wrong with them rather than only the first thing.
+//! Reads the fields of a JSON body, and notes every problem rather than only the first. It knows no status and no record.
 //!
-//! A type that can be read from a body names its fields once, in [`FromFields::from_fields`]; whatever the body has
-//! beyond those is unknown or read-only, and an error either way. The same lines describe the body for OpenAPI.
+//! A type that can be read from a body names its fields once, in [`FromFields::from_fields`]. Any other field in the body is unknown
+//! or read-only, and an error either way. The same lines describe the body for OpenAPI.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -15,54 +15,54 @@ use crate::model::{
     id::{CandidateId, InvalidId, StageId},
 };
 
-/// So many problems are listed, and so much of a field's name is repeated: a body of nonsense must not be answered by
-/// more than Lambda can send (6 MB).
+/// At most this many problems are listed, with this many characters of each field's name, because the response to a garbage body must
+/// fit in Lambda's response limit (6 MB).
 const MAX_PROBLEMS: usize = 100;
 const MAX_FIELD_CHARS: usize = 200;
 
-/// What a body can be read as.
+/// A type that can be read from a body.
 pub trait FromFields: Sized {
-    /// The object whose fields these are: its docs tell what each means.
+    /// The object that has these fields. Its docs describe them.
     type Object: ToSchema;
 
     /// Fields that the object has but this request can't set.
     const READ_ONLY: &'static [&'static str];
 
-    /// A body that is taken, for the documentation.
+    /// A valid body, for the documentation.
     fn example() -> Value;
 
-    /// Reads all fields. `None` only after a problem was noted. It asks for every field before it gives up on one, so that all
-    /// problems are told, and so that the fields can be described.
+    /// Reads all fields. Returns `None` only after noting a problem. It asks for every field before it gives up on one, so that all
+    /// problems are reported, and so that the fields can be described.
     fn from_fields(fields: &mut impl Fields) -> Option<Self>;
 }
 
-/// The fields of an object: of a body that is read, or of one that is described.
+/// The fields of an object: either of a body being read, or of one being described.
 pub trait Fields {
-    /// A field that must be there and not be `null`.
+    /// A field that must be present and not `null`.
     fn required<T: Field>(&mut self, name: &'static str) -> Option<T>;
 
-    /// A field that may be left out, or `null`, which means the same.
+    /// A field that may be omitted or `null`, which mean the same.
     fn optional<T: Field>(&mut self, name: &'static str) -> Option<T>;
 
-    /// As [`optional`](Self::optional), and `default` when it is left out.
+    /// Like [`optional`](Self::optional), and `default` if it is omitted.
     fn optional_or<T: Field + Serialize>(&mut self, name: &'static str, default: T) -> T;
 
-    /// A field that may be left out, but is not `null`.
+    /// A field that may be omitted, but not `null`.
     fn keep_or_set<T: Field>(&mut self, name: &'static str) -> Option<T>;
 
     /// An update of an optional field: `None` leaves it, `Some(None)` clears it.
     fn change<T: Field>(&mut self, name: &'static str) -> Option<Option<T>>;
 
-    /// The body has this field, whatever it holds.
+    /// Whether the body has this field with a value other than `null`.
     fn mentions(&self, name: &str) -> bool;
 
-    /// Notes a problem of the field.
+    /// Notes a problem with the field.
     fn note(&mut self, name: &str, code: Problem, message: &str);
 }
 
-/// What one field can be read as.
+/// A type that one field can be read as.
 pub trait Field: Sized {
-    /// Reads the value that is found at the path `at`. `None` only after a problem was noted.
+    /// Reads the value at the path `at`. Returns `None` only after noting a problem.
     fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self>;
 
     /// Its schema in a body.
@@ -74,11 +74,11 @@ pub trait Describer {
     /// A reference to a type's own schema.
     fn refer<T: ToSchema>(&mut self) -> RefOr<Schema>;
 
-    /// A reference to the schema of the fields that `T` is read from.
+    /// A reference to the schema of the fields that make up `T`.
     fn refer_fields<T: FromFields>(&mut self, name: &'static str) -> RefOr<Schema>;
 }
 
-/// One wrong field of a body, or one wrong query parameter.
+/// A problem with a field of a body, or with a query parameter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Detail {
     /// The field as a path: `title`, `salary.min`, `skills[3]`; empty for the body itself.
@@ -118,18 +118,18 @@ closed_set! {
     }
 }
 
-/// What is wrong so far.
+/// The problems found until now.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<Detail>);
 
 impl Problems {
-    /// Notes a problem. Answers `None`, so that a parser can end with it.
+    /// Notes a problem. Returns `None`, so that a parser can end with it.
     pub fn note<T>(&mut self, at: &str, code: Problem, message: impl Into<String>) -> Option<T> {
         let field: String = at.chars().take(MAX_FIELD_CHARS).collect();
-        // Once a field: a number of too many digits may be too large, too.
+        // Once per field and code: a number with too many digits may also be too large.
         let is_new = self.0.iter().all(|noted| noted.field != field || noted.code != code);
         if self.0.len() < MAX_PROBLEMS && is_new {
-            // The message is a whole sentence, so that it can be shown alone: "title must not be empty."
+            // The message is a whole sentence, so that it can be shown on its own: "title must not be empty."
             let subject = if field.is_empty() { "The body" } else { &field };
             let message = format!("{subject} {}.", message.into());
             self.0.push(Detail { field, code, message });
@@ -141,7 +141,7 @@ impl Problems {
         self.0
     }
 
-    /// Notes that the value has another JSON type than the one that is wanted.
+    /// Notes that the value has the wrong JSON type.
     pub fn wrong_type<T>(&mut self, at: &str, wanted: &str, got: &Value) -> Option<T> {
         let got = match got {
             Value::Null => "null",
@@ -154,25 +154,25 @@ impl Problems {
         self.note(at, Problem::InvalidType, format!("must be {wanted}, not {got}"))
     }
 
-    /// Nothing is wrong.
+    /// Whether there are no problems.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// The fields of one JSON object, and which of them were asked for.
+/// The fields of one JSON object, and which of them the type has asked for.
 #[derive(Debug)]
 pub struct Reader<'a> {
     object: &'a Map<String, Value>,
     at: &'a str,
-    /// In the order of the object's type.
+    /// In the order in which the type asks for them.
     known: Vec<&'static str>,
     problems: &'a mut Problems,
 }
 
 impl<'a> Reader<'a> {
-    /// Reads an object that is found at the path `at`, and notes the fields that `T` does not know.
+    /// Reads the object at the path `at`, and notes the fields that `T` does not know.
     pub fn nested<T: FromFields>(value: &Value, at: &str, problems: &mut Problems) -> Option<T> {
         let Value::Object(object) = value else {
             return problems.wrong_type(at, "an object", value);

@@ -1,7 +1,7 @@
-//! Identifiers: UUIDs of version 7 (RFC 9562), lower case and hyphenated, each kind a type of its own.
+//! Identifiers: version 7 UUIDs (RFC 9562), lowercase and hyphenated, with a Rust type for each. It knows no record.
 //!
-//! A version 7 UUID begins with its time in milliseconds, so ids sort by when they were made. An [`OrgId`] can't be
-//! made outside this crate: a handler can only have the one that its caller's key, or session, proved.
+//! A version 7 UUID begins with its creation time in milliseconds, so ids sort by age. An [`OrgId`] can't be created outside this
+//! crate: a handler can only have the one that its caller's key or session proved.
 
 use std::{fmt, str::FromStr};
 
@@ -16,10 +16,10 @@ use crate::model::{
     text::Found,
 };
 
-/// An object's id, as it stands in a path.
+/// An object's id that can be part of a path.
 pub trait PathId: utoipa::ToSchema {}
 
-/// The text is not a hyphenated UUID: words that go on after what is not one.
+/// The text is not a hyphenated UUID. Displays as the end of a sentence about it: "must be a UUID…".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a UUID with hyphens{0}")]
 pub struct InvalidId(Wrong);
@@ -47,13 +47,13 @@ impl InvalidId {
 
 fn parse(text: &str) -> Result<Uuid, InvalidId> {
     let id = Uuid::try_parse(text).map_err(|_| InvalidId::of(text))?;
-    // `try_parse` also takes braces, URNs and bare hex. Upper case is taken, as RFC 9562 demands, and answered in lower.
+    // `try_parse` also accepts braces, URNs and bare hex. Uppercase input is accepted, as RFC 9562 requires, and output is lowercase.
     let form = id.hyphenated();
     let is_one = text.eq_ignore_ascii_case(form.encode_lower(&mut Uuid::encode_buffer()));
     if is_one { Ok(id) } else { Err(InvalidId::of(text)) }
 }
 
-/// What keeps a text from being an id. `None`: it is one.
+/// Why a text is not an id. `None`: it is one.
 pub(crate) fn invalid(text: &str) -> Option<InvalidId> {
     parse(text).err()
 }
@@ -113,11 +113,11 @@ ids! {
     StageId
     /// An application's id.
     ApplicationId
-    /// A move's id, by which a move that is made twice is known.
+    /// A move's id, which identifies a repeated move.
     MoveId
 }
 
-/// An organization's id. Only this crate makes one: from the item of a key or a member, or for an organization that is created or found.
+/// An organization's id. Only this crate creates one: from a key's or a member's item, or when it creates or finds an organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrgId(Uuid);
 
@@ -126,7 +126,7 @@ impl OrgId {
         Self(stamp.id())
     }
 
-    /// Reads the id that an item of the Access table holds.
+    /// Reads an id stored in the Access table.
     pub(crate) fn stored(text: &str) -> Result<Self, InvalidId> {
         parse(text).map(Self)
     }
@@ -150,7 +150,7 @@ mod tests {
     use crate::model::clock::{Clock, Timestamp};
 
     #[test]
-    fn ids_of_one_process_sort_in_the_order_they_were_made() {
+    fn ids_of_one_process_sort_in_the_order_of_creation() {
         let clock = Clock::new(|| Timestamp::from_millis(1_795_478_400_000));
         let ids: Vec<String> = (0..1_000).map(|_| JobId::from(clock.stamp()).to_string()).collect();
         assert!(ids.is_sorted());

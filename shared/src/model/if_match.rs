@@ -1,14 +1,14 @@
-//! The precondition of an update: the versions that its object may be at. It knows no header map.
+//! The precondition of an update: the versions at which it applies. It knows no header map.
 
 use crate::model::text::shown;
 
-/// The versions that an object may be at for an update to be made: the `If-Match` header (RFC 9110, section 13.1.1). Without
-/// it, any.
+/// The versions of an object that an update applies to: the `If-Match` header (RFC 9110, section 13.1.1). Without the header, any
+/// version.
 #[derive(Debug, PartialEq, Eq)]
 pub struct IfMatch(Option<Vec<String>>);
 
 impl IfMatch {
-    /// Any version will do.
+    /// Matches any version.
     pub const ANY: Self = Self(None);
 
     /// Whether an object at this version may be updated.
@@ -16,7 +16,7 @@ impl IfMatch {
         self.0.as_ref().is_none_or(|versions| versions.contains(&version.to_string()))
     }
 
-    /// Reads the values of the header, of which there may be none. A tag that can be none of ours is an error: no retry would make it
+    /// Reads the header's values, which may be empty. A tag that this API can't have issued is an error, because no retry would make it
     /// match.
     pub(crate) fn read(values: &[String]) -> Result<Self, String> {
         if values.is_empty() {
@@ -35,7 +35,7 @@ impl IfMatch {
     }
 }
 
-/// The version that a tag is of, or what is wrong with the tag.
+/// The version that a tag names, or what is wrong with the tag.
 fn version(tag: &str) -> Result<String, String> {
     let is_version = |text: &str| {
         (1..=20).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_can_never_match_is_told_what_is_wrong_with_it() {
+    fn a_tag_that_can_never_match_is_rejected_with_the_reason() {
         let weak = |tag: &str, strong: &str| {
             format!(
                 "The If-Match tag {tag} is weak, but If-Match only compares strong tags (RFC 9110, section 13.1.1). Send the \

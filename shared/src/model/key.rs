@@ -1,8 +1,8 @@
-//! API keys: their form, their making and their hash. It knows nothing of where keys are kept.
+//! API keys: their format, generation and hash. It knows nothing about where keys are stored.
 //!
-//! `hh_live_` + 10 characters of public id + 32 of secret + 6 of checksum, all base62. The id finds the key's item; the
-//! checksum (CRC-32 of all before it) lets a mistyped key be refused without asking the database, and lets a secret
-//! scanner tell a key from noise. 32 base62 characters are 190 bits from the operating system's random source.
+//! `hh_live_` + 10 characters of public id + 32 of secret + 6 of checksum, all base62. The id finds the key's item. The checksum
+//! (CRC-32 of everything before it) lets us reject a mistyped key without a database call, and lets a secret scanner distinguish a
+//! key from noise. 32 base62 characters are 190 bits from the operating system's random source.
 
 use std::fmt;
 
@@ -18,16 +18,16 @@ const CHECKSUM_LEN: usize = 6;
 const LEN: usize = PREFIX.len() + ID_LEN + SECRET_LEN + CHECKSUM_LEN;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// A whole key: a secret, of the right shape and checksum. It is never stored, and its `Debug` hides it.
+/// A whole key, which is a secret. It has the right format and checksum. It is never stored, and its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
 
-/// The public part of a key, which finds its item and may be logged. A rotated key keeps it.
+/// The public part of a key, which finds its item and may be logged. Rotation keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyId(String);
 
-/// What a key gives: an organization, and what may be done in it, until when.
+/// What a key grants: access to an organization, with which scopes, and until when.
 #[derive(Clone, Debug)]
 pub struct Grant {
     pub(crate) org: OrgId,
@@ -35,37 +35,37 @@ pub struct Grant {
     pub(crate) expires_at: Option<Timestamp>,
 }
 
-/// SHA-256 of a whole key: what is stored in its place.
+/// SHA-256 of a whole key, stored in its place.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
 
-/// A key's holder is told of its end in its last 14 days.
+/// Responses announce a key's expiry during its last 14 days.
 const EXPIRY_NOTICE_MILLIS: i64 = 14 * 24 * 60 * 60 * 1_000;
 
-/// Whether a key that expires at `at` is in its last days.
+/// Whether a key that expires at `at` is within [`EXPIRY_NOTICE_MILLIS`] of that.
 pub(crate) fn expires_soon(at: Timestamp, now: Timestamp) -> bool {
     at.as_millis() - now.as_millis() <= EXPIRY_NOTICE_MILLIS
 }
 
-/// The operating system gave no random bytes.
+/// The operating system returned no random bytes.
 #[derive(Debug, thiserror::Error)]
 #[error("no random bytes from the operating system: {0}")]
 pub struct NoRandomness(pub(crate) getrandom::Error);
 
 impl ApiKey {
-    /// Makes a key with a fresh id.
+    /// Generates a key with a fresh id.
     pub fn generate() -> Result<Self, NoRandomness> {
         Self::with_id(&KeyId(random_base62(ID_LEN)?))
     }
 
-    /// Makes a key with a fresh secret for an id there is already.
+    /// Generates a key with a fresh secret for an existing id.
     pub fn with_id(id: &KeyId) -> Result<Self, NoRandomness> {
         let mut key = format!("{PREFIX}{}{}", id.0, random_base62(SECRET_LEN)?);
         key.push_str(&checksum(&key));
         Ok(Self(key))
     }
 
-    /// Takes a presented key if its shape and checksum are right.
+    /// Accepts a presented key if its format and checksum are right.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = text.len() == LEN
@@ -86,13 +86,13 @@ impl ApiKey {
         KeyHash(Sha256::digest(self.0.as_bytes()).into())
     }
 
-    /// The last four characters, by which people tell a rotated key from the one before.
+    /// The last four characters, by which people distinguish a rotated key from its predecessor.
     #[must_use]
     pub fn last_four(&self) -> &str {
         &self.0[LEN - 4..]
     }
 
-    /// The whole key, to be shown once to whom it belongs.
+    /// The whole key, to be shown to its owner once.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -113,7 +113,7 @@ impl Grant {
 }
 
 impl KeyId {
-    /// Takes a key id of the right shape.
+    /// Accepts a key id of the right format.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = text.len() == ID_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -126,11 +126,11 @@ impl KeyId {
         format!("{PREFIX}{self}…{last_four}")
     }
 
-    /// The id that belongs to a digest, of whose choices there are as many as of ids.
+    /// The id derived from a digest. It can be any id.
     #[must_use]
     pub fn of_digest(digest: &[u8; 32]) -> Self {
         let digits = digest.chunks(3).take(ID_LEN);
-        // Three bytes for a digit, so that no digit is noticeably likelier than another.
+        // Three bytes per digit, so that no digit is noticeably likelier than another.
         let digit =
             |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number * 256 + usize::from(*byte)) % BASE62.len();
         Self(digits.map(|bytes| char::from(BASE62[digit(bytes)])).collect())
@@ -160,7 +160,7 @@ pub(crate) fn random_base62(len: usize) -> Result<String, NoRandomness> {
     let mut bytes = [0; 64];
     while text.len() < len {
         getrandom::fill(&mut bytes).map_err(NoRandomness)?;
-        // 248 is the largest multiple of 62 in a byte: beyond it, some characters would be likelier than others.
+        // 248 is the largest multiple of 62 that fits in a byte. With the bytes above it, some characters would be likelier than others.
         let fair = bytes.iter().filter(|byte| **byte < 248);
         text.extend(fair.map(|byte| char::from(BASE62[usize::from(byte % 62)])).take(len - text.len()));
     }
@@ -193,11 +193,11 @@ mod tests {
     }
 
     #[test]
-    fn the_form_is_the_promised_one() {
+    fn a_key_has_the_documented_format() {
         let key = ApiKey::generate().unwrap();
         assert_eq!(key.reveal().len(), 56);
         let head = &key.reveal()[..50];
-        // The reference form of the checksum: the number in base 62, most significant digit first, six digits.
+        // The checksum, computed independently: the number in base 62, most significant digit first, in six digits.
         let mut number = u64::from(crc32fast::hash(head.as_bytes()));
         let mut digits = Vec::new();
         for _ in 0..6 {
@@ -217,12 +217,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_parsed_without_a_panic_and_only_a_key_is_taken(text in "\\PC{0,80}") {
+        fn any_text_is_parsed_without_a_panic_and_only_a_key_is_accepted(text in "\\PC{0,80}") {
             prop_assert_eq!(ApiKey::parse(&text), None);
         }
 
         #[test]
-        fn one_changed_character_is_refused(at in 0..LEN, to in any::<char>()) {
+        fn one_changed_character_is_rejected(at in 0..LEN, to in any::<char>()) {
             let key = ApiKey::generate().unwrap();
             let changed: String = key.reveal().chars().enumerate().map(|(i, c)| if i == at { to } else { c }).collect();
             prop_assume!(changed != key.reveal());
@@ -230,7 +230,7 @@ mod tests {
         }
 
         #[test]
-        fn a_cut_or_lengthened_key_is_refused(len in 0..LEN, tail in "[0-9A-Za-z]{1,20}") {
+        fn a_truncated_or_lengthened_key_is_rejected(len in 0..LEN, tail in "[0-9A-Za-z]{1,20}") {
             let key = ApiKey::generate().unwrap();
             prop_assert_eq!(ApiKey::parse(&key.reveal()[..len]), None);
             let longer = format!("{}{tail}", key.reveal());

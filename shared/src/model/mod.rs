@@ -1,5 +1,5 @@
-//! Values without I/O: ids, the clock and the calendar, keys, scopes, plans, windows, the types of fields, and the reading of a body's
-//! fields. It knows nothing of HTTP, of DynamoDB, or of what an operation is.
+//! Values without I/O: ids, the clock and the calendar, keys, scopes, plans, windows, the types of fields, and how a body's fields are
+//! read. It knows nothing about HTTP, DynamoDB or operations.
 
 pub mod body;
 pub mod clock;

@@ -1,10 +1,10 @@
-//! What an answer can carry: an object, which may have a version. It knows no table and no HTTP.
+//! An object that a response can carry, which may have a version. It knows no table and no HTTP.
 
 use serde::Serialize;
 
-/// What an answer can carry.
+/// An object that a response can carry.
 pub trait Object: Serialize {
-    /// The version, for the `ETag` header, if the object has one.
+    /// The object's version, for the `ETag` header. `None`: it has no version.
     fn version(&self) -> Option<u64> {
         None
     }

@@ -1,4 +1,4 @@
-//! Which page of a list is wanted, and what comes of it. A cursor is opaque here: what is in it is known to the store alone.
+//! Pages of a list: what a request asks for, and what it gets. A cursor is opaque here: only the store knows what is in it.
 
 use std::{fmt, str::FromStr};
 
@@ -7,29 +7,29 @@ use serde::Serialize;
 
 use crate::model::text::Found;
 
-/// Rows of a page when the request does not say.
+/// Rows per page, unless the request says otherwise.
 pub const DEFAULT_LIMIT: u8 = 20;
-/// Rows of a page at the most.
+/// Maximum rows per page.
 pub const MAX_LIMIT: u8 = 100;
-/// A longer text is no cursor.
+/// A longer text can't be a cursor.
 pub const MAX_CURSOR_BYTES: usize = 512;
 
-/// Why a text is not a cursor of a list: in sentences.
+/// Why a text is not a cursor of a list, in full sentences.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCursor {
     /// It is empty.
     #[error("The cursor is empty. Omit the parameter to get the first page.")]
     Empty,
-    /// It is longer than any.
+    /// It is longer than any cursor.
     #[error("The cursor must be at most {MAX_CURSOR_BYTES} bytes (got {0}). {PASS_ON}")]
     TooLong(usize),
-    /// It has a character that none has.
+    /// It has a character that no cursor has.
     #[error("The cursor contains {0}, which is not allowed. {PASS_ON}")]
     Character(String),
-    /// It ends before its end.
+    /// It was cut off.
     #[error("The cursor is incomplete. {PASS_ON}")]
     Incomplete,
-    /// It is another list's, or was changed.
+    /// It belongs to another list, or was altered.
     #[error("The cursor is invalid, or belongs to another list or filter. {PASS_ON}")]
     Foreign,
     /// The list has one page.
@@ -39,7 +39,7 @@ pub enum InvalidCursor {
 
 const PASS_ON: &str = "Pass `nextCursor` from the previous response unchanged, or start without a cursor.";
 
-/// Where a walk goes on: opaque to the client.
+/// Where the next page begins. It is opaque to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(Vec<u8>);
 
@@ -82,7 +82,7 @@ impl FromStr for Cursor {
     }
 }
 
-/// Which page of a list a request wants.
+/// The page of a list that a request asks for.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
     limit: u8,
@@ -111,8 +111,8 @@ impl PageRequest {
 pub struct Page<T> {
     /// The rows, in the order of the list.
     pub rows: Vec<T>,
-    /// Where the next page begins; `None`: this is the last.
+    /// Where the next page begins. `None`: this is the last page.
     pub next: Option<Cursor>,
-    /// The limit that was asked for.
+    /// The requested limit.
     pub limit: u8,
 }

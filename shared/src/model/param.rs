@@ -1,23 +1,22 @@
-//! The parameters of a list's query. It knows neither URLs nor OpenAPI: each gives [`Params`] of its own.
+//! The query parameters of a list. It knows neither URLs nor OpenAPI, which each implement [`Params`].
 
 use crate::model::{
     page::PageRequest,
     value::{Choice, Email},
 };
 
-/// What a query can be read as.
+/// A type that can be read from a query.
 pub trait FromParams: Sized {
-    /// Reads the filters that the list knows, besides `limit` and `cursor`. A value that is wrong is noted, and the request
-    /// fails after all were read.
+    /// Reads the list's filters, besides `limit` and `cursor`. An invalid value is noted, and the request fails once all have been read.
     fn from_params(params: &mut impl Params, page: PageRequest) -> Self;
 }
 
-/// The filters of a list: of a query that is read, or of one that is described.
+/// The filters of a list: either of a query being read, or of one being described.
 pub trait Params {
-    /// A filter out of a closed set.
+    /// A filter whose values are a closed set.
     fn choice<T: Choice>(&mut self, name: &'static str) -> Option<T>;
 
-    /// A filter that is an e-mail address.
+    /// A filter that is an email address.
     fn email(&mut self, name: &'static str) -> Option<Email>;
 }
 

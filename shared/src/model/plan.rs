@@ -1,4 +1,4 @@
-//! Plans: what an organization has bought. This table is the only place that says what a plan allows.
+//! Plans, and the only place that says what each one allows. It knows nothing about what is counted.
 
 use std::{fmt, str::FromStr};
 
@@ -20,7 +20,7 @@ pub enum Plan {
     Enterprise,
 }
 
-/// A count that a plan may cap.
+/// A quantity that a plan may cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowance {
     /// Up to this many.
@@ -30,7 +30,7 @@ pub enum Allowance {
 }
 
 impl Allowance {
-    /// How many are left of it; `None`: unlimited.
+    /// How many are left. `None`: unlimited.
     #[must_use]
     pub const fn left(self, used: u64) -> Option<u64> {
         match self {
@@ -41,10 +41,10 @@ impl Allowance {
 }
 
 impl Plan {
-    /// Every plan there is, smallest first.
+    /// Every plan, smallest first.
     pub const ALL: [Self; 4] = [Self::Free, Self::Starter, Self::Professional, Self::Enterprise];
 
-    /// The plan as it is written everywhere: `professional`.
+    /// The plan's text, used everywhere: `professional`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl Plan {
         }
     }
 
-    /// What it includes, in a sentence.
+    /// What it includes, in one sentence.
     #[must_use]
     pub const fn about(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl Plan {
         }
     }
 
-    /// Requests served in a calendar month (UTC). `Limited(0)` is a plan without API access.
+    /// Requests served per calendar month (UTC). `Limited(0)` is a plan without API access.
     #[must_use]
     pub const fn monthly_requests(self) -> Allowance {
         match self {
@@ -77,7 +77,7 @@ impl Plan {
         }
     }
 
-    /// Keys that are not revoked at one time.
+    /// How many keys can be active (not revoked) at once.
     #[must_use]
     pub const fn keys(self) -> Allowance {
         match self {
@@ -88,7 +88,7 @@ impl Plan {
         }
     }
 
-    /// Whether keys of an organization on this plan may call the API at all.
+    /// Whether the keys of an organization on this plan may call the API at all.
     #[must_use]
     pub fn has_api_access(self) -> bool {
         self.monthly_requests() != Allowance::Limited(0)
@@ -105,7 +105,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// The text names no plan.
+/// The text is not the name of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no such plan: must be one of free, starter, professional, enterprise")]
 pub struct UnknownPlan;

@@ -1,4 +1,4 @@
-//! What a member may do in an organization's settings.
+//! What a member may do in an organization's settings. It knows no page.
 
 use serde::{Deserialize, Serialize};
 

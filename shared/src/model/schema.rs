@@ -1,11 +1,11 @@
-//! OpenAPI schemas of values whose schema is not derived from their fields. It knows no operation.
+//! Builds the OpenAPI schemas of values that don't derive theirs. It knows no operation.
 
 use utoipa::openapi::{
     ObjectBuilder, RefOr, Schema,
     schema::{SchemaType, Type},
 };
 
-/// Implements the schema of each type.
+/// Implements `ToSchema` for each type with the given schema.
 macro_rules! schemas {
     ($($name:ident: $schema:expr;)+) => {$(
         impl utoipa::PartialSchema for $name {
@@ -19,13 +19,13 @@ macro_rules! schemas {
 }
 pub(crate) use schemas;
 
-/// A schema of one type, to be made more precise.
+/// A schema of one JSON type, for the caller to refine.
 #[must_use]
 pub fn simple(kind: Type) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::new(kind))
 }
 
-/// The schema of a closed set, whose description tells what each value means.
+/// The schema of a closed set. Its description says what each value means.
 #[must_use]
 pub fn choice(about: &str, values: &[(&str, &str)]) -> RefOr<Schema> {
     let meanings = values.iter().map(|(value, meaning)| format!("\n- `{value}`: {}", meaning.trim()));

@@ -1,4 +1,4 @@
-//! Scopes: what a key may do. A closed set; a key has exactly those given to it, and write does not imply read.
+//! Scopes: what a key may do. A key has exactly the scopes granted to it, and write does not imply read. It knows no operation.
 
 use std::{fmt, str::FromStr};
 
@@ -9,9 +9,9 @@ use crate::model::{
     schema::{choice, schemas},
 };
 
-/// A scope as a type, for `Caller<JobsRead>`: a handler's signature says what it demands.
+/// A scope as a type, for `Caller<JobsRead>`: a handler's signature says which scope it requires.
 pub trait RequiredScope: Send + Sync + 'static {
-    /// The scope that a key must have.
+    /// The scope that the key must have.
     const SCOPE: Scope;
 }
 
@@ -51,19 +51,19 @@ scopes! {
 }
 
 impl Scope {
-    /// The scope that shows what this one lets a key change: `jobs:read` of `jobs:write`. `None`: nothing shows it.
+    /// The scope to read what this one lets a key write: `jobs:read` for `jobs:write`. `None`: there is no such scope.
     #[must_use]
     pub fn read(self) -> Option<Self> {
         let (resource, _) = self.as_str().split_once(':')?;
         Self::named(&format!("{resource}:read"))
     }
 
-    /// What `all` stands for, wherever it is offered: every scope but those that destroy, which a key has only where they are named.
+    /// The scopes that `all` grants, wherever it is offered: all except the destructive ones, which must be granted by name.
     pub fn granted_by_all() -> impl Iterator<Item = Self> {
         Self::ALL.iter().copied().filter(|scope| !scope.destroys())
     }
 
-    /// Whether it lets a key destroy what nobody can bring back. A new scope has to say.
+    /// Whether it lets a key destroy data irrecoverably. The match is exhaustive, so that a new scope has to say.
     const fn destroys(self) -> bool {
         match self {
             Self::JobsRead
@@ -84,7 +84,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// The text names no scope.
+/// The text is not the name of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no such scope")]
 pub struct UnknownScope;
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scopes_read_is_that_of_the_same_resource() {
+    fn a_scopes_read_scope_is_for_the_same_resource() {
         assert_eq!(Scope::CandidatesWrite.read(), Some(Scope::CandidatesRead));
         assert_eq!(Scope::PipelineRead.read(), Some(Scope::PipelineRead));
         for scope in Scope::ALL {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn all_grants_reading_and_writing_and_nothing_that_destroys() {
+    fn all_grants_read_and_write_and_nothing_destructive() {
         let granted: Vec<&str> = Scope::granted_by_all().map(Scope::as_str).collect();
         let harmless = |scope: &&str| scope.ends_with(":read") || scope.ends_with(":write");
         assert_eq!(granted, Scope::ALL.iter().map(|scope| scope.as_str()).filter(harmless).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! A secret of the browser's: 256 bits from the operating system's random source, and what is derived from them.
+//! A browser's secret: 256 bits from the operating system's random source, and what is derived from them. It knows no cookie's name.
 
 use std::fmt;
 
@@ -7,31 +7,31 @@ use sha2::{Digest, Sha256};
 
 use crate::model::key::NoRandomness;
 
-/// What one browser has and nobody else. Its `Debug` hides it.
+/// A secret that only one browser has. Its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret([u8; 32]);
 
 impl Secret {
-    /// A fresh one.
+    /// Generates a secret.
     pub fn generate() -> Result<Self, NoRandomness> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(NoRandomness)?;
         Ok(Self(bytes))
     }
 
-    /// Takes what has the form of one: 43 characters of base64url.
+    /// Accepts a text of the right format: 43 characters of base64url.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
     }
 
-    /// What goes into a cookie.
+    /// The secret as text, to be put into a cookie.
     #[must_use]
     pub fn reveal(&self) -> String {
         BASE64URL_NOPAD.encode(&self.0)
     }
 
-    /// What is derived from it for one purpose (SHA-256). It tells nothing of the secret, nor of what is derived for another.
+    /// A value derived for one purpose (SHA-256). It reveals nothing about the secret, or about the values derived for other purposes.
     #[must_use]
     pub fn digest(&self, purpose: &str) -> [u8; 32] {
         let mut hasher = Sha256::new();
@@ -40,7 +40,7 @@ impl Secret {
         hasher.finalize().into()
     }
 
-    /// The same as text: 43 characters of base64url.
+    /// The same value as text: 43 characters of base64url.
     #[must_use]
     pub fn derive(&self, purpose: &str) -> String {
         BASE64URL_NOPAD.encode(&self.digest(purpose))

@@ -1,4 +1,4 @@
-//! Characters: what they are by their Unicode properties, what surrounds a text without belonging to it, and how an error names
+//! Characters: how Unicode's properties classify them, which of them surround a text without being part of it, and how an error names
 //! one. It knows no field.
 
 use std::fmt;
@@ -8,17 +8,17 @@ use icu_properties::{
     props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory, JoinControl, VariationSelector},
 };
 
-/// One that turns the direction of the text around it.
+/// Whether the character changes the direction of the text around it.
 pub(crate) fn is_direction_control(c: char) -> bool {
     CodePointSetData::new::<BidiControl>().contains(c)
 }
 
-/// One that shows nothing by itself.
+/// Whether the character shows nothing by itself.
 pub(crate) fn is_ignorable(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
-/// A zero-width joiner or non-joiner, which several scripts and emoji need between two characters.
+/// Whether it is a zero-width joiner or non-joiner, which several scripts and emoji need between two characters.
 pub(crate) fn is_joiner(c: char) -> bool {
     CodePointSetData::new::<JoinControl>().contains(c)
 }
@@ -27,33 +27,33 @@ fn is_variation_selector(c: char) -> bool {
     CodePointSetData::new::<VariationSelector>().contains(c)
 }
 
-/// An invisible copy of ASCII. Emoji of flags are written with them, and nothing else is.
+/// Whether it is an invisible copy of an ASCII character. Only flag emoji use them.
 fn is_tag(c: char) -> bool {
     matches!(c, '\u{e0020}'..='\u{e007f}')
 }
 
-/// A letter or mark of a script can be ignorable too, such as the fillers of Hangul and the selectors behind an emoji.
+/// Distinguishes format characters from letters and marks, which can be ignorable too: Hangul's fillers, and the selectors after an
+/// emoji.
 fn is_format(c: char) -> bool {
     CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::Format
 }
 
-/// Something of it can be seen. Two characters are blank although no property says so: an empty cell of Braille and an empty
-/// note head.
+/// Whether the character is visible. Two are blank although no property says so: the empty Braille cell and the empty note head.
 fn shows(c: char) -> bool {
     !(c.is_whitespace() || c.is_control() || is_ignorable(c) || matches!(c, '\u{2800}' | '\u{1d159}'))
 }
 
-/// Something of the text can be seen.
+/// Whether any of the text is visible.
 pub(crate) fn is_visible(text: &str) -> bool {
     text.chars().any(shows)
 }
 
-/// What other programs put around a text and never mean: direction marks, joiners, a byte order mark.
+/// Whether it is a character that other programs put around a text unintentionally: direction marks, joiners, a byte order mark.
 fn surrounds(c: char) -> bool {
     is_direction_control(c) || is_ignorable(c) && is_format(c) && !is_tag(c)
 }
 
-/// The text without the direction marks and zero-width characters around it, and how many characters were cut off in front.
+/// The text without the direction marks and zero-width characters around it, and how many characters were cut off at the start.
 pub(crate) fn trim(text: &str) -> (&str, usize) {
     let inside = |c: char| !surrounds(c) && !c.is_whitespace();
     let lead = text.find(inside).unwrap_or(text.len());
@@ -64,11 +64,11 @@ pub(crate) fn trim(text: &str) -> (&str, usize) {
     (&rest[..end], text[..start].chars().count())
 }
 
-/// The first character that has no place in a line of text: a control character, a line break, one that turns the direction, or
-/// one that shows nothing and that no script or emoji needs where it is.
+/// The first character that doesn't belong in a line of text: a control character, a line break, a direction control, or an invisible
+/// character that no script or emoji needs at that place.
 pub(crate) fn stray(text: &str) -> Option<Found> {
     let mut before = '\0';
-    // The tags since a black flag: the emoji of a flag of a region has up to six, and one that ends it.
+    // The number of tags since a black flag: a region's flag emoji has up to six, and one to end it.
     let mut tags = None;
     for (i, c) in text.chars().enumerate() {
         tags = match tags {
@@ -91,12 +91,12 @@ pub(crate) fn stray(text: &str) -> Option<Found> {
     None
 }
 
-/// A script or an emoji can need the character, which shows nothing by itself, behind `before`.
+/// Whether a script or an emoji can need this invisible character after `before`.
 fn is_needed(c: char, before: char) -> bool {
     if is_variation_selector(c) {
         return !is_variation_selector(before);
     }
-    // A soft hyphen, and the separator inside Mongolian words, are format characters as those are that only hide.
+    // The soft hyphen and the Mongolian vowel separator are format characters, like those that have no use in a line.
     let category = CodePointMapData::<GeneralCategory>::new().get(c);
     is_joiner(c)
         || matches!(c, '\u{ad}' | '\u{180e}')
@@ -107,7 +107,7 @@ pub(crate) fn is_line_break(c: char) -> bool {
     matches!(c, '\n'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// A character, and its place in the text, counted in characters from 1.
+/// A character and its position in the text, counted in characters from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) c: char,
@@ -115,12 +115,12 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// The first character that `is` holds for.
+    /// The first character for which `is` returns true.
     pub(crate) fn first(text: &str, is: impl Fn(char) -> bool) -> Option<Self> {
         text.chars().enumerate().find(|(_, c)| is(*c)).map(|(i, c)| Self { c, at: i + 1 })
     }
 
-    /// The same, of a text from which so many characters were cut off in front.
+    /// The same, counted from the start of the text before `cut` characters were cut off.
     pub(crate) fn after(self, cut: usize) -> Self {
         Self { at: self.at + cut, ..self }
     }
@@ -133,7 +133,7 @@ impl fmt::Display for Found {
     }
 }
 
-/// A character as an error names it, since what it is may not be seen: `"#" (U+0023)`, `a space (U+0020)`.
+/// A character as an error names it, since it may be invisible: `"#" (U+0023)`, `a space (U+0020)`.
 pub(crate) struct Named(pub(crate) char);
 
 impl fmt::Display for Named {
@@ -152,7 +152,7 @@ impl fmt::Display for Named {
     }
 }
 
-/// What a client has sent, to be repeated in an error: not more than a line, and nothing that can't be seen.
+/// What a client sent, safe to repeat in an error: at most 60 characters, with `U+FFFD` for each invisible one.
 pub(crate) fn shown(text: &str) -> String {
     const MAX: usize = 60;
     let mut shown: String = text.chars().take(MAX).map(|c| if stray_alone(c) { '\u{fffd}' } else { c }).collect();
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_surrounds_a_text_is_cut_off_and_what_is_inside_stays() {
+    fn what_surrounds_a_text_is_trimmed_and_what_is_inside_stays() {
         for (sent, kept, cut) in [
             ("\u{200f}שלום\u{200f}", "שלום", 1),
             ("\u{feff}\u{200b}Ada\u{2060}", "Ada", 2),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_nothing_visible_is_known_by_its_properties() {
+    fn a_text_without_visible_characters_is_recognized() {
         for blank in [
             "",
             "  ",
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_nothing_in_it_that_only_hides_or_turns() {
+    fn a_line_has_no_invisible_or_direction_characters_that_no_script_needs() {
         for (text, found) in [
             ("a\u{7}b", "a control character (U+0007) at character 2"),
             ("Zoë\nx", "a line break (U+000A) at character 4"),
@@ -255,14 +255,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_repeated_is_short_and_can_be_seen() {
+    fn what_an_error_repeats_is_short_and_visible() {
         assert_eq!(shown("a\u{202e}\nb"), "a\u{fffd}\u{fffd}b");
         assert_eq!(shown(&"ü".repeat(300)), "ü".repeat(60) + "…");
     }
 
     proptest! {
         #[test]
-        fn trimming_cuts_only_what_surrounds_and_nothing_is_left_to_trim(text in any::<String>(), lead in "[\u{200f}\u{feff}\u{61c} ]{0,4}") {
+        fn trimming_is_idempotent_and_removes_only_what_surrounds(text in any::<String>(), lead in "[\u{200f}\u{feff}\u{61c} ]{0,4}") {
             let sent = lead + &text;
             let (kept, cut) = trim(&sent);
             prop_assert!(sent.contains(kept));

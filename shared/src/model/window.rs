@@ -1,8 +1,8 @@
-//! The windows that requests are counted in, and how much of a limit is used in one: the minute of a key's burst, the month of an
-//! organization's quota, the day of a key's history. It knows nothing of what counts.
+//! The windows in which requests are counted, and how much of a limit is used in each: the minute of a key's burst, the month of an
+//! organization's quota, the day of a key's history. It does no counting itself.
 //!
-//! Both limits are exact because each is one counter attribute, named after its window, that only a conditional update raises. A window
-//! that begins needs no reset: its attribute is not there yet.
+//! Both limits are exact, because each is one counter attribute, named after its window, that only a conditional update increments. A
+//! new window needs no reset: its attribute does not exist yet.
 
 use std::{fmt, str::FromStr};
 
@@ -15,13 +15,13 @@ use crate::model::{
     schema::{schemas, simple},
 };
 
-/// Requests a key may make in one minute of the clock.
+/// Requests that a key may make in one clock minute.
 pub const BURST_LIMIT: u64 = 60;
 /// The length of the burst's window.
 pub const BURST_WINDOW_SECS: i64 = 60;
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 
-/// A minute of the clock, counted since 1970-01-01T00:00:00Z.
+/// A clock minute, counted since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Minute(i64);
 
@@ -37,12 +37,12 @@ impl Minute {
         format!("{}{}", Self::PREFIX, self.0)
     }
 
-    /// The minute that an attribute counts, if it counts one.
+    /// The minute that an attribute counts. `None`: it is not a minute's counter.
     pub(crate) fn counted_by(attribute: &str) -> Option<Self> {
         attribute.strip_prefix(Self::PREFIX)?.parse().ok().map(Self)
     }
 
-    /// Over for at least a minute, so that an instance whose clock is late by less than that is not counting it still.
+    /// Whether it ended at least a minute ago, so that an instance whose clock is slow by less than that is no longer counting it.
     pub(crate) fn is_stale(self, now: Timestamp) -> bool {
         self.0 + 1 < Self::of(now).0
     }
@@ -65,7 +65,7 @@ impl Month {
         Self { year, month }
     }
 
-    /// The attribute that counts this month. Past months stay, twelve small numbers a year.
+    /// The attribute that counts this month. Past months stay: that is twelve small numbers a year.
     pub(crate) fn attribute(self) -> String {
         format!("requests{self}")
     }
@@ -119,15 +119,15 @@ impl Standing {
         self.remaining() == 0
     }
 
-    /// Whole seconds until the window is over, rounded up: never 0 while it lasts.
+    /// Whole seconds until the window ends, rounded up, so never 0 while it lasts.
     pub(crate) fn seconds_left(self, now: Timestamp) -> u64 {
         let millis = (self.resets_at.as_millis() - now.as_millis()).max(1);
         millis.unsigned_abs().div_ceil(1_000)
     }
 }
 
-/// Where a caller stands. The month is missing where it is unlimited. Where the request was refused before the month, it is
-/// what this instance last saw of it, if anything.
+/// How much of its limits a caller has used. The month is `None` if it is unlimited. If the request was denied before the month was
+/// counted, the month is what this instance last saw of it, if anything.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) now: Timestamp,
@@ -151,17 +151,17 @@ impl Day {
         format!("{}{self}", Self::PREFIX)
     }
 
-    /// The day that an attribute counts, if it counts one.
+    /// The day that an attribute counts. `None`: it is not a day's counter.
     pub(crate) fn counted_by(attribute: &str) -> Option<Self> {
         attribute.strip_prefix(Self::PREFIX)?.parse().ok()
     }
 
-    /// The day so many days before.
+    /// The day `days` earlier.
     pub(crate) fn back(self, days: usize) -> Self {
         Self(self.0 - i64::try_from(days).unwrap_or(i64::MAX))
     }
 
-    /// The start of the day so many days later, in Unix seconds.
+    /// The start of the day `days` later, in Unix seconds.
     pub(crate) fn secs_after(self, days: i64) -> i64 {
         (self.0 + days) * DAY_MILLIS / 1_000
     }
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_ends_with_its_last_millisecond_also_in_december() {
+    fn a_month_ends_with_its_last_millisecond_even_in_december() {
         let now = at("2026-12-31T23:59:59.999Z");
         assert_eq!(Month::of(now).attribute(), "requests2026-12");
         assert_eq!(Month::of(now).ends(), at("2027-01-01T00:00:00.000Z"));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn only_minutes_over_for_a_minute_are_stale() {
+    fn only_minutes_that_ended_a_minute_ago_are_stale() {
         let now = at("2026-11-24T10:02:00.000Z");
         assert!(Minute::of(at("2026-11-24T10:00:59.999Z")).is_stale(now));
         assert!(!Minute::of(at("2026-11-24T10:01:00.000Z")).is_stale(now));

@@ -1,6 +1,8 @@
-//! What was done to an organization's keys, members and plan, and who signed in and out: by whom, when, from which address. Each entry
-//! is written together with what it tells of, in one transaction, and kept for 400 days. It has no secret in it. What was refused has
-//! no entry: a stranger writes nothing here.
+//! The activity log: what was done to an organization's keys, members and plan, and who signed in and out, with the actor, time and
+//! address. It knows no page.
+//!
+//! Each entry is written in the same transaction as the change that it describes, and kept for 400 days. It contains no secret. A
+//! rejected attempt has no entry, so a stranger can't write here.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +27,7 @@ use crate::{
     },
 };
 
-/// An entry is kept for so long.
+/// How long an entry is kept.
 const KEPT_SECS: i64 = 400 * 24 * 60 * 60;
 
 const ACT: &str = "act";
@@ -65,12 +67,12 @@ closed_set! {
     }
 }
 
-/// The name of whoever has the tables themselves.
+/// The name of an actor with direct access to the tables.
 pub(crate) const OPERATOR: &str = "operator";
-/// Who that is where nobody can be named: at a DynamoDB of one's own.
+/// The operator's identity with a local DynamoDB, which has none to show.
 const LOCAL: &str = "local";
 
-/// Who does something.
+/// Who makes a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     name: String,
@@ -79,61 +81,61 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// A member, by the e-mail, from the network address that the gateway saw.
+    /// A member, by email, with the network address that the gateway saw.
     #[must_use]
     pub fn member(email: &str, address: Option<String>) -> Self {
         Self { name: email.to_owned(), caller: None, address }
     }
 
-    /// The operator, at a DynamoDB of one's own, which knows nobody by name.
+    /// The operator, with a local DynamoDB, which has no identities.
     #[must_use]
     pub fn operator() -> Self {
         Self { name: OPERATOR.to_owned(), caller: Some(LOCAL.to_owned()), address: None }
     }
 
-    /// The operator, in AWS, by the ARN.
+    /// The operator in AWS, by ARN.
     #[must_use]
     pub fn aws(arn: &str) -> Self {
         Self { name: OPERATOR.to_owned(), caller: Some(arn.to_owned()), address: None }
     }
 
-    /// The e-mail of a member, or `operator`.
+    /// A member's email, or `operator`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Who the operator was: an ARN, or `local`. `None`: a member, or an entry from before this was noted.
+    /// The operator's identity: an ARN, or `local`. `None`: a member, or an entry that predates this attribute.
     #[must_use]
     pub fn caller(&self) -> Option<&str> {
         self.caller.as_deref()
     }
 }
 
-/// What something was done to.
+/// What was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// A key.
     Key {
         /// Its id.
         id: KeyId,
-        /// What it was called.
+        /// Its name at the time.
         name: String,
-        /// How it ended, after it was done.
+        /// Its last four characters after the change.
         last_four: String,
     },
     /// A member.
     Member {
-        /// The e-mail.
+        /// The member's email.
         email: String,
-        /// What the member may do, after it was done, or until it was.
+        /// The member's role after the change, or before a removal.
         role: Role,
     },
     /// The organization's plan.
     Plan {
-        /// The one before.
+        /// The plan before the change.
         before: Plan,
-        /// The one after.
+        /// The plan after the change.
         after: Plan,
     },
     /// The actor's own session.
@@ -171,7 +173,7 @@ impl Subject {
     }
 }
 
-/// An entry.
+/// An entry of the activity log.
 #[derive(Clone, Debug)]
 pub struct Activity {
     /// When it was done.
@@ -185,7 +187,7 @@ pub struct Activity {
 }
 
 impl Activity {
-    /// `None`: it tells of something that this version does not know, and a later one, which may run beside it, does.
+    /// `None`: this version does not know the act, but a later one, which may run alongside it, does.
     fn read(item: &Item) -> Result<Option<Self>, DbError> {
         let unreadable = DbError::Unreadable("an activity");
         let Some(act) = text(item, ACT) else { return Err(unreadable) };
@@ -201,7 +203,7 @@ impl Activity {
         whole().map(Some).ok_or(unreadable)
     }
 
-    /// The address it was done from; `None`: by the operator.
+    /// The network address of the actor. `None`: the operator.
     #[must_use]
     pub fn address(&self) -> Option<&str> {
         self.actor.address.as_deref()
@@ -233,8 +235,7 @@ pub(crate) fn add(
     transaction.put_new(Table::Access, table::activity(org, now, &unique).with(item)).map(drop)
 }
 
-/// A page of the organization's entries, latest first. An entry whose time is over is not told, also where DynamoDB has not deleted
-/// it yet.
+/// A page of the organization's entries, latest first. Expired entries are left out, even if DynamoDB has not deleted them yet.
 pub async fn page(
     db: &Db,
     org: &OrgId,

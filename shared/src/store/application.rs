@@ -1,4 +1,4 @@
-//! A candidate's application to a job, and the marker that makes it the only one.
+//! Applications of candidates to jobs, and the marker that limits a candidate to one per job. It knows no HTTP.
 
 use serde::{Deserialize, Serialize};
 use shared_derive::Bodies;
@@ -46,7 +46,7 @@ choices! {
     }
 }
 
-/// An application, as it is answered and as it is stored.
+/// An application, both as returned and as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, Bodies)]
 #[bodies(new = NewApplication, patch = ApplicationPatch, rest = ApplicationRest)]
 #[schema(description = "A candidate's application to a job.")]
@@ -131,7 +131,7 @@ impl FromParams for ListApplications {
     }
 }
 
-/// Which application a candidate made to a job.
+/// Records which application a candidate made to a job.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ApplicationMarker {
@@ -147,15 +147,15 @@ pub async fn list(
 ) -> Result<Option<Page<Application>>, StoreError> {
     let status = query.status.map(ApplicationStatus::as_str);
     let page = page::read(db, &List::applications(org, job, status), &query.page).await?;
-    // A job with applications is there. Only an empty list costs another read.
+    // A job with applications exists. Only an empty list costs another read.
     if page.rows.is_empty() && job::get(db, org, job).await?.is_none() {
         return Ok(None);
     }
     Ok(Some(page))
 }
 
-/// Applies a candidate to an open job, once: the job's being open, the candidate's being there, the marker and the
-/// application are one transaction. `None`: the organization has no such job.
+/// Creates a candidate's only application to an open job. One transaction checks that the job is open and the candidate exists, and writes
+/// the marker and the application. `None`: the organization has no such job.
 pub async fn create(
     db: &Db,
     org: &OrgId,
@@ -181,8 +181,7 @@ pub async fn create(
     transaction.put(Table::Records, application.item(org)?)?;
     let Err(cancelled) = transaction.commit().await? else { return Ok(Some(application)) };
 
-    // Of several reasons, the first that a client can do nothing about: a job that is not theirs, then a candidate, then that it is
-    // done already.
+    // Of several reasons, return the most fundamental: first an unknown job, then an unknown candidate, then an existing application.
     if cancelled.failed(open_job) == Some(None) {
         return Ok(None);
     }

@@ -1,16 +1,16 @@
-//! How often and how long to wait before something is tried again that another write stood in the way of.
+//! How long to wait, and how often, before retrying after a conflict with another write. It knows no operation.
 
 use std::time::Duration;
 
 use crate::store::error::DbError;
 
-/// DynamoDB rejects one of two writes that meet in a transaction, and the SDK does not send such a write again. It is
-/// sent again here, after pauses that grow from the first to the last of these, for as long as the patience lasts.
+/// When two writes conflict and one is in a transaction, DynamoDB rejects one of them, and the SDK does not retry it. We do, with pauses
+/// that grow from the first of these to the last, until the patience runs out.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_millis(2_500);
 
-/// Pauses that grow.
+/// A sequence of growing pauses.
 pub(crate) struct Backoff {
     ends: tokio::time::Instant,
     next: Duration,
@@ -21,8 +21,7 @@ impl Backoff {
         Self { ends: tokio::time::Instant::now() + PATIENCE, next: FIRST_PAUSE }
     }
 
-    /// Waits a while, of a random length so that those who met don't meet again. `Unavailable` when it has been long
-    /// enough.
+    /// Waits for a random time, so that conflicting writes don't conflict again. `Unavailable`: the patience has run out.
     pub(crate) async fn pause(&mut self) -> Result<(), DbError> {
         if tokio::time::Instant::now() >= self.ends {
             return Err(DbError::Unavailable("writes kept meeting each other".to_owned()));
@@ -39,7 +38,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn pauses_go_on_for_seconds_and_then_end() {
+    async fn pauses_continue_for_seconds_and_then_end() {
         let begun = tokio::time::Instant::now();
         let mut backoff = Backoff::new();
         while backoff.pause().await.is_ok() {}

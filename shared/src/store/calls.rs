@@ -1,5 +1,5 @@
-//! Counts the calls to DynamoDB that one request makes. It is bound to the request's task, not to the process: a process may serve
-//! several requests at once.
+//! Counts the calls to DynamoDB that a request makes. It knows no table. The count belongs to the request's task, not to the process,
+//! which may serve several requests at once.
 
 use std::sync::{
     Arc,
@@ -15,7 +15,7 @@ tokio::task_local! {
     static CURRENT: Arc<AtomicU32>;
 }
 
-/// The number of calls of one request, attempts counted singly.
+/// The number of calls in one request, with each attempt counted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Calls(Arc<AtomicU32>);
 
@@ -25,13 +25,13 @@ impl Calls {
         CURRENT.scope(Arc::clone(&self.0), work).await
     }
 
-    /// How many there were.
+    /// The number of calls until now.
     pub(crate) fn number(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Counts every attempt on the wire for the request that it is made for.
+/// Counts every attempt toward the request that makes it.
 #[derive(Debug)]
 pub(crate) struct CountCalls;
 
@@ -46,7 +46,7 @@ impl Intercept for CountCalls {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // Outside a request (a seed, an operator's command) nobody counts.
+        // Outside a request (a seed, an operator's command), calls are not counted.
         let _ = CURRENT.try_with(|calls| calls.fetch_add(1, Ordering::Relaxed));
         Ok(())
     }

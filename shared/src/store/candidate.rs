@@ -1,4 +1,4 @@
-//! A candidate, and the marker that makes their e-mail unique in the organization.
+//! Candidates, and the marker that makes an email unique in the organization. It knows no HTTP.
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// A candidate, as it is answered and as it is stored.
+/// A candidate, both as returned and as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, Bodies)]
 #[bodies(new = NewCandidate, patch = CandidatePatch, rest = CandidateRest)]
 #[schema(description = "A candidate.")]
@@ -130,7 +130,7 @@ impl Record for Candidate {
         Ok(table::candidate(org, self.id).with(item))
     }
 
-    /// With the e-mail's marker, where that changes.
+    /// Also replaces the email marker, if the email changes.
     async fn replace(&self, db: &Db, org: &OrgId, key: Key, new: &Self) -> Result<bool, StoreError> {
         let change = change::between(&self.item(org)?, &new.item(org)?);
         if self.email.normalized() == new.email.normalized() {
@@ -145,7 +145,7 @@ impl Record for Candidate {
         transaction.delete(Table::Records, table::email_marker(org, &self.email), is_theirs)?;
         let Err(cancelled) = transaction.commit().await? else { return Ok(true) };
         match cancelled.failed(claim) {
-            // Somebody else has the e-mail. If it is this candidate's by now, they have changed and are read again.
+            // Another candidate has the email. If it is this candidate's by now, the candidate has changed and is read again.
             Some(Some(marker)) => match holder(marker)? {
                 holder if holder == self.id => Ok(false),
                 existing_id => Err(StoreError::EmailTaken { existing_id }),
@@ -183,18 +183,18 @@ impl FromParams for ListCandidates {
     }
 }
 
-/// Whose an e-mail is.
+/// Records which candidate has an email.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EmailMarker {
     candidate_id: CandidateId,
 }
 
-/// The organization's candidates, newest first; with the filter, the one who has the e-mail.
+/// The organization's candidates, newest first, or with the filter, the one who has the email.
 pub async fn list(db: &Db, org: &OrgId, query: ListCandidates) -> Result<Page<Candidate>, StoreError> {
     let ListCandidates { page, email } = query;
     let Some(email) = email else { return page::read(db, &List::candidates(org), &page).await };
-    // There is no second page for a cursor to be of.
+    // There is no second page, so no cursor can be valid.
     if page.cursor().is_some() {
         return Err(InvalidCursor::OnePage.into());
     }
@@ -205,7 +205,7 @@ pub async fn list(db: &Db, org: &OrgId, query: ListCandidates) -> Result<Page<Ca
 async fn find_by_email(db: &Db, org: &OrgId, email: &Email) -> Result<Option<Candidate>, StoreError> {
     let Some(marker) = db.get::<EmailMarker>(table::email_marker(org, email)).await? else { return Ok(None) };
     let candidate = get(db, org, marker.candidate_id).await?;
-    // The e-mail may have gone to somebody else between the two reads.
+    // The email may have passed to another candidate between the two reads.
     Ok(candidate.filter(|candidate| candidate.email.normalized() == email.normalized()))
 }
 
@@ -214,7 +214,7 @@ pub async fn get(db: &Db, org: &OrgId, id: CandidateId) -> Result<Option<Candida
     Ok(db.get(table::candidate(org, id)).await?)
 }
 
-/// Creates a candidate, together with the marker of their e-mail.
+/// Creates a candidate and the marker of their email.
 pub async fn create(db: &Db, org: &OrgId, stamp: Stamp, new: NewCandidate) -> Result<Candidate, StoreError> {
     let stage = match new.stage_id {
         None => stage::first(db, org).await?,
@@ -259,13 +259,13 @@ pub async fn update(
     revise(db, org, table::candidate(org, id), if_match, change).await
 }
 
-/// Puts the e-mail's marker, on the condition that nobody has the e-mail.
+/// Writes the email marker, on the condition that no candidate has the email.
 fn claim_email(transaction: &mut Transaction<'_>, org: &OrgId, candidate: &Candidate) -> Result<Part, DbError> {
     let marker = write(&EmailMarker { candidate_id: candidate.id })?;
     transaction.put_new(Table::Records, table::email_marker(org, &candidate.email).with(marker))
 }
 
-/// Whose the e-mail of a marker is.
+/// The candidate that an email marker names.
 fn holder(marker: &Item) -> Result<CandidateId, DbError> {
     Ok(item::read::<EmailMarker>(marker.clone())?.candidate_id)
 }

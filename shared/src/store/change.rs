@@ -1,12 +1,12 @@
-//! The update that makes one state of an item another.
+//! The update that changes an item from one state to another. It knows no record.
 
 use crate::store::{expression::Expression, item::Item};
 
-/// The attribute that every change of a record raises.
+/// The attribute that every change of a record increments.
 const VERSION: &str = "version";
 
-/// The update that makes `new` of `old`, which was read and has the same key, unless somebody has changed the item since. What neither
-/// names, such as an attribute of a later version of this code, stays as it is.
+/// The update from `old`, as it was read, to `new`, which has the same key. Its condition is that the item has not changed since. An
+/// attribute that neither contains, such as one from a later version of this code, stays as it is.
 pub(crate) fn between(old: &Item, new: &Item) -> Expression {
     let (mut set, mut remove) = (Vec::new(), Vec::new());
     let (mut names, mut values) = (vec![("#version".to_owned(), VERSION.to_owned())], Vec::new());

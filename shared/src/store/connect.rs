@@ -1,4 +1,5 @@
-//! The client of DynamoDB that functions use: the roots it trusts, the credentials it takes. It reads no environment of its own.
+//! Builds the DynamoDB client of the functions: the roots it trusts and the credentials it uses. It reads no setting from the
+//! environment except those credentials.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
@@ -9,8 +10,8 @@ use aws_smithy_http_client::{
 
 use crate::store::db::{Db, Tables};
 
-/// The roots that Amazon's services are signed by: Amazon Root CA 1 to 4. (A fifth, Starfield's, has signed the first of them
-/// for clients that know only it.) Reading the system's hundreds would cost more than all the rest of a start.
+/// The root certificates of Amazon's services: Amazon Root CA 1 to 4. (A fifth, Starfield's, has cross-signed the first of them for clients
+/// that know only it.) Reading the system's hundreds of roots would cost more than the rest of a cold start.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 /// The HTTP client can't be built.
@@ -18,7 +19,7 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 #[error("no TLS client: {0}")]
 pub struct NoTls(String);
 
-/// Reaches the tables in `region`, or at `endpoint`, with the credentials of the AWS variables.
+/// Reaches the tables in `region`, or at `endpoint`, with the credentials in the AWS environment variables.
 pub(crate) fn connect(tables: Tables, region: String, endpoint: Option<String>) -> Result<Db, NoTls> {
     let context = TlsContext::builder()
         .with_trust_store(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS))

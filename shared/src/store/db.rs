@@ -1,6 +1,6 @@
-//! The way to DynamoDB: the client with its time-outs, and the few calls that records are made of.
+//! DynamoDB: the client with its timeouts, and the few calls that records use.
 //!
-//! It knows no record: what a key looks like is [`table`]'s.
+//! It knows no record. Keys are defined in [`table`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,23 +28,20 @@ use crate::store::{
     table::{self, Key, Table},
 };
 
-/// The SDK's own defaults have no limit for an attempt or an operation. A write takes milliseconds; an attempt that
-/// takes a second is lost.
+/// By default, the SDK limits neither an attempt nor an operation. A write takes milliseconds, so an attempt that takes a second is lost.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long the SDK waits before it sends a call again, at the most, at first and at last. Its own default begins with up
-/// to a second, which is a third of all the time there is.
+/// The maximum delay before the SDK's first retry, and before any retry. By default, the first delay is up to a second, a third of the
+/// operation's timeout.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LAST_BACKOFF: Duration = Duration::from_millis(400);
 
-/// A page ends early rather than make an answer that Lambda can't send: 6,291,556 bytes, of which this leaves the rest
-/// for names and numbers.
+/// A page ends early rather than exceed Lambda's response limit of 6,291,556 bytes. The difference leaves room for names and numbers.
 const MAX_PAGE_BYTES: usize = 5_000_000;
 
-/// What came of a conditional update: the attributes that were asked for, or the item that failed the condition (`None`:
-/// there was none).
+/// The outcome of a conditional update: the requested attributes, or the item that failed the condition (`None`: there was no item).
 pub(crate) type Conditional = Result<Item, Option<Item>>;
 
 /// The tables, and the client that reaches them. Cheap to clone.
@@ -54,10 +51,10 @@ pub struct Db {
     tables: Arc<Tables>,
 }
 
-/// What the two tables are called.
+/// The names of the two tables.
 #[derive(Clone, Debug)]
 pub struct Tables {
-    /// Keys and organizations.
+    /// Keys and organizations, members, sessions, activity.
     pub access: String,
     /// Jobs, candidates, stages, applications.
     pub records: String,
@@ -70,7 +67,7 @@ impl Db {
         Self::with(Builder::from(config), tables)
     }
 
-    /// As [`new`](Self::new), from a client configuration that may have interceptors of its own.
+    /// Like [`new`](Self::new), from a client configuration that may have its own interceptors.
     #[must_use]
     pub fn with(config: Builder, tables: Tables) -> Self {
         let timeouts = TimeoutConfig::builder()
@@ -88,15 +85,15 @@ impl Db {
         Self { client: Client::from_conf(config), tables: Arc::new(tables) }
     }
 
-    /// Opens the connection, by asking for an item that is not there (half a read unit). Whatever comes of it is no
-    /// matter: the first request would find out.
+    /// Opens the connection, by reading an item that does not exist (half a read unit). The outcome is ignored: the first request would run
+    /// into the same problem.
     pub(crate) async fn open_connection(&self) {
         let nothing =
             self.client.get_item().table_name(&self.tables.records).set_key(Some(table::nothing().into_item()));
         let _ = tokio::time::timeout(ATTEMPT_TIMEOUT, nothing.send()).await;
     }
 
-    /// What a table is called.
+    /// The name of a table.
     pub(crate) fn name(&self, table: Table) -> &str {
         match table {
             Table::Access => &self.tables.access,
@@ -104,8 +101,8 @@ impl Db {
         }
     }
 
-    /// Writes a new item. That it is there already is no failure: its id is fresh, so it was this put that wrote it, sent
-    /// again after a lost answer.
+    /// Writes a new item. It is not an error if the item exists: its id is fresh, so this same put wrote it and was retried after a lost
+    /// response.
     pub(crate) async fn create(&self, item: Item) -> Result<(), DbError> {
         let request = self.client.put_item().table_name(&self.tables.records).set_item(Some(item));
         match request.condition_expression(table::ABSENT).send().await {
@@ -117,20 +114,20 @@ impl Db {
         }
     }
 
-    /// Reads a record, strongly consistent: what was just written is found.
+    /// Reads a record with strong consistency, so that it finds what was just written.
     pub(crate) async fn get<T: DeserializeOwned>(&self, key: Key) -> Result<Option<T>, DbError> {
         let request = self.client.get_item().table_name(&self.tables.records).set_key(Some(key.into_item()));
         let answer = request.consistent_read(true).send().await.map_err(|error| failure(&error))?;
         answer.item.map(item::read).transpose()
     }
 
-    /// Reads an item of the Access table, strongly consistent.
+    /// Reads an item of the Access table with strong consistency.
     pub(crate) async fn get_access(&self, key: Key) -> Result<Option<Item>, DbError> {
         let request = self.client.get_item().table_name(&self.tables.access).set_key(Some(key.into_item()));
         Ok(request.consistent_read(true).send().await.map_err(|error| failure(&error))?.item)
     }
 
-    /// Reads items of the Access table, at most 100, in whatever order.
+    /// Reads at most 100 items of the Access table, in any order.
     pub(crate) async fn get_all_access(&self, keys: Vec<Key>) -> Result<Vec<Item>, DbError> {
         let mut items = Vec::new();
         let mut backoff = Backoff::new();
@@ -140,7 +137,7 @@ impl Db {
             let request = self.client.batch_get_item().request_items(&self.tables.access, built(keys)?);
             let answer = request.send().await.map_err(|error| failure(&error))?;
             items.extend(answer.responses.into_iter().flatten().flat_map(|(_, items)| items));
-            // DynamoDB answers as much as it can (16 MB, or what it has room for), and names the rest.
+            // DynamoDB returns as much as it can (16 MB, or what the capacity allows), and names the rest.
             wanted = answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, rest)| rest.keys).collect();
             if !wanted.is_empty() {
                 backoff.pause().await?;
@@ -149,10 +146,9 @@ impl Db {
         Ok(items)
     }
 
-    /// Reads up to `limit` rows of a list from `start` on, and whether there are more. One Query of `limit + 1` rows,
-    /// because `LastEvaluatedKey` is also set on a page that ends exactly at the end; more than one only where 1 MB, which
-    /// is what a Query reads at most, holds fewer rows. Fewer rows than `limit`, with more to come, only where they would
-    /// not fit into an answer.
+    /// Reads up to `limit` rows of a list after `start`, and whether there are more. It sends one Query for `limit + 1` rows, because
+    /// `LastEvaluatedKey` is also set on a page that ends exactly at the end of the list. It sends another only if 1 MB, the most that a
+    /// Query reads, holds fewer rows. It returns fewer rows than `limit`, with more to come, only if they would not fit into a response.
     pub(crate) async fn query(
         &self,
         list: &List,
@@ -191,7 +187,7 @@ impl Db {
         }
     }
 
-    /// Updates an item, and returns the attributes that `values` names.
+    /// Updates an item, and returns the attributes that `values` selects.
     pub(crate) async fn update(
         &self,
         table: Table,

@@ -1,4 +1,4 @@
-//! How a call to the store can fail. It knows no status: [`http::error`](crate::http::error) maps it.
+//! How a call to the store can fail. It knows no status: [`http::error`](crate::http::error) maps the errors.
 
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 
@@ -8,74 +8,74 @@ use crate::model::{
     page::InvalidCursor,
 };
 
-/// Why a call failed, other than by its own condition.
+/// Why a call failed, other than because of its condition.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// No answer in time, no connection, throttling, or a fault of DynamoDB's. Trying again may help.
+    /// A timeout, no connection, throttling, or a fault in DynamoDB. A retry may help.
     #[error("DynamoDB is not available: {0}")]
     Unavailable(String),
-    /// DynamoDB found the request wrong, or did not grant it: a fault of ours.
+    /// DynamoDB found the request invalid or unauthorized: a fault on our side.
     #[error("DynamoDB rejected the request: {0}")]
     Rejected(String),
-    /// An item does not have the form its record should have. Says where, not what: the item is a tenant's.
+    /// An item does not have its record's form. The text says where, not what, because the content is a tenant's.
     #[error("an item can't be read or written: {0}")]
     Unreadable(&'static str),
 }
 
-/// Why a record was not read or written.
+/// Why a record could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// DynamoDB failed.
     #[error(transparent)]
     Db(#[from] DbError),
-    /// The cursor is not one of the list.
+    /// The cursor does not belong to the list.
     #[error(transparent)]
     InvalidCursor(#[from] InvalidCursor),
-    /// A field refers to an object that is not there.
+    /// A field refers to an object that does not exist.
     #[error("{}", .0.message)]
     InvalidField(Detail),
-    /// Another candidate of the organization has this e-mail.
+    /// Another candidate of the organization has this email address.
     #[error("another candidate has this e-mail")]
     EmailTaken {
         /// Who has it.
         existing_id: CandidateId,
     },
-    /// The candidate has applied to this job before.
+    /// The candidate has already applied to this job.
     #[error("the candidate has applied to this job before")]
     AlreadyApplied {
-        /// The application there is.
+        /// The existing application.
         existing_id: ApplicationId,
     },
     /// The job is not open.
     #[error("the job is not open")]
     JobNotOpen,
-    /// The candidate is not at the stage that the move named as `fromStageId`.
+    /// The candidate is not at the move's `fromStageId`.
     #[error("the candidate is at another stage")]
     StageConflict {
-        /// Where the candidate is.
+        /// The candidate's stage.
         current_stage_id: StageId,
     },
-    /// The object is at another version than `If-Match` names, or kept changing under the update.
+    /// The object is not at a version that `If-Match` names, or it kept changing during the update.
     #[error("the object is at another version")]
     VersionConflict {
-        /// The version it is at. `None`: it kept changing.
+        /// The object's version. `None`: it kept changing.
         current: Option<u64>,
     },
 }
 
 impl StoreError {
-    /// A field that refers to an object that is not there. `message` is a whole sentence.
+    /// The error about a field that refers to an object that does not exist. `message` is a whole sentence.
     pub(crate) fn no_such(field: &str, message: String) -> Self {
         Self::InvalidField(Detail { field: field.to_owned(), code: Problem::NotFound, message })
     }
 }
 
-/// A part of a request that the SDK would build only with all that it must have.
+/// The built part of a request, or `Rejected` if it lacks something that the SDK requires.
 pub(crate) fn built<T>(part: Result<T, BuildError>) -> Result<T, DbError> {
     part.map_err(|error| DbError::Rejected(error.to_string()))
 }
 
-/// Sorts the SDK's errors into ours. DynamoDB's own messages speak of expressions and tables, not of a tenant's values.
+/// Maps the SDK's errors to ours. DynamoDB's own messages name expressions and tables, not a tenant's values.
 pub(crate) fn failure<E: ProvideErrorMetadata>(error: &SdkError<E>) -> DbError {
     match error {
         SdkError::TimeoutError(_) => DbError::Unavailable("no answer in time".to_owned()),
@@ -109,7 +109,7 @@ pub(crate) fn failure<E: ProvideErrorMetadata>(error: &SdkError<E>) -> DbError {
     }
 }
 
-/// An error and what it came of, in one line.
+/// An error and its causes, in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let mut told: Vec<String> = causes.map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! An expression of DynamoDB's with its names and values. It knows no table.
+//! A DynamoDB expression with its names and values. It knows no table.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::store::item::Item;
 
-/// An update, a condition, or both, with what `#name` and `:value` stand for in them.
+/// An update, a condition, or both, with the meaning of each `#name` and `:value` in them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Expression {
     pub(crate) update: Option<String>,
@@ -26,29 +26,29 @@ impl Expression {
         Self { condition: Some(text.into()), ..Self::default() }
     }
 
-    /// The update is made under this condition.
+    /// Adds a condition to the update.
     pub(crate) fn only_if(self, text: impl Into<String>) -> Self {
         Self { condition: Some(text.into()), ..self }
     }
 
-    /// What names stand for: `("#plan", "plan")`.
+    /// Defines names: `("#plan", "plan")`.
     pub(crate) fn names<N: Into<String>, A: Into<String>>(mut self, names: impl IntoIterator<Item = (N, A)>) -> Self {
         self.names.extend(names.into_iter().map(|(name, attribute)| (name.into(), attribute.into())));
         self
     }
 
-    /// What values stand for: `(":plan", string(plan))`.
+    /// Defines values: `(":plan", string(plan))`.
     pub(crate) fn values<N: Into<String>>(mut self, values: impl IntoIterator<Item = (N, AttributeValue)>) -> Self {
         self.values.extend(values.into_iter().map(|(name, value)| (name.into(), value)));
         self
     }
 
-    /// The names, as the SDK takes them: `None` rather than empty, which DynamoDB rejects.
+    /// The names as the SDK expects them: `None` rather than empty, which DynamoDB rejects.
     pub(crate) fn take_names(&mut self) -> Option<HashMap<String, String>> {
         Some(std::mem::take(&mut self.names)).filter(|names| !names.is_empty())
     }
 
-    /// The values, in the same way.
+    /// The values, likewise.
     pub(crate) fn take_values(&mut self) -> Option<Item> {
         Some(std::mem::take(&mut self.values)).filter(|values| !values.is_empty())
     }

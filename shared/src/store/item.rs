@@ -1,4 +1,4 @@
-//! Items as DynamoDB has them: attributes to and from values. It knows no record and no call.
+//! DynamoDB items: converts values to attributes and back. It knows no record and no call.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,16 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::store::error::DbError;
 
-/// An item as DynamoDB has it.
+/// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// The record that an item holds.
+/// Reads the record in an item.
 pub(crate) fn read<T: DeserializeOwned>(item: Item) -> Result<T, DbError> {
-    // The reason is dropped: serde quotes the value it did not expect, and that is a tenant's.
+    // The cause is dropped, because serde quotes the unexpected value, which is a tenant's.
     serde_dynamo::from_item(item).map_err(|_| DbError::Unreadable(std::any::type_name::<T>()))
 }
 
-/// The attributes of a record. What is `None` is left out: an attribute that isn't there costs nothing.
+/// The attributes of a record. `None` is omitted, because a missing attribute costs nothing.
 pub(crate) fn write<T: Serialize>(record: &T) -> Result<Item, DbError> {
     let mut item: Item = serde_dynamo::to_item(record).map_err(|_| DbError::Unreadable(std::any::type_name::<T>()))?;
     item.retain(|_, value| !value.is_null());
@@ -33,18 +33,18 @@ pub(crate) fn number(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// A text attribute, as it is stored.
+/// A text attribute.
 pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
-/// A whole-number attribute.
+/// An integer attribute.
 pub(crate) fn integer<T: std::str::FromStr>(item: &Item, name: &str) -> Option<T> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
-/// The most that an item's texts come to in Lambda's answer, where they are JSON within JSON: a quote or a backslash takes
-/// four bytes there, a line break three.
+/// The most bytes that an item's texts take in Lambda's response, which is JSON within JSON: a quote or a backslash takes four bytes
+/// there, and a line break three.
 pub(crate) fn bytes_in_answer(item: &Item) -> usize {
     item.values().map(bytes_of_value).sum()
 }

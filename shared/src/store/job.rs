@@ -1,4 +1,4 @@
-//! A job.
+//! Jobs. It knows no HTTP.
 
 use serde::{Deserialize, Serialize};
 use shared_derive::Bodies;
@@ -65,7 +65,7 @@ choices! {
     }
 }
 
-/// A job, as it is answered and as it is stored.
+/// A job, both as returned and as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, Bodies)]
 #[bodies(new = NewJob, patch = JobPatch, rest = JobRest)]
 #[schema(description = "A job.")]
@@ -138,7 +138,7 @@ impl Job {
         self.id
     }
 
-    /// Keeps `openedAt` and `closedAt` with the status, which was `before`.
+    /// Updates `openedAt` and `closedAt` to match the status, which was `before`.
     fn follow_status(&mut self, before: Option<JobStatus>, now: Timestamp) {
         if before == Some(self.status) {
             return;

@@ -1,9 +1,9 @@
-//! How much a key is used, by day. Today's counts ride on the key's item, in the update that authenticates; when the day is
-//! over, they move to an item of their own, once.
+//! A key's usage by day. Today's counts are on the key's item, and are part of the update that authenticates. Once the day is over, they
+//! move to an item of their own. It decides on no request.
 //!
-//! A denial writes nothing: the instance that denied remembers it, and it rides on the key's next update there. So the numbers of
-//! denials are near the truth: those of an instance that ends before are missing, and an update that is sent again after a lost
-//! answer counts its own twice.
+//! A denial writes nothing: the instance remembers it, and adds it to its next update of the key. So the counts of denials are
+//! approximate: those of an instance that ends first are lost, and an update that is retried after a lost response counts its denials
+//! twice.
 
 use std::collections::BTreeMap;
 
@@ -20,32 +20,32 @@ use crate::{
     },
 };
 
-/// So many days are told.
+/// How many days are reported.
 const DAYS: usize = 30;
-/// A day's item is kept for so long.
+/// How long a day's item is kept.
 const KEPT_DAYS: i64 = 400;
 
 const REQUESTS: &str = "requests";
 
-/// What happened on a day, or is to be added to what did.
+/// The counts of a day, or counts to add to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) requests: u64,
     pub(crate) denials: BTreeMap<Denial, u64>,
 }
 
-/// The day that an attribute of a key's item counts something of.
+/// The day that an attribute of a key's item counts. `None`: it is not a day's counter.
 fn day_counted_by(attribute: &str) -> Option<Day> {
     Day::counted_by(attribute).or_else(|| Denial::counted_by(attribute).map(|(day, _)| day))
 }
 
-/// The first day before `today` that a key's item counts, with its counts. As a rule there is none, and then nothing is gathered.
+/// The first day before `today` that is still on a key's item, with its counts. Usually there is none, and then nothing is collected.
 pub(crate) fn first_before(item: &Item, today: Day) -> Option<(Day, Counts)> {
     let day = item.keys().filter_map(|name| day_counted_by(name)).filter(|day| *day < today).min()?;
     Some((day, counted(item).remove(&day)?))
 }
 
-/// The days that a key's item counts: today, and those that were not moved yet.
+/// The days on a key's item: today, and those that have not been moved yet.
 pub(crate) fn counted(item: &Item) -> BTreeMap<Day, Counts> {
     let mut days: BTreeMap<Day, Counts> = BTreeMap::new();
     for name in item.keys() {
@@ -58,9 +58,9 @@ pub(crate) fn counted(item: &Item) -> BTreeMap<Day, Counts> {
     days
 }
 
-/// Moves the counts of a day that is over from the key's item to the day's own. Nothing is lost or counted twice: the two are one
-/// transaction, under the condition that the counts are still those. An instance whose clock is late may begin them anew, and then
-/// they are moved again. Answers the attributes that are gone.
+/// Moves the counts of a past day from the key's item to the day's own. Nothing is lost or counted twice, because both writes are in one
+/// transaction, on the condition that the counts have not changed. An instance whose clock is slow may start the counts again, and then
+/// they are moved again. Returns the attributes that were removed.
 pub(crate) async fn file(db: &Db, key: &KeyId, day: Day, counts: &Counts) -> Result<Vec<String>, DbError> {
     let requests = [(day.attribute(), REQUESTS, counts.requests)].into_iter().filter(|(.., count)| *count > 0);
     let denials = counts.denials.iter().map(|(denial, count)| (denial.attribute(day), denial.as_str(), *count));
@@ -80,25 +80,25 @@ pub(crate) async fn file(db: &Db, key: &KeyId, day: Day, counts: &Counts) -> Res
     let mut transaction = Transaction::new(db);
     transaction.update(Table::Access, table::api_key(key), take)?;
     transaction.update(Table::Access, table::api_key_day(key, day), put)?;
-    // Cancelled: another instance was quicker.
+    // Cancelled: another instance was faster.
     transaction.commit().await.map(drop)?;
     Ok(counted.into_iter().map(|(attribute, ..)| attribute).collect())
 }
 
-/// What happened on a day with a key.
+/// A key's usage on one day.
 #[derive(Debug)]
 pub struct KeyDay {
     /// The day, in UTC.
     pub date: Day,
-    /// Requests that had room in their minute.
+    /// Requests within the burst limit.
     pub requests: u64,
-    /// Requests that were refused, as far as that was counted.
+    /// Denied requests, as far as they were counted.
     pub denials: BTreeMap<Denial, u64>,
 }
 
 /// The last 30 days of a key (UTC), today first.
 ///
-/// `days` are those that are still counted on the key's item.
+/// `days` are those that are still on the key's item.
 pub(crate) async fn history(
     db: &Db,
     key: &KeyId,

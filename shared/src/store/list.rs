@@ -1,4 +1,4 @@
-//! The lists that are read in order, each a partition of a table or of an index, and where a row is in one.
+//! The lists, each an ordered partition of a table or of an index, and the position of a row in one. It reads nothing itself.
 
 use crate::{
     model::{
@@ -20,23 +20,23 @@ use crate::{
     },
 };
 
-/// A partition, of the table or of an index, that is read in order.
+/// A partition of a table or of an index that is read in order.
 #[derive(Clone, Debug)]
 pub(crate) struct List {
     kind: ListKind,
-    /// Of the table or the index.
+    /// The partition that is read, of the table or of the index.
     partition: String,
-    /// Of the table, where its rows lie.
+    /// The partition of the table that contains the rows.
     table_partition: String,
-    /// Whether a text has the form that its rows' sort keys have.
+    /// Whether a text has the form of its rows' sort keys.
     is_sort_key: fn(&str) -> bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ListKind {
-    /// Of the Access table, by creation.
+    /// In the Access table, ascending.
     Markers,
-    /// Of the Access table, latest first.
+    /// In the Access table, latest first.
     Latest,
     NewestFirst,
     OldestFirst,
@@ -44,32 +44,32 @@ enum ListKind {
     ByStage,
 }
 
-/// A moment as it is stored. The parser alone takes no other form.
+/// Whether it is a moment as we store it.
 fn is_moment(text: &str) -> bool {
     text.parse::<Timestamp>().is_ok_and(|at| at.to_string() == text)
 }
 
-/// Whatever the record, its id has the form of one.
+/// Whether it is an id, of any record: all have the same form.
 fn is_id(text: &str) -> bool {
     text.parse::<JobId>().is_ok_and(|id| id.to_string() == text)
 }
 
-/// Two parts on both sides of the first `#`.
+/// Whether the parts before and after the first `#` are valid.
 fn are_parts(text: &str, is_first: fn(&str) -> bool, is_second: fn(&str) -> bool) -> bool {
     text.split_once('#').is_some_and(|(first, second)| is_first(first) && is_second(second))
 }
 
-/// Of a key's marker.
+/// Whether it is the sort key of a key's marker.
 fn is_key_marker(text: &str) -> bool {
     text.strip_prefix("KEY#").is_some_and(|rest| are_parts(rest, is_moment, |id| KeyId::parse(id).is_some()))
 }
 
-/// Of a member's marker.
+/// Whether it is the sort key of a member's marker.
 fn is_member_marker(text: &str) -> bool {
     Email::new(text).is_ok_and(|email| email.normalized() == text)
 }
 
-/// Of an activity.
+/// Whether it is the sort key of an activity.
 fn is_activity(text: &str) -> bool {
     let is_unique =
         |text: &str| text.len() == ACTIVITY_SUFFIX_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -86,12 +86,12 @@ impl List {
         Self::of_table(ListKind::Markers, organizations_partition(), is_id)
     }
 
-    /// The organization's item, and before it the markers of its keys.
+    /// The markers of the organization's keys, oldest first. The organization's own item comes after them.
     pub(crate) fn api_keys(org: &OrgId) -> Self {
         Self::of_table(ListKind::Markers, organization_partition(org), is_key_marker)
     }
 
-    /// The markers of the organization's keys, latest first, and before them the organization's item.
+    /// The markers of the organization's keys, latest first. The organization's own item comes before them.
     pub(crate) fn latest_api_keys(org: &OrgId) -> Self {
         Self::of_table(ListKind::Latest, organization_partition(org), is_key_marker)
     }
@@ -104,7 +104,7 @@ impl List {
         Self::of_table(ListKind::Latest, activity_partition(org), is_activity)
     }
 
-    /// The days of a key that are over.
+    /// A key's past days.
     pub(crate) fn api_key_days(id: &KeyId) -> Self {
         let is_day = |text: &str| text.parse::<Day>().is_ok_and(|day| day.to_string() == text);
         Self::of_table(ListKind::Latest, api_key_day_partition(id), is_day)
@@ -153,7 +153,7 @@ impl List {
         }
     }
 
-    /// The table that it lies in.
+    /// The table that the list is in.
     pub(crate) fn table(&self) -> Table {
         match self.kind {
             ListKind::Markers | ListKind::Latest => Table::Access,
@@ -185,21 +185,21 @@ impl List {
         matches!(self.kind, ListKind::OldestFirst | ListKind::Markers)
     }
 
-    /// The stages are few, and a new organization's must all be there at once: a new candidate enters the first of them.
-    /// What an operator has just made is to be listed. A day's count is either here or on the key's item.
+    /// Stages are few, and all of a new organization's must be visible at once, because a new candidate enters the first. What an operator
+    /// has just created must be listed. A day's count is either in the list or on the key's item.
     pub(crate) fn is_read_consistently(&self) -> bool {
         matches!(self.kind, ListKind::OldestFirst | ListKind::Markers | ListKind::Latest)
     }
 
-    /// Where a row is in the list's order: its sort key.
+    /// A row's position in the list, which is its sort key.
     pub(crate) fn sort_key(&self, row: &Item) -> Result<String, DbError> {
         let name = if self.kind == ListKind::ByStage { STAGE_SK } else { SK };
         text(row, name).map(str::to_owned).ok_or(DbError::Unreadable("a row without its sort key"))
     }
 
-    /// `ExclusiveStartKey` for the rows after the one with this sort key in the list: that, the keys of the row in its table, and the
-    /// partitions, which come from the caller and never from the cursor. `None`: it does not have the form of this list's sort keys.
-    /// DynamoDB would not take every text: not an empty one, for instance.
+    /// `ExclusiveStartKey` for the rows after the one with this sort key. It consists of the sort key, the row's key in its table, and the
+    /// partitions, which come from the caller and never from the cursor. `None`: the text does not have the form of this list's sort keys.
+    /// DynamoDB would reject some texts, such as an empty one.
     pub(crate) fn start_key(&self, after: &str) -> Option<Item> {
         if !(self.is_sort_key)(after) {
             return None;
@@ -225,7 +225,7 @@ mod tests {
         store::table::{activity, api_key_day, api_key_marker, member_marker, organization_marker, stage_arrival},
     };
 
-    /// Every list there is, with the sort key of a row of it.
+    /// Every list, with the sort key of one of its rows.
     fn lists() -> Vec<(List, String)> {
         let clock = Clock::system();
         let (org, now) = (OrgId::new(clock.stamp()), clock.now());
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn every_list_takes_the_sort_keys_of_its_rows_and_no_other_text() {
+    fn every_list_accepts_the_sort_keys_of_its_rows_and_no_other_text() {
         for (list, sort_key) in lists() {
             assert!(list.start_key(&sort_key).is_some(), "{list:?} {sort_key}");
             let long = "x".repeat(500);
@@ -279,7 +279,7 @@ mod tests {
                 &format!("{sort_key}{sort_key}"),
             ]
             .map(str::to_owned);
-            // What is an e-mail may be a member's.
+            // Any email may be a member's.
             let is_other = |odd: &String| *odd != sort_key && Email::new(odd).is_err();
             for odd in odd.into_iter().filter(is_other) {
                 assert!(list.start_key(&odd).is_none(), "{list:?} takes {odd:?}");

@@ -1,6 +1,7 @@
-//! Members: people who may sign in to an organization's settings. A person is known by an e-mail that the issuer has verified, and
-//! from the first sign-in on by the issuer's subject too, so that an address which changes hands opens nothing. Where such an e-mail comes
-//! in, [`Email::of_member`] reads it.
+//! Members: people who may sign in to an organization's settings. It knows neither cookies nor the issuer's protocol.
+//!
+//! A member is identified by an email that the issuer has verified and, from the first sign-in on, also by the issuer's subject. So an
+//! address that passes to someone else gives no access. Callers read a member's email with [`Email::of_member`].
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Serialize;
@@ -33,13 +34,13 @@ const SIGNED_IN_AT: &str = "signedInAt";
 pub struct Member {
     #[serde(skip)]
     org: OrgId,
-    /// The e-mail, as it was added.
+    /// The email, as it was added.
     pub email: Email,
     /// What the member may do.
     pub role: Role,
     /// When the member was added.
     pub added_at: Timestamp,
-    /// When the member last signed in; `None`: not yet.
+    /// When the member last signed in. `None`: never.
     pub signed_in_at: Option<Timestamp>,
 }
 
@@ -64,12 +65,12 @@ impl Member {
     }
 }
 
-/// Who signs in, as the issuer knows them.
+/// A person's identity at the issuer.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity<'a> {
     /// The issuer's URL.
     pub issuer: &'a str,
-    /// The issuer's name for the person: never another's, and never changed.
+    /// The issuer's identifier for the person, which is never reassigned and never changes.
     pub subject: &'a str,
 }
 
@@ -79,7 +80,7 @@ pub enum AddMemberError {
     /// There is no such organization.
     #[error("there is no such organization")]
     UnknownOrganization,
-    /// The e-mail is a member's already, of this organization or of another: a person belongs to one.
+    /// The email already belongs to a member of this or another organization: a person can belong to only one.
     #[error("the e-mail is a member's already")]
     Taken,
     /// DynamoDB failed.
@@ -119,12 +120,12 @@ fn subject(email: &Email, role: Role) -> Subject {
     Subject::Member { email: email.as_str().to_owned(), role }
 }
 
-/// The organization's member with this e-mail.
+/// The organization's member with this email.
 async fn of(db: &Db, org: &OrgId, email: &Email) -> Result<Option<Member>, DbError> {
     Ok(get(db, &email.normalized()).await?.filter(|member| member.org == *org))
 }
 
-/// Removes a member, whose sessions are over with that. `false`: the organization has no such member.
+/// Removes a member, which ends their sessions. `false`: the organization has no such member.
 pub async fn remove(db: &Db, org: &OrgId, now: Timestamp, email: &Email, actor: &Actor) -> Result<bool, DbError> {
     let Some(member) = of(db, org, email).await? else { return Ok(false) };
     let is_theirs =
@@ -136,8 +137,8 @@ pub async fn remove(db: &Db, org: &OrgId, now: Timestamp, email: &Email, actor: 
     Ok(transaction.commit().await?.is_ok())
 }
 
-/// Gives a member another role, from the next request on; sessions go on. The role that the member has already is no change, and no
-/// entry. `false`: the organization has no such member.
+/// Gives a member another role, from the next request on. Sessions continue. If the member already has the role, nothing is changed or
+/// logged. `false`: the organization has no such member.
 pub async fn set_role(
     db: &Db,
     org: &OrgId,
@@ -160,7 +161,7 @@ pub async fn set_role(
     Ok(transaction.commit().await?.is_ok())
 }
 
-/// Up to 100 members of the organization, by e-mail, after the one that is given; and whether there are more.
+/// Up to 100 members of the organization, ordered by email, after the given one, and whether there are more.
 pub async fn list(db: &Db, org: &OrgId, after: Option<&Member>) -> Result<(Vec<Member>, bool), DbError> {
     let start = after.map(|member| table::member_marker(org, &member.email.normalized()).into_item());
     let (markers, more) = db.query(&List::members(org), start, 100).await?;
@@ -170,8 +171,8 @@ pub async fn list(db: &Db, org: &OrgId, after: Option<&Member>) -> Result<(Vec<M
     Ok((members, more))
 }
 
-/// The member whose e-mail the issuer has verified, bound to `identity` by this, if not before. `None`: there is no such member, or
-/// the e-mail was another person's at their first sign-in.
+/// Signs in the member whose email the issuer has verified. The first sign-in binds the member to `identity`. `None`: there is no such
+/// member, or the member is bound to another identity.
 pub async fn sign_in(
     db: &Db,
     email: &Email,
@@ -190,7 +191,7 @@ pub async fn sign_in(
     }
 }
 
-/// The member with this [normalized](Email::normalized) e-mail, as they are now.
+/// The member with this [normalized](Email::normalized) email.
 pub(crate) async fn get(db: &Db, email: &str) -> Result<Option<Member>, DbError> {
     db.get_access(table::member(email)).await?.as_ref().map(Member::read).transpose()
 }

@@ -1,7 +1,7 @@
-//! The tables, and the records in them: one file each, with its shape, its rules, how it lies in the table, and what reads and writes it.
+//! The tables and their records. Each record has one file with its fields, its rules, its item, and the functions that read and write it.
 //!
-//! It knows no HTTP: its calls return objects, pages and typed errors. Every function on a tenant's records takes the
-//! [`OrgId`](crate::model::id::OrgId) whose they are. Absence is an `Option`; a handler decides that it is an error.
+//! It knows no HTTP: its functions return objects, pages and typed errors. Every function on a tenant's records takes the tenant's
+//! [`OrgId`](crate::model::id::OrgId). Absence is an `Option`, and the handler decides whether it is an error.
 
 mod backoff;
 pub(crate) mod calls;

@@ -1,7 +1,7 @@
-//! An organization's item: its plan, how many keys it has, and how many requests it made in each month.
+//! Organizations: the plan, the number of keys, and the number of requests in each month. It knows no HTTP.
 //!
-//! The limits are not in the item but in [`plan`](crate::model::plan): each condition names the plan together with what it
-//! allows, so that a change of either counts at once, and no item has to be written anew.
+//! The limits are not in the item but in [`plan`](crate::model::plan). Each condition names every plan with its limit, so a change to
+//! either takes effect at once, and no item has to be rewritten.
 
 use aws_sdk_dynamodb::types::ReturnValue;
 
@@ -34,17 +34,17 @@ const PLAN: &str = "plan";
 const CREATED_AT: &str = "createdAt";
 const KEYS: &str = "keys";
 
-/// What the counting of a request showed.
+/// The result of counting a request.
 #[derive(Debug)]
 pub(crate) struct MonthUse {
     /// `None`: the plan is unlimited.
     pub(crate) month: Option<Standing>,
-    /// The month had room for the request, which is counted now.
+    /// Whether the month had room for the request. If so, it has been counted.
     pub(crate) admitted: bool,
 }
 
-/// Counts a request in the month, in one conditional update that raises the counter only below what the plan allows.
-/// `None`: the plan has no API access.
+/// Counts a request in the month, with one conditional update that increments the counter only while it is below the plan's limit. `None`:
+/// the plan has no API access.
 pub(crate) async fn count_request(db: &Db, org: &OrgId, now: Timestamp) -> Result<Option<MonthUse>, DbError> {
     let counter = Month::of(now).attribute();
     let (condition, values) = has_room(Plan::monthly_requests);
@@ -66,7 +66,7 @@ pub(crate) async fn count_request(db: &Db, org: &OrgId, now: Timestamp) -> Resul
     Ok(Some(MonthUse { month: Standing::of_plan(plan, used, now), admitted }))
 }
 
-/// The condition that the counter `#used` is below what the plan of the item allows, with its values:
+/// The condition that the counter `#used` is below the limit of the item's plan, with its values:
 /// `(#plan = :starter AND (attribute_not_exists(#used) OR #used < :starterMax)) OR … OR #plan = :enterprise`.
 fn has_room(allowance: fn(Plan) -> Allowance) -> (String, Item) {
     let mut values = Item::new();
@@ -89,7 +89,7 @@ pub(crate) fn plan(item: &Item) -> Option<Plan> {
     text(item, PLAN)?.parse().ok()
 }
 
-/// Creates an organization with the six stages that every pipeline begins with. `stamp` gives a fresh id for each.
+/// Creates an organization with the six default stages. `stamp` supplies a fresh id for each.
 pub async fn create(db: &Db, name: &ShortText, plan: Plan, mut stamp: impl FnMut() -> Stamp) -> Result<OrgId, DbError> {
     let created = stamp();
     let org = OrgId::new(created);
@@ -111,9 +111,8 @@ pub async fn create(db: &Db, name: &ShortText, plan: Plan, mut stamp: impl FnMut
     }
 }
 
-/// Puts the organization on another plan. Its next request counts by it, but for an instance that has just found the
-/// month used up, which takes notice within five seconds. The plan that it is on is no change, and no entry. `false`: there is no such
-/// organization.
+/// Changes the organization's plan, from the next request on. An instance that has just found the month used up notices within five
+/// seconds. If the organization is already on the plan, nothing is changed or logged. `false`: there is no such organization.
 pub async fn set_plan(db: &Db, org: &OrgId, now: Timestamp, after: Plan, actor: &Actor) -> Result<bool, DbError> {
     let mut backoff = Backoff::new();
     loop {
@@ -132,24 +131,24 @@ pub async fn set_plan(db: &Db, org: &OrgId, now: Timestamp, after: Plan, actor: 
         if transaction.commit().await?.is_ok() {
             return Ok(true);
         }
-        // Somebody else has changed it since it was read.
+        // The plan has changed since it was read.
         backoff.pause().await?;
     }
 }
 
-/// An organization, as its operator sees it.
+/// An organization.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Organization {
     /// Its id.
     pub id: OrgId,
-    /// What people call it.
+    /// Its name.
     pub name: String,
-    /// What it has bought.
+    /// Its plan.
     pub plan: Plan,
-    /// Keys that are not revoked.
+    /// The number of keys that are not revoked.
     pub keys: u64,
-    /// Requests of the month that `now` is in.
+    /// Requests in the current month.
     pub requests_this_month: u64,
     /// When it was created.
     pub created_at: Timestamp,
@@ -171,20 +170,20 @@ impl Organization {
     }
 }
 
-/// The organization, which there is, since its id was found.
+/// The organization with this id. It is an error if it does not exist, since the id was found in another item.
 pub async fn get(db: &Db, org: &OrgId, now: Timestamp) -> Result<Organization, DbError> {
     let item = db.get_access(table::organization(org)).await?;
     Organization::read(&item.ok_or(DbError::Unreadable("an organization that is gone"))?, now)
 }
 
-/// The organization with this id, if `id` is one and it is there.
+/// The organization with this id. `None`: it does not exist, or the text is not an id.
 pub async fn find(db: &Db, id: &str, now: Timestamp) -> Result<Option<Organization>, DbError> {
     let Ok(org) = OrgId::stored(id) else { return Ok(None) };
     let item = db.get_access(table::organization(&org)).await?;
     item.map(|item| Organization::read(&item, now)).transpose()
 }
 
-/// Up to 100 organizations, oldest first, after the one that is named; and whether there are more.
+/// Up to 100 organizations, oldest first, after the given one, and whether there are more.
 pub async fn list(db: &Db, after: Option<&OrgId>, now: Timestamp) -> Result<(Vec<Organization>, bool), DbError> {
     let start = after.map(|org| table::organization_marker(org).into_item());
     let (markers, more) = db.query(&List::organizations(), start, 100).await?;
@@ -196,28 +195,28 @@ pub async fn list(db: &Db, after: Option<&OrgId>, now: Timestamp) -> Result<(Vec
     Ok((organizations, more))
 }
 
-/// The organization that was created with this stamp, if it is there: how demo data that was kept is found again. A
-/// stamp is no secret, but whoever has one here has the tables too.
+/// The organization that was created with this stamp, if it exists. This is how demo data from an earlier run is found. A stamp is not a
+/// secret, but a caller of this function can access the tables anyway.
 pub async fn created_with(db: &Db, stamp: Stamp) -> Result<Option<OrgId>, DbError> {
     let org = OrgId::new(stamp);
     let item = db.get_access(table::organization(&org)).await?;
     Ok(item.map(|_| org))
 }
 
-/// When the month that `now` is in is over, and requests are counted anew.
+/// When the current month ends and the count starts again from zero.
 #[must_use]
 pub fn month_ends(now: Timestamp) -> Timestamp {
     Month::of(now).ends()
 }
 
-/// Counts one more key, if the plan has room for it: part of the transaction that makes the key.
+/// Counts one more key, if the plan has room for it. It is part of the transaction that creates the key.
 pub(crate) fn count_key(transaction: &mut Transaction<'_>, org: &OrgId) -> Result<Part, DbError> {
     let (condition, values) = has_room(Plan::keys);
     let count = change_keys(1).only_if(condition).names([("#plan", PLAN)]).values(values);
     transaction.update(Table::Access, table::organization(org), count)
 }
 
-/// Counts one key less: part of the transaction that revokes it.
+/// Counts one key less. It is part of the transaction that revokes the key.
 pub(crate) fn release_key(transaction: &mut Transaction<'_>, org: &OrgId) -> Result<Part, DbError> {
     transaction.update(Table::Access, table::organization(org), change_keys(-1))
 }
@@ -231,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_condition_names_every_plan_with_what_it_allows() {
+    fn the_condition_names_every_plan_with_its_limit() {
         let (condition, values) = has_room(Plan::monthly_requests);
         assert_eq!(
             condition,

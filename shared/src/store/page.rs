@@ -1,9 +1,9 @@
-//! Reads a list page by page, and makes its cursors.
+//! Reads a list page by page, and creates its cursors. It knows no record.
 //!
-//! A cursor is base64url of a version, a digest, and the sort key of the last row returned. The digest covers the
-//! list's partition (so the organization, the list and its filters) and the sort key, so that a cursor that is damaged,
-//! or of another list, is rejected. It is no secret: whoever computes one can only move inside their own list, because
-//! the partition is rebuilt from the caller.
+//! A cursor is base64url of a version, a digest, and the sort key of the last row returned. The digest covers the version, the list's
+//! direction, its partition (and so the organization, the list and its filters) and the sort key, so that a cursor that is damaged or
+//! belongs to another list is rejected. The digest is not a secret: a client that computes one can only move within its own list,
+//! because the partition is rebuilt from the caller.
 
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -29,7 +29,7 @@ fn cursor_after(list: &List, sort_key: &str) -> Cursor {
     Cursor::new(bytes)
 }
 
-/// The sort key that a cursor of `list` has.
+/// The sort key in a cursor of `list`.
 fn sort_key_of<'a>(cursor: &'a Cursor, list: &List) -> Result<&'a str, InvalidCursor> {
     let (version, rest) = cursor.as_bytes().split_first().ok_or(InvalidCursor::Incomplete)?;
     let (claimed, sort_key) = rest.split_at_checked(DIGEST_BYTES).ok_or(InvalidCursor::Incomplete)?;
@@ -37,7 +37,7 @@ fn sort_key_of<'a>(cursor: &'a Cursor, list: &List) -> Result<&'a str, InvalidCu
     if *version == VERSION && claimed == digest(list, sort_key) { Ok(sort_key) } else { Err(InvalidCursor::Foreign) }
 }
 
-/// The key to go on after. `InvalidCursor` if it is not a cursor of `list`.
+/// The key to continue after. `InvalidCursor`: it is not a cursor of `list`.
 fn start(cursor: &Cursor, list: &List) -> Result<Item, InvalidCursor> {
     list.start_key(sort_key_of(cursor, list)?).ok_or(InvalidCursor::Foreign)
 }
@@ -46,7 +46,7 @@ fn digest(list: &List, sort_key: &str) -> [u8; DIGEST_BYTES] {
     let mut hasher = Sha256::new();
     hasher.update([VERSION, u8::from(list.ascending())]);
     hasher.update(list.partition());
-    // A NUL is in neither, so that no other pair reads the same.
+    // Neither contains a NUL, so no other pair yields the same bytes.
     hasher.update([0]);
     hasher.update(sort_key);
     let mut digest = [0; DIGEST_BYTES];
@@ -54,7 +54,7 @@ fn digest(list: &List, sort_key: &str) -> [u8; DIGEST_BYTES] {
     digest
 }
 
-/// Reads the page of `list` that `request` wants.
+/// Reads the page of `list` that `request` asks for.
 pub(crate) async fn read<T: DeserializeOwned>(
     db: &Db,
     list: &List,
@@ -65,7 +65,7 @@ pub(crate) async fn read<T: DeserializeOwned>(
     Ok(Page { rows: items.into_iter().map(item::read).collect::<Result<_, _>>()?, next, limit })
 }
 
-/// Reads up to `limit` items of `list` after `cursor`, or without one after `first`, and where the next page goes on.
+/// Reads up to `limit` items of `list` after `cursor`, or else after `first`, and returns them with the cursor of the next page.
 pub(crate) async fn items(
     db: &Db,
     list: &List,
@@ -96,7 +96,7 @@ mod tests {
         OrgId::new(Clock::system().stamp())
     }
 
-    /// The sort key that a text leads to as a cursor of the list.
+    /// The sort key that a text yields as a cursor of the list.
     fn read(text: &str, list: &List) -> Result<String, InvalidCursor> {
         let key = start(&text.parse()?, list)?;
         Ok(list.sort_key(&key).unwrap())
@@ -104,7 +104,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_gives_back_the_sort_key_it_was_made_of(millis in 0..4_000_000_000_000_i64) {
+        fn a_cursor_returns_the_sort_key_it_was_created_from(millis in 0..4_000_000_000_000_i64) {
             let list = List::jobs(&org(), None);
             let sort_key = JobId::from(Clock::new(move || Timestamp::from_millis(millis)).stamp()).to_string();
             let cursor = cursor_after(&list, &sort_key).to_string();
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_that_is_none_is_told_why() {
+    fn an_invalid_cursor_is_rejected_with_the_reason() {
         let (list, whole) = (List::jobs(&org(), None), "x".repeat(600));
         for (cursor, words) in [
             ("", "The cursor is empty. Omit the parameter to get the first page."),

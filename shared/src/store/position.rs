@@ -1,4 +1,5 @@
-//! Where a candidate is in the pipeline: what `pipeline:read` may see of a candidate, and the move to another stage.
+//! A candidate's position in the pipeline, which is all that `pipeline:read` shows of a candidate, and the move to another stage. It
+//! knows no HTTP.
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ use crate::{
     },
 };
 
-/// A candidate's position, as it is answered, read from the attributes of the candidate's item.
+/// A candidate's position, as returned. It is read from the attributes of the candidate's item.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(description = "A candidate's position in the pipeline.")]
 #[serde(rename_all = "camelCase")]
@@ -59,7 +60,7 @@ pub async fn list(
     page: PageRequest,
 ) -> Result<Option<Page<Position>>, StoreError> {
     let page = page::read(db, &List::candidates_at(org, stage), &page).await?;
-    // A stage with somebody at it is there. Only an empty one costs another read.
+    // A stage with a candidate in it exists. Only an empty list costs another read.
     if page.rows.is_empty() && stage::get(db, org, stage).await?.is_none() {
         return Ok(None);
     }
@@ -118,7 +119,7 @@ pub struct Moved {
 
 impl Object for Moved {}
 
-/// The attributes of a candidate that a move turns on, and those it leaves to be known by.
+/// The attributes of a candidate that decide a move, and those by which a move is recognized later.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Whereabouts {
@@ -128,11 +129,11 @@ struct Whereabouts {
     previous_stage_id: Option<StageId>,
 }
 
-/// Moves a candidate, in one conditional update: of two moves at once, one is first and the other sees it. `None`: the
+/// Moves a candidate, with one conditional update: of two concurrent moves, one is first and the other sees its result. `None`: the
 /// organization has no such candidate.
 ///
-/// `stamp` names the move on the candidate's item. An update that is sent again after its answer was lost finds that it was
-/// itself that moved the candidate, rather than a conflict.
+/// `stamp` identifies the move on the candidate's item. An update that is retried after a lost response recognizes its own move, instead
+/// of reporting a conflict.
 pub async fn move_to(
     db: &Db,
     org: &OrgId,
@@ -159,7 +160,7 @@ pub async fn move_to(
     Ok(moved(at.stage_id, at.stage_entered_at, false))
 }
 
-/// Answers the candidate as they were before the move, or as they are if it was not made.
+/// Returns the candidate before the move, or the current one if it was not moved.
 async fn update(
     db: &Db,
     org: &OrgId,
@@ -169,7 +170,7 @@ async fn update(
 ) -> Result<Conditional, StoreError> {
     let NewMove { stage_id, from_stage_id } = *to;
     let mut condition = format!("{} AND #stageId <> :to", table::PRESENT);
-    // DynamoDB takes what stands right of `=` from the item as it was.
+    // DynamoDB evaluates the right side of `=` on the item before the update.
     let mut set =
         "SET #previous = #stageId, #stageId = :to, #entered = :now, #updated = :now, #move = :move".to_owned();
     if from_stage_id.is_some() {

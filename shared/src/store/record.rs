@@ -1,4 +1,4 @@
-//! What the records that are updated field by field have in common.
+//! What the records that are updated field by field have in common. It knows no record's fields.
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use serde::de::DeserializeOwned;
@@ -15,23 +15,23 @@ use crate::{
     },
 };
 
-/// A record that is updated field by field, each change under the condition that nobody else made one meanwhile.
+/// A record that is updated field by field, each time on the condition that it has not changed meanwhile.
 ///
-/// Its [`version`](Object::version) is raised with every change.
+/// Every change increments its [`version`](Object::version).
 pub(crate) trait Record: Object + DeserializeOwned + PartialEq {
-    /// As it lies in the table.
+    /// Its item in the table.
     fn item(&self, org: &OrgId) -> Result<Item, DbError>;
 
-    /// Writes `new` over `self`, which was read. `false`: `self` is not what is there any more.
+    /// Replaces `self`, as it was read, with `new`. `false`: the stored record has changed meanwhile.
     async fn replace(&self, db: &Db, org: &OrgId, key: Key, new: &Self) -> Result<bool, StoreError> {
         let change = change::between(&self.item(org)?, &new.item(org)?);
         Ok(db.update(Table::Records, key, change, ReturnValue::None).await?.is_ok())
     }
 }
 
-/// Reads the record, changes it and writes it, as often as somebody else is quicker. A change that changes nothing writes
-/// nothing. `None`: the organization has no such record. `VersionConflict`: it is at a version that `if_match` does not
-/// allow, or others were quicker for too long.
+/// Reads the record, changes it and writes it, and starts over if another write was faster. If the change has no effect, nothing is
+/// written. `None`: the organization has no such record. `VersionConflict`: it is at a version that `if_match` does not allow, or other
+/// writes were faster for too long.
 pub(crate) async fn revise<T: Record>(
     db: &Db,
     org: &OrgId,
@@ -44,7 +44,7 @@ pub(crate) async fn revise<T: Record>(
     loop {
         let Some(old) = db.get::<T>(key.clone()).await? else { return Ok(None) };
         let new = change(&old);
-        // After a lost answer, the SDK's second attempt finds the version that the first has written: it was this change.
+        // After a lost response, the SDK's retry fails on the version that the first attempt wrote: this change was made.
         if tried && new == old {
             return Ok(Some(old));
         }

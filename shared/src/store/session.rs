@@ -1,5 +1,7 @@
-//! Sessions: who is signed in. The browser has a random id, the table its hash. A session ends 30 minutes after it was last used,
-//! 8 hours after it began, at sign-out, and with its member. What has ended does not begin again.
+//! Sessions: who is signed in. It knows no cookie.
+//!
+//! The browser has a random id, and the table has its hash. A session ends 30 minutes after its last use, 8 hours after it began, at
+//! sign-out, and when its member is removed. A session that has ended can't begin again.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
@@ -17,12 +19,12 @@ use crate::{
     },
 };
 
-/// A session that is not used for so long is over.
+/// How long an unused session lasts.
 const IDLE_MILLIS: i64 = 30 * 60 * 1_000;
-/// A session is over after so long, however much it is used.
+/// How long a session lasts at most, even if it is used.
 pub const ABSOLUTE_MILLIS: i64 = 8 * 60 * 60 * 1_000;
 
-/// Two instances' clocks may differ by so much.
+/// How far the clocks of two instances may differ.
 const CLOCKS_APART_MILLIS: i64 = 2 * 60 * 1_000;
 
 const MEMBER: &str = "member";
@@ -31,8 +33,8 @@ const MEMBER_SINCE: &str = "memberSince";
 const IDLE_UNTIL: &str = "idleUntil";
 const ENDS_AT: &str = "endsAt";
 
-/// Begins a session of the member. An id is begun once: an attempt that was delayed on its way finds the session, or the marker that
-/// its [end] has left, and changes nothing.
+/// Begins a session for the member. An id is used only once: a delayed attempt finds the session, or the marker that its [end] left, and
+/// changes nothing.
 pub async fn begin(db: &Db, member: &Member, id: &Secret, now: Timestamp, actor: &Actor) -> Result<(), DbError> {
     let ends_at = now.as_millis() + ABSOLUTE_MILLIS;
     let item = Item::from([
@@ -48,14 +50,14 @@ pub async fn begin(db: &Db, member: &Member, id: &Secret, now: Timestamp, actor:
     activity::add(&mut transaction, member.org(), now, Act::SignedIn, &Subject::Session, actor)?;
     match transaction.commit().await? {
         Ok(()) => Ok(()),
-        // After a lost answer, another attempt finds what the first has written. Nobody has used it yet: the browser gets the id
-        // only after this.
+        // After a lost response, a retry finds what the first attempt wrote. The session is still unused, because the browser gets the id
+        // only afterwards.
         Err(cancelled) if cancelled.failed(begin) == Some(Some(&item)) => Ok(()),
         Err(_) => Err(DbError::Rejected("the session's id is taken".to_owned())),
     }
 }
 
-/// Whose session it is, which is used by this. `None`: it is over, or never was.
+/// Uses a session, and returns its member. `None`: the session has ended or never existed.
 pub async fn resume(db: &Db, id: &Secret, now: Timestamp) -> Result<Option<Member>, DbError> {
     let use_it = Expression::update("SET #idle = :idle")
         .only_if("#idle > :now AND #ends > :now")
@@ -65,21 +67,21 @@ pub async fn resume(db: &Db, id: &Secret, now: Timestamp) -> Result<Option<Membe
     let Ok(session) = used else { return Ok(None) };
     let email = text(&session, MEMBER).ok_or(DbError::Unreadable("a session without its member"))?;
     let since = text(&session, MEMBER_SINCE);
-    // A member who was removed and added again is not the one who signed in.
+    // A member who was removed and added again must sign in again.
     Ok(member::get(db, email).await?.filter(|member| since == Some(member.added_at.to_string().as_str())))
 }
 
-/// Ends the session, if it is one: the browser begins another.
+/// Ends the session, if it exists, because the browser begins another.
 ///
-/// Its item stays as a marker without anything of the member, so that no late attempt can begin it again, for as long as an attempt
-/// could begin one that is not over: a deleted item would leave nothing to compare with. What was never begun gets no marker, or a
-/// stranger could fill the table.
+/// The item stays as a marker without the member's data, so that a late attempt can't begin the session again: if the item were deleted,
+/// there would be nothing to compare with. The marker is kept for as long as such an attempt could create a session that has not expired.
+/// A session that never began gets no marker, or a stranger could fill the table.
 pub async fn end(db: &Db, id: &Secret, now: Timestamp) -> Result<(), DbError> {
     db.update(Table::Access, table::session(&stored(id)), to_marker(now), ReturnValue::None).await.map(drop)
 }
 
-/// Ends the session because its member wants it: [`end`] with an entry in the activity. One that is over by itself is left as it is,
-/// and has none. `address`: from where. Returns whose session was ended.
+/// Ends the session at its member's request: like [`end`], but with an activity entry. A session that has already expired is left as it
+/// is, without an entry. `address` is the member's network address. Returns the member whose session was ended.
 pub async fn sign_out(
     db: &Db,
     id: &Secret,
@@ -91,11 +93,11 @@ pub async fn sign_out(
     let mut transaction = Transaction::new(db);
     transaction.update(Table::Access, table::session(&stored(id)), to_marker(now))?;
     activity::add(&mut transaction, member.org(), now, Act::SignedOut, &Subject::Session, &actor)?;
-    // Where it has ended meanwhile, it was this that ended it, sent again after a lost answer, or another request of the browser.
+    // If it has ended meanwhile, that was this transaction, retried after a lost response, or another request from the browser.
     Ok(transaction.commit().await?.is_ok().then_some(member))
 }
 
-/// Leaves of a session a marker, if it has not ended: a marker has no end.
+/// Turns a session into a marker, unless it already is one: a marker has no `endsAt`.
 fn to_marker(now: Timestamp) -> Expression {
     Expression::update("SET #deleteAt = :deleteAt REMOVE #member, #since, #idle, #ends")
         .only_if("attribute_exists(#ends)")
@@ -109,12 +111,12 @@ fn to_marker(now: Timestamp) -> Expression {
         .values([(":deleteAt", marker_until(now))])
 }
 
-/// Whatever was sent before this begins no session that lasts longer.
+/// An attempt that was sent before `now` can't begin a session that lasts longer than this.
 fn marker_until(now: Timestamp) -> AttributeValue {
     number((now.as_millis() + ABSOLUTE_MILLIS + CLOCKS_APART_MILLIS) / 1_000)
 }
 
-/// What the table knows it by.
+/// The session's hash, by which the table identifies it.
 fn stored(id: &Secret) -> String {
     id.derive("stored")
 }

@@ -1,7 +1,7 @@
-//! A stage of an organization's pipeline.
+//! The stages of an organization's pipeline. It knows no HTTP.
 //!
-//! Stages lie in pipeline order because their ids are made in that order. Whoever makes stages movable must first put
-//! their position into a key.
+//! Stages are stored in pipeline order because their ids are created in that order. To make stages movable, first put their position into a
+//! key.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -40,7 +40,7 @@ choices! {
     }
 }
 
-/// A stage, as it is answered and as it is stored.
+/// A stage, both as returned and as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(description = "A stage in the pipeline.")]
 #[serde(rename_all = "camelCase")]
@@ -76,7 +76,7 @@ impl Stage {
     }
 }
 
-/// The stages that every pipeline begins with.
+/// The default stages of a new pipeline.
 pub(crate) fn defaults(mut stamp: impl FnMut() -> Stamp) -> impl Iterator<Item = Stage> {
     let stages = [
         ("Applied", StageKind::Applied),

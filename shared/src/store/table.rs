@@ -1,37 +1,37 @@
-//! Every key and every index of both tables. What is not here is not in a key.
+//! Every key and every index of both tables. It knows no record's fields, except those that are part of a key.
 //!
-//! **Access**: items written by every request; no index, so that a count costs one write unit.
+//! **Access**: includes the items that every request writes, so it has no index, and a count costs one write unit.
 //!
 //! | Item | `pk` | `sk` |
 //! |---|---|---|
-//! | API key: hash, scopes, requests by minute and of today | `KEY#{key id}` | `KEY` |
-//! | A key's day that is over: requests, until `deleteAt` | `KEY#{key id}#DAY` | day |
+//! | API key: hash, scopes, requests by minute, requests and denials of today | `KEY#{key id}` | `KEY` |
+//! | A key's past day: requests and denials, until `deleteAt` | `KEY#{key id}#DAY` | day |
 //! | Organization: plan, number of keys, requests by month | `ORG#{org}` | `ORG` |
 //! | Key marker: the organization has the key | `ORG#{org}` | `KEY#{created}#{key id}` |
-//! | Organization marker: there is the organization | `ORGS` | org |
-//! | Member: organization, role, who it is for the issuer | `MEMBER#{normalized e-mail}` | `MEMBER` |
-//! | Member marker: the organization has the member | `ORG#{org}#MEMBER` | normalized e-mail |
-//! | Session: whose, until when; once it has ended, a marker until `deleteAt` | `SESSION#{hash of its id}` | `SESSION` |
-//! | Activity: who did what to which key, until `deleteAt` | `ORG#{org}#ACTIVITY` | `{moment}#{random}` |
+//! | Organization marker: the organization exists | `ORGS` | org |
+//! | Member: organization, role, identity at the issuer | `MEMBER#{normalized email}` | `MEMBER` |
+//! | Member marker: the organization has the member | `ORG#{org}#MEMBER` | normalized email |
+//! | Session: member, end; once it has ended, a marker until `deleteAt` | `SESSION#{hash of its id}` | `SESSION` |
+//! | Activity: who did what to a key, a member, the plan or a session, until `deleteAt` | `ORG#{org}#ACTIVITY` | `{moment}#{random}` |
 //!
-//! **Records**: each partition begins with the organization, each sort key is an id that sorts by time.
+//! **Records**: each partition key begins with the organization. Each sort key is an id that sorts by time, except an email marker's.
 //!
 //! | Item | `pk` | `sk` | `statusPk` | `stagePk`, `stageSk` |
 //! |---|---|---|---|---|
 //! | Job | `ORG#{org}#JOB` | job | `ORG#{org}#JOB#{status}` | |
 //! | Candidate | `ORG#{org}#CANDIDATE` | candidate | | `ORG#{org}#STAGE#{stage}`, `{entered}#{candidate}` |
-//! | E-mail marker: whose it is | `ORG#{org}#EMAIL#{normalized e-mail}` | `EMAIL` | | |
+//! | Email marker: the candidate who has it | `ORG#{org}#EMAIL#{normalized email}` | `EMAIL` | | |
 //! | Stage | `ORG#{org}#STAGE` | stage | | |
 //! | Application | `ORG#{org}#JOB#{job}#APPLICATION` | application | `…#APPLICATION#{status}` | |
-//! | Application marker: which one it is | `ORG#{org}#CANDIDATE#{candidate}#APPLICATION` | job | | |
+//! | Application marker: the application's id | `ORG#{org}#CANDIDATE#{candidate}#APPLICATION` | job | | |
 //!
 //! | Access pattern | Read by |
 //! |---|---|
 //! | jobs, candidates, a job's applications, newest first | Query of the partition, descending |
-//! | stages in pipeline order | Query of the partition, ascending: stages are made in pipeline order |
+//! | stages in pipeline order | Query of the partition, ascending: stages are created in pipeline order |
 //! | jobs, or a job's applications, with a status, newest first | Query of index `ByStatus` (`statusPk`, `sk`), descending |
 //! | candidates at a stage, latest arrival first | Query of index `ByStage` (`stagePk`, `stageSk`), descending |
-//! | a candidate by e-mail | Get of the marker, Get of the candidate |
+//! | a candidate by email | Get of the marker, Get of the candidate |
 //! | a key's days, latest first | Query of the partition, descending |
 //! | an organization's keys, all organizations, its members, in either order | Query of the markers, `BatchGetItem` of the items |
 //! | an organization's activity, latest first | Query of the partition, descending |
@@ -61,12 +61,12 @@ pub(super) const BY_STAGE: &str = "ByStage";
 /// When DynamoDB may delete an item of the Access table, in Unix seconds.
 pub(crate) const DELETE_AT: &str = "deleteAt";
 
-/// Random characters that tell the entries of one millisecond apart.
+/// Random characters that distinguish the entries of one millisecond.
 pub(crate) const ACTIVITY_SUFFIX_LEN: usize = 8;
 
-/// The condition that there is no item with the key.
+/// The condition that no item with the key exists.
 pub(crate) const ABSENT: &str = "attribute_not_exists(pk)";
-/// The condition that there is an item with the key.
+/// The condition that an item with the key exists.
 pub(crate) const PRESENT: &str = "attribute_exists(pk)";
 
 /// One of the two tables.
@@ -78,7 +78,7 @@ pub(crate) enum Table {
     Records,
 }
 
-/// Where an item lies.
+/// The primary key of an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pk: String,
@@ -91,7 +91,7 @@ impl Key {
         Self { pk, sk: sk.to_string() }
     }
 
-    /// The key alone.
+    /// The key's attributes alone.
     pub(crate) fn into_item(self) -> Item {
         Item::from([(PK.to_owned(), string(self.pk)), (SK.to_owned(), string(self.sk))])
     }
@@ -103,7 +103,7 @@ impl Key {
     }
 }
 
-/// Where no item is.
+/// A key that no item has.
 pub(crate) fn nothing() -> Key {
     Key::new("NOTHING".to_owned(), "NOTHING")
 }
@@ -120,7 +120,7 @@ pub(crate) fn api_key_day(id: &KeyId, day: Day) -> Key {
     Key::new(api_key_day_partition(id), day)
 }
 
-/// The day that an item of a key's days is of.
+/// The day of an item of a key's day.
 pub(crate) fn day_of(item: &Item) -> Option<Day> {
     text(item, SK)?.parse().ok()
 }
@@ -133,22 +133,22 @@ pub(crate) fn organization(org: &OrgId) -> Key {
     Key::new(organization_partition(org), "ORG")
 }
 
-/// Whose item of the Access table this is.
+/// The organization that an item of the Access table belongs to, by its partition key.
 pub(crate) fn organization_of(item: &Item) -> Option<OrgId> {
     OrgId::stored(text(item, PK)?.strip_prefix("ORG#")?).ok()
 }
 
-/// Whose item of the Access table this is.
+/// The key that an item of the Access table belongs to, by its partition key.
 pub(crate) fn api_key_of(item: &Item) -> Option<KeyId> {
     KeyId::parse(text(item, PK)?.strip_prefix("KEY#")?)
 }
 
-/// Lists the organization's keys in the order they were made, without an index that a counter would touch.
+/// Lists the organization's keys in order of creation, without an index that a counter would write to.
 pub(crate) fn api_key_marker(org: &OrgId, created: Timestamp, id: &KeyId) -> Key {
     Key::new(organization_partition(org), format!("KEY#{created}#{id}"))
 }
 
-/// The key that a marker is of; `None` for the organization's own item.
+/// The key that a marker is for. `None`: it is the organization's own item.
 pub(crate) fn marked_key(marker: &Item) -> Option<KeyId> {
     text(marker, SK)?.strip_prefix("KEY#")?.split('#').nth(1).and_then(KeyId::parse)
 }
@@ -161,12 +161,12 @@ pub(super) fn member_partition(org: &OrgId) -> String {
     format!("{}#MEMBER", organization_partition(org))
 }
 
-/// Lists the organization's members by e-mail.
+/// Lists the organization's members by email.
 pub(crate) fn member_marker(org: &OrgId, email: &str) -> Key {
     Key::new(member_partition(org), email)
 }
 
-/// The normalized e-mail of the member that a marker is of.
+/// The normalized email of the member that a marker is for.
 pub(crate) fn marked_member(marker: &Item) -> Option<&str> {
     text(marker, SK)
 }
@@ -183,7 +183,7 @@ pub(crate) fn activity(org: &OrgId, at: Timestamp, unique: &str) -> Key {
     Key::new(activity_partition(org), format!("{at}#{unique}"))
 }
 
-/// When what an activity tells of was done.
+/// When an activity took place.
 pub(crate) fn activity_moment(item: &Item) -> Option<Timestamp> {
     text(item, SK)?.split_once('#')?.0.parse().ok()
 }
@@ -192,12 +192,12 @@ pub(super) fn organizations_partition() -> String {
     "ORGS".to_owned()
 }
 
-/// Lists the organizations in the order they were made.
+/// Lists the organizations in order of creation.
 pub(crate) fn organization_marker(org: &OrgId) -> Key {
     Key::new(organizations_partition(), org)
 }
 
-/// The organization that a marker is of.
+/// The organization that a marker is for.
 pub(crate) fn marked_organization(marker: &Item) -> Option<OrgId> {
     OrgId::stored(text(marker, SK)?).ok()
 }
@@ -242,17 +242,17 @@ pub(crate) fn application_marker(org: &OrgId, candidate: CandidateId, job: JobId
     Key::new(format!("ORG#{org}#CANDIDATE#{candidate}#APPLICATION"), job)
 }
 
-/// The attribute that puts a job into the list of its status.
+/// The attribute that adds a job to the list of its status.
 pub(crate) fn job_status(org: &OrgId, status: &str) -> (String, String) {
     (STATUS_PK.to_owned(), format!("{}#{}", job_partition(org), status))
 }
 
-/// The attribute that puts an application into the list of its status.
+/// The attribute that adds an application to the list of its status.
 pub(crate) fn application_status(org: &OrgId, job: JobId, status: &str) -> (String, String) {
     (STATUS_PK.to_owned(), format!("{}#{}", application_partition(org, job), status))
 }
 
-/// The attributes that put a candidate into the list of a stage.
+/// The attributes that add a candidate to the list of a stage.
 pub(crate) fn stage_arrival(
     org: &OrgId,
     stage: StageId,

@@ -1,4 +1,5 @@
-//! Writes that are all made or none. Each is named by the [`Part`] that adding it gives, so that nobody counts places.
+//! Transactions: writes that all succeed or all fail. Adding a write returns a [`Part`] that identifies it, so that nobody has to count
+//! positions. It knows no record.
 
 use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
@@ -17,10 +18,10 @@ use crate::store::{
 };
 
 const CONDITION_FAILED: &str = "ConditionalCheckFailed";
-/// Every part asks for the item that fails its condition.
+/// Every part requests the item that fails its condition.
 const OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 
-/// A transaction that is put together.
+/// A transaction under construction.
 #[derive(Debug)]
 pub(crate) struct Transaction<'a> {
     db: &'a Db,
@@ -41,13 +42,13 @@ impl<'a> Transaction<'a> {
         Part(self.writes.len() - 1)
     }
 
-    /// Puts an item, whatever is there.
+    /// Puts an item, replacing any with its key.
     pub(crate) fn put(&mut self, table: Table, item: Item) -> Result<Part, DbError> {
         let put = Put::builder().table_name(self.db.name(table)).set_item(Some(item));
         Ok(self.add(TransactWriteItem::builder().put(built(put.build())?).build()))
     }
 
-    /// Puts an item, if there is none with its key.
+    /// Puts an item, on the condition that none with its key exists.
     pub(crate) fn put_new(&mut self, table: Table, item: Item) -> Result<Part, DbError> {
         let put = Put::builder()
             .table_name(self.db.name(table))
@@ -82,7 +83,7 @@ impl<'a> Transaction<'a> {
         Ok(self.add(TransactWriteItem::builder().delete(built(delete.build())?).build()))
     }
 
-    /// Checks an item, and writes nothing to it.
+    /// Checks an item without writing to it.
     pub(crate) fn check(&mut self, table: Table, key: Key, mut expression: Expression) -> Result<Part, DbError> {
         let check = ConditionCheck::builder()
             .table_name(self.db.name(table))
@@ -94,11 +95,11 @@ impl<'a> Transaction<'a> {
         Ok(self.add(TransactWriteItem::builder().condition_check(built(check.build())?).build()))
     }
 
-    /// Makes all the writes, or none.
+    /// Sends the transaction, and retries it after a conflict or throttling.
     pub(crate) async fn commit(self) -> Result<Result<(), Cancelled>, DbError> {
         let mut backoff = Backoff::new();
         loop {
-            // The SDK adds a token of its own, so that a transaction whose answer was lost is not done twice.
+            // The SDK adds a client request token, so that a transaction whose response was lost is not applied twice.
             let Err(error) = self.db.send(self.writes.clone()).await else { return Ok(Ok(())) };
             let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() else {
                 return Err(failure(&error));
@@ -111,12 +112,12 @@ impl<'a> Transaction<'a> {
     }
 }
 
-/// A transaction that was not made because a condition failed: which, and what was there instead.
+/// A transaction that was cancelled because a condition failed, with the parts that failed and the items that failed them.
 #[derive(Debug)]
 pub(crate) struct Cancelled(Vec<CancellationReason>);
 
 impl Cancelled {
-    /// `None`: no condition failed, and the transaction may be sent again.
+    /// `None`: no condition failed, and the transaction can be retried.
     fn sort(reasons: &[CancellationReason]) -> Result<Option<Self>, DbError> {
         let codes = || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
         if codes().any(|code| code == CONDITION_FAILED) {
@@ -129,7 +130,7 @@ impl Cancelled {
         }
     }
 
-    /// If the condition of this part failed: the item that was there, if there was one.
+    /// If the condition of this part failed: the existing item, if there is one.
     pub(crate) fn failed(&self, part: Part) -> Option<Option<&Item>> {
         let reason = self.0.get(part.0).filter(|reason| reason.code() == Some(CONDITION_FAILED))?;
         Some(reason.item().filter(|item| !item.is_empty()))
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_transaction_failed_a_condition_may_be_sent_again_or_is_a_fault() {
+    fn a_cancelled_transaction_failed_a_condition_or_can_be_retried_or_is_a_fault() {
         let cancelled = Cancelled::sort(&reasons(&["None", CONDITION_FAILED, "TransactionConflict"])).unwrap().unwrap();
         assert_eq!(
             (

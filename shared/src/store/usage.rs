@@ -1,4 +1,4 @@
-//! What the holder of a key sees of its usage.
+//! A key's usage, as its holder sees it. It counts nothing.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -105,7 +105,7 @@ pub async fn history(db: &Db, key: &KeySummary, now: Timestamp) -> Result<Vec<Ke
     key_day::history(db, &key.id, key.days.clone(), now).await
 }
 
-/// The usage of a key: `burst` and `month` are how much of the limits is used, `None` where the plan is unlimited.
+/// The usage of a key. `burst` and `month` are how much of the limits is used. `None`: the plan is unlimited.
 pub async fn read(
     db: &Db,
     key: KeySummary,

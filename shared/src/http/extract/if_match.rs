@@ -1,4 +1,4 @@
-//! The precondition of an update.
+//! Extracts the precondition of an update. It knows no tag's format: [`IfMatch`] does.
 
 use axum::{
     extract::FromRequestParts,

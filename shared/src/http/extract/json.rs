@@ -1,4 +1,4 @@
-//! The body, as JSON.
+//! Extracts the body, as JSON. It knows no field.
 
 use axum::{
     body::to_bytes,
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// The body, as JSON (RFC 8259) that is declared as such.
+/// A body of JSON (RFC 8259), declared as such.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
@@ -26,7 +26,7 @@ impl<T: FromFields> FromRequest<App> for Json<T> {
 
     async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
         let declared = check_declared(request.headers());
-        // A larger one was refused when the event was read.
+        // A larger one was rejected when the event was read.
         let bytes = to_bytes(request.into_body(), MAX_BODY_BYTES)
             .await
             .map_err(|_| ApiError::PayloadTooLarge { bytes: None })?;

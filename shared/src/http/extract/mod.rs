@@ -1,4 +1,5 @@
-//! What a handler takes from a request besides its caller: path, query, precondition and body, each failing in our envelope.
+//! What a handler takes from a request besides its caller: path, query, precondition and body, each with errors in our envelope. It
+//! knows no record.
 
 mod if_match;
 mod json;

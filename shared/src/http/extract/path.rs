@@ -1,4 +1,4 @@
-//! The ids in the path.
+//! Extracts the ids in the path. It knows no object.
 
 use axum::{
     extract::{FromRequestParts, RawPathParams},
@@ -15,7 +15,7 @@ use crate::{
     model::{id, text::shown},
 };
 
-/// The ids in the path. One that has no id's form names nothing, so it is a 404 like any other.
+/// The ids in the path. A malformed id identifies nothing, so it is a 404 like any other.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
 

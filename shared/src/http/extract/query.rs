@@ -1,4 +1,4 @@
-//! The query of a list.
+//! Extracts the query of a list. It knows no list's filters.
 
 use axum::{
     extract::FromRequestParts,
@@ -31,7 +31,7 @@ impl<T: FromParams> FromRequestParts<App> for Query<T> {
         let mut params = Given::read(&parts.uri);
         let limit = params.limit();
         let cursor = params.value("cursor").map(str::parse::<Cursor>);
-        // A cursor that is none is told after the parameters that are wrong: those are the client's own words.
+        // Report invalid parameters before an invalid cursor: the client wrote the parameters itself.
         let (cursor, damaged) = match cursor.transpose() {
             Ok(cursor) => (cursor, None),
             Err(error) => (None, Some(error)),
@@ -46,7 +46,7 @@ impl<T: FromParams> FromRequestParts<App> for Query<T> {
     }
 }
 
-/// The parameters that a query gives, which of them were asked for, and what is wrong with them.
+/// The parameters of a query, which of them the list has asked for, and what is wrong with them.
 #[derive(Debug)]
 struct Given {
     all: Vec<(String, String)>,
@@ -72,7 +72,7 @@ impl Given {
         self.problems.note::<()>(if name.is_empty() { "(empty)" } else { name }, code, message);
     }
 
-    /// Notes the parameters that nobody has asked for.
+    /// Notes the parameters that the list has not asked for.
     fn note_unknown(&mut self) {
         let unknown: Vec<String> = self
             .all
@@ -94,7 +94,7 @@ impl Given {
 
     fn limit(&mut self) -> u8 {
         let Some(text) = self.value("limit") else { return DEFAULT_LIMIT };
-        // `parse` alone would also take `+5`, which a client has meant to encode otherwise.
+        // `parse` alone would also accept `+5`, which suggests that the client encoded something wrongly.
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse() {
             Ok(limit @ 1..=MAX_LIMIT) if digits => limit,
@@ -117,7 +117,7 @@ impl Params for Given {
         choice
     }
 
-    /// A space, which no address has, is a plus sign that was not encoded as `%2B`.
+    /// A space, which no address contains, is a plus sign that was not encoded as `%2B`.
     fn email(&mut self, name: &'static str) -> Option<Email> {
         match Email::new(&self.value(name)?.replace(' ', "+")) {
             Ok(email) => Some(email),

@@ -1,5 +1,5 @@
-//! Reads a JSON text (RFC 8259), and says of one that can't be read what is wrong where: in which field, and at which character.
-//! It knows no field's rules.
+//! Reads a JSON text (RFC 8259). If the text is invalid, it says what is wrong, in which field and at which character. It knows no
+//! field's rules.
 
 use std::fmt;
 
@@ -14,10 +14,10 @@ mod token;
 use self::token::{Broken, char_at, walk};
 use crate::model::text::{Named, shown};
 
-/// So many numbers of too many digits are reported.
+/// At most this many numbers with too many digits are reported.
 const MAX_NUMBERS: usize = 100;
 
-/// JSON in which no object has a name twice: RFC 8259 leaves open which of the two counts, so neither does.
+/// JSON in which no object has a duplicate name: RFC 8259 leaves open which of the two counts, so we accept neither.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -82,16 +82,16 @@ impl<'de> Visitor<'de> for StrictVisitor {
 /// The value that a text holds.
 pub(crate) struct Json {
     pub(crate) value: Value,
-    /// The numbers in it that have more digits than are kept: each with its field, and what is wrong with it.
+    /// The numbers in it that have more digits than are kept, each with its field and what is wrong with it.
     pub(crate) numbers: Vec<(String, String)>,
 }
 
-/// Why a text is not read.
+/// Why a text was rejected.
 #[derive(Debug)]
 pub(crate) enum InvalidJson {
-    /// It is not JSON: in words that go on after what can't be read.
+    /// It is not JSON. Holds the end of a sentence about the text.
     Malformed(String),
-    /// A number in it is beyond all bounds.
+    /// A number in it is too large for a double.
     Number {
         /// Its field.
         field: String,
@@ -100,7 +100,7 @@ pub(crate) enum InvalidJson {
     },
 }
 
-/// Reads a text. A byte order mark before it is ignored, as RFC 8259, section 8.1, allows.
+/// Reads a text. A leading byte order mark is ignored, as RFC 8259, section 8.1, allows.
 pub(crate) fn read(text: &[u8]) -> Result<Json, InvalidJson> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     if text.is_empty() {
@@ -129,7 +129,7 @@ fn fault(text: &[u8], error: &serde_json::Error) -> InvalidJson {
         (found, last) = (token.broken(), token.start);
         found.is_none() && token.end <= end
     });
-    // Of one token only: a path can be as long as the text.
+    // For one token only, because a path can be as long as the text.
     let mut path = String::new();
     walk(text, |token| {
         if token.start == last {
@@ -146,14 +146,14 @@ fn fault(text: &[u8], error: &serde_json::Error) -> InvalidJson {
     }
 }
 
-/// What the parser says of a fault and where, the place in characters.
+/// The parser's message about a fault, with the position in characters.
 fn told(text: &[u8], at: usize, error: &serde_json::Error) -> String {
     let words = error.to_string();
     let own = format!(" at line {} column {}", error.line(), error.column());
     let words = words.strip_suffix(&own).unwrap_or(&words);
     match (error.classify(), char_at(text, at)) {
         (Category::Eof, _) => format!("unexpected end, {}", place(text, text.len())),
-        // A name that is given twice, once its second value was read.
+        // A duplicate name, reported after its second value.
         (Category::Data, _) => format!("{words}, repeated before {}", place(text, at)),
         (_, Some(c)) => format!("{words} at {}, {}", Named(c), place(text, at)),
         (_, None) => format!("{words}, {}", place(text, at)),
@@ -164,14 +164,14 @@ fn in_field(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!(", in {}", shown(path)) }
 }
 
-/// Where an error is, in bytes from the text's beginning: `serde_json` counts lines, and bytes in them.
+/// The byte offset of an error in the text: `serde_json` counts lines, and bytes within a line.
 fn offset(text: &[u8], error: &serde_json::Error) -> usize {
     let lines = text.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
     let line: usize = lines.map(<[u8]>::len).sum();
     (line + error.column().saturating_sub(1)).min(text.len())
 }
 
-/// A place in the text, for people: `line 1, character 12`.
+/// A position in the text, for people: `line 1, character 12`.
 fn place(text: &[u8], at: usize) -> String {
     let before = String::from_utf8_lossy(&text[..at]);
     let (lines, last) =
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_told_what_is_wrong_where_and_in_which_field() {
+    fn invalid_json_is_reported_with_its_fault_position_and_field() {
         for (text, words) in [
             (
                 r#"{"title":"a\ud83d"}"#,
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_would_lose_a_digit_is_told_by_its_field() {
+    fn a_number_that_would_lose_a_digit_is_reported_by_its_field() {
         assert_eq!(fault_of(r#"{"a":[0,{"b":1E400}]}"#), "a[1].b must be within the range of a double (got 1E400).");
         let numbers = |text: &str| read(text.as_bytes()).unwrap().numbers;
         for (number, digits) in
@@ -283,7 +283,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_told_in_a_line(bytes in any::<Vec<u8>>(), text in "[\\[\\]{}:,\"\\\\ua-f0-9.eE\\-+\n\u{e9}]{0,40}") {
+        fn any_bytes_are_read_or_rejected_in_one_line(bytes in any::<Vec<u8>>(), text in "[\\[\\]{}:,\"\\\\ua-f0-9.eE\\-+\n\u{e9}]{0,40}") {
             for sent in [&bytes[..], text.as_bytes()] {
                 match read(sent) {
                     Ok(read) => prop_assert_eq!(read.value, serde_json::from_slice::<Value>(sent.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sent)).unwrap()),

@@ -1,4 +1,4 @@
-//! The strings and numbers of a JSON text, where they are, and what is wrong with one.
+//! The strings and numbers of a JSON text: where they are, and what is wrong with one. It checks nothing between them.
 
 use crate::model::{
     digits::{MAX_DIGITS, significant_digits},
@@ -7,9 +7,9 @@ use crate::model::{
 
 /// What is wrong with a token.
 pub(super) enum Broken {
-    /// A string that JSON does not have.
+    /// A string that JSON does not allow.
     Text { at: usize, what: String },
-    /// A number that no double holds.
+    /// A number that is too large for a double.
     Number { field: String, message: String },
 }
 
@@ -17,21 +17,21 @@ pub(super) enum Broken {
 pub(super) struct Token<'a> {
     text: &'a [u8],
     pub(super) start: usize,
-    /// Behind its last byte.
+    /// The offset after its last byte.
     pub(super) end: usize,
     frames: &'a [Frame],
 }
 
-/// What is open around a token.
+/// An object or array that is open around a token.
 enum Frame {
-    /// With where the name stands that was read last, and whether the next string is one.
+    /// With the span of the last name read, and whether the next string is a name.
     Object { name: Option<(usize, usize)>, is_name_next: bool },
     /// With the index of the entry.
     List(usize),
 }
 
 impl Token<'_> {
-    /// Its field, as a problem names it.
+    /// The path of its field, in the form that a problem uses.
     pub(super) fn path(&self) -> String {
         #[cfg(test)]
         PATHS.set(PATHS.get() + 1);
@@ -76,7 +76,7 @@ impl Token<'_> {
     }
 }
 
-/// What is wrong with a string in its quotation marks, and at which byte of it.
+/// What is wrong with a quoted string, and at which byte of it.
 fn broken_text(text: &[u8]) -> Option<(usize, String)> {
     let utf8 = std::str::from_utf8(text).map_or_else(|error| error.valid_up_to(), str::len);
     let mut at = 1;
@@ -101,7 +101,7 @@ fn broken_text(text: &[u8]) -> Option<(usize, String)> {
     text.get(utf8).map(|byte| (utf8, format!("byte 0x{byte:02X} is not valid UTF-8")))
 }
 
-/// The UTF-16 unit of an escape such as `\u00e9` that the text begins with.
+/// The UTF-16 code unit of an escape such as `\u00e9` at the start of the text.
 fn unit(text: &[u8]) -> Option<u16> {
     let hex = std::str::from_utf8(text.strip_prefix(b"\\u")?.get(..4)?).ok()?;
     hex.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(hex, 16).ok()).flatten()
@@ -128,7 +128,7 @@ fn broken_escape(text: &[u8]) -> Option<String> {
     }
 }
 
-/// Shows the strings and numbers of a text, in its order, until `go_on` says no. What is between them it does not check.
+/// Passes the strings and numbers of a text to `go_on`, in order, until it returns false. What is between them is not checked.
 pub(super) fn walk(text: &[u8], mut go_on: impl FnMut(Token<'_>) -> bool) {
     let mut frames: Vec<Frame> = Vec::new();
     let mut at = 0;
@@ -179,6 +179,6 @@ pub(super) fn char_at(text: &[u8], at: usize) -> Option<char> {
 
 #[cfg(test)]
 thread_local! {
-    /// How many paths were put together.
+    /// How many paths were built.
     pub(super) static PATHS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

@@ -1,4 +1,4 @@
-//! Values out of a closed set.
+//! Values from a closed set. It knows none of the sets.
 
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use crate::model::{
     text::shown,
 };
 
-/// Makes an enum that is written in kebab-case, is a [`Field`](crate::model::field::Field), and is a query parameter's value.
+/// Defines an enum that is a [`Field`](crate::model::field::Field) and can be the value of a query parameter. Its texts are kebab-case.
 macro_rules! choices {
     ($($(#[doc = $doc:literal])+ $name:ident { $(#[doc = $about:literal] $variant:ident = $text:literal,)* })*) => {$(
         $crate::model::closed_set::closed_set! {
@@ -42,16 +42,16 @@ macro_rules! choices {
 }
 pub(crate) use choices;
 
-/// A value out of a closed set.
+/// A value from a closed set.
 pub trait Choice: ToSchema + Sized {
-    /// The set, as it is written.
+    /// The text of each value.
     const TEXTS: &'static [&'static str];
 
-    /// The value that is written so.
+    /// The value that has this text.
     fn find(text: &str) -> Option<Self>;
 }
 
-/// What is wrong with a text that is not in the set.
+/// The message about a text that is not in the set.
 pub(crate) fn not_one_of<T: Choice>(text: &str) -> String {
     format!("must be one of {} (got \"{}\")", T::TEXTS.join(", "), shown(text))
 }

@@ -1,4 +1,4 @@
-//! How many of something.
+//! How many of something there are. It knows nothing about what is counted.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,7 +16,7 @@ pub struct Count(u32);
 
 impl Field for Count {
     fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self> {
-        // JSON knows no whole numbers: 5, 5.0 and 0.5e1 are one number.
+        // JSON has no integer type: 5, 5.0 and 0.5e1 are the same number.
         let Some(count) = value.as_f64() else {
             return problems.wrong_type(at, "an integer", value);
         };

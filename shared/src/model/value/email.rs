@@ -1,7 +1,7 @@
-//! An e-mail address: what one is, and when two are one mailbox.
+//! Email addresses: which are valid, and when two are the same mailbox. It knows no field that holds one.
 //!
-//! A local part may have dots in a row, or one before the `@`: Japanese carriers gave such addresses out, and they are in use. It may
-//! not be quoted: `"ada"@` is `ada@`. A domain is a name of the public DNS, in its own script or in ASCII.
+//! A local part may have consecutive dots, or a dot before the `@`: Japanese carriers issued such addresses, and they are in use. It
+//! must not be quoted: `"ada"@` is `ada@`. A domain is a name in the public DNS, in its own script or in ASCII.
 
 use std::{borrow::Cow, fmt, net::Ipv4Addr};
 
@@ -18,7 +18,7 @@ use crate::model::{
 };
 
 texts! {
-    /// An [e-mail address](Email::new) of up to [`MAX_SHORT_TEXT`] characters, in NFC.
+    /// An [email address](Email::new) of up to [`MAX_SHORT_TEXT`] characters, in NFC.
     Email
 }
 
@@ -26,18 +26,18 @@ schemas! {
     Email: text_schema(1, MAX_SHORT_TEXT).description(Some("Email address."));
 }
 
-/// RFC 5321, section 4.5.3.1.1, in UTF-8.
+/// RFC 5321, section 4.5.3.1.1, counted in UTF-8.
 const MAX_LOCAL_BYTES: usize = 64;
 /// RFC 1035, section 2.3.4.
 const MAX_LABEL_BYTES: usize = 63;
-/// RFC 1035, section 2.3.4, less the lengths' own bytes.
+/// RFC 1035, section 2.3.4: 255, less the first label's length byte and the root's.
 const MAX_DOMAIN_BYTES: usize = 253;
 const PLAIN: &str = "!#$%&'*+-/=?^_`{|}~.";
 
-/// Which part of a text keeps it from being an e-mail address: words that go on after what is wrong, `email` or the like.
+/// Why a text is not an email address. Displays as the end of a sentence about the field: "must not be empty".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEmail {
-    /// Nothing, or only what surrounds a text.
+    /// Nothing, or only characters that are trimmed.
     #[error("must not be empty")]
     Empty,
     /// Longer than [`MAX_SHORT_TEXT`].
@@ -52,28 +52,28 @@ pub enum InvalidEmail {
     /// No `@`.
     #[error("must have an @ between the name and the domain")]
     NoAt,
-    /// Several of them.
+    /// Several `@`.
     #[error("must be a single address with one @ (got {0})")]
     ManyAts(usize),
-    /// An `＠` in the width of ideographs, as input methods write it.
+    /// A full-width `＠`, as East Asian input methods produce it.
     #[error("must use a plain @ (U+0040), not {0}")]
     WideAt(Place),
     /// Nothing before the `@`.
     #[error("must have something before the @")]
     NoLocal,
-    /// Longer than a mailbox's name can be.
+    /// Longer than a local part can be.
     #[error("must have at most {MAX_LOCAL_BYTES} bytes before the @ (got {0})")]
     LocalTooLong(usize),
-    /// `.ada@example.com`, which nobody gives out.
+    /// `.ada@example.com`, which no provider issues.
     #[error("must not begin with a dot")]
     LeadingDot,
-    /// A character that no mailbox has.
+    /// A character that no local part has.
     #[error("must not contain {0} (before the @)")]
     Local(Place),
-    /// A character that normalizes to another, in an address that opens something.
+    /// A character that normalizes to an ASCII one, in an address that someone signs in with.
     #[error("must not contain {0}, which looks like another letter")]
     Lookalike(Place),
-    /// Nothing behind the `@`.
+    /// Nothing after the `@`.
     #[error("must have a domain after the @")]
     NoDomain,
     /// `ada@[192.0.2.1]`, `ada@192.0.2.1`.
@@ -105,15 +105,15 @@ pub enum InvalidEmail {
     /// More than DNS allows, in ASCII.
     #[error("must have at most {MAX_DOMAIN_BYTES} characters in its domain, encoded as ASCII")]
     DomainTooLong,
-    /// `xn--` and what is no Punycode, or no name's.
+    /// `xn--` followed by something that is not Punycode, or not the Punycode of a name.
     #[error("must have a valid domain: {0} is not valid Punycode")]
     Punycode(String),
-    /// What UTS 46 allows in no label.
+    /// A label that UTS 46 does not allow.
     #[error("must have a valid domain: {0} is not a valid internationalized name (UTS 46)")]
     Label(String),
 }
 
-/// A character at its place in the text as it was sent.
+/// A character and its position in the text as it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place(Found);
 
@@ -126,7 +126,7 @@ impl fmt::Display for Place {
 const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
 
 impl Email {
-    /// Takes a text that is an e-mail address, as it was sent but in NFC and without what [surrounds](text::trim) it.
+    /// Accepts an email address and keeps it as it was sent, except that it is put into NFC and [trimmed](text::trim).
     pub fn new(sent: &str) -> Result<Self, InvalidEmail> {
         let (text, cut) = text::trim(sent);
         let address = NFC.normalize(text);
@@ -156,8 +156,8 @@ impl Email {
         Ok(Self(address.into_owned()))
     }
 
-    /// Takes the address of somebody who signs in by it. A character that normalizes to an ASCII one, such as a Kelvin sign to a
-    /// k, must not open what belongs to the address with that.
+    /// Accepts an address that someone signs in with. A character that normalizes to an ASCII one, as a Kelvin sign does to a k, must not
+    /// give access to what belongs to the ASCII address.
     pub fn of_member(sent: &str) -> Result<Self, InvalidEmail> {
         let email = Self::new(sent)?;
         let local = sent.split('@').next().unwrap_or_default();
@@ -167,24 +167,24 @@ impl Email {
         }
     }
 
-    /// The address that an item holds, whatever rules it was stored under.
+    /// The address in an item, whatever rules applied when it was stored.
     pub(crate) fn stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// What all ways to write one mailbox share: the key of uniqueness, and what a filter compares.
+    /// The form that all spellings of a mailbox share. It is the uniqueness key, and what a filter compares.
     ///
-    /// That is the local part in NFC and lower case, and the domain as IDNA has it in ASCII (UTS 46).
+    /// It is the local part in NFC and lowercase, and the domain in ASCII according to IDNA (UTS 46).
     #[must_use]
     pub fn normalized(&self) -> String {
         let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
-        // What was stored under rules of another day may have no ASCII form.
+        // A domain stored under earlier rules may have no ASCII form.
         let domain = to_ascii(domain).unwrap_or_else(|| domain.to_lowercase());
         format!("{}@{domain}", normalized_local(local))
     }
 }
 
-/// NFC once more, because lower case can undo it.
+/// Normalizes twice, because lowercasing can undo NFC.
 fn normalized_local(local: &str) -> String {
     NFC.normalize(&NFC.normalize(local).to_lowercase()).into_owned()
 }
@@ -198,7 +198,7 @@ fn check_local(local: &str, cut: usize) -> Result<(), InvalidEmail> {
     }
     let chars: Vec<char> = local.chars().collect();
     for (i, c) in chars.iter().copied().enumerate() {
-        // Scripts need joiners between two of their letters; elsewhere they make another mailbox that looks the same.
+        // Scripts need joiners between two of their letters. Elsewhere, they create a different mailbox that looks the same.
         let is_inside = |i: usize| chars.get(i).is_some_and(|c| !c.is_ascii() && !text::is_ignorable(*c));
         let joins = text::is_joiner(c) && i > 0 && is_inside(i - 1) && is_inside(i + 1);
         let strange = |c: char| {
@@ -212,21 +212,22 @@ fn check_local(local: &str, cut: usize) -> Result<(), InvalidEmail> {
             return Err(InvalidEmail::Local(Place(Found { c, at: cut + i + 1 })));
         }
     }
-    // A few letters are longer in lower case, and the mailbox's key must be an address too.
+    // A few letters take more bytes in lowercase, and the mailbox's key must be an address too.
     match NFC.normalize(local).len().max(normalized_local(local).len()) {
         bytes if bytes > MAX_LOCAL_BYTES => Err(InvalidEmail::LocalTooLong(bytes)),
         _ => Ok(()),
     }
 }
 
-/// The domain in ASCII and lower case, if it is one. Hyphens in the third and fourth place are in use.
+/// The domain in lowercase ASCII. `None`: it is not a domain. Hyphens in the third and fourth positions are allowed, because such
+/// domains are in use.
 fn to_ascii(domain: &str) -> Option<String> {
     let ascii =
         Uts46::new().to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify);
     ascii.ok().map(Cow::into_owned)
 }
 
-/// Checks the domain, before which there are so many characters.
+/// Checks the domain, which follows `before` characters of the address.
 fn check_domain(domain: &str, before: usize) -> Result<(), InvalidEmail> {
     if domain.is_empty() {
         return Err(InvalidEmail::NoDomain);
@@ -234,7 +235,7 @@ fn check_domain(domain: &str, before: usize) -> Result<(), InvalidEmail> {
     if domain.starts_with('[') {
         return Err(InvalidEmail::IpAddress(shown(domain)));
     }
-    // UTS 46 would pass over them, but what is stored is shown as it was sent.
+    // UTS 46 would ignore them, but we store and show the domain as it was sent.
     let hidden = |c: char| text::is_ignorable(c) && !text::is_joiner(c);
     if let Some(found) = Found::first(domain, hidden) {
         return Err(InvalidEmail::Domain(Place(found.after(before))));
@@ -250,9 +251,9 @@ fn check_domain(domain: &str, before: usize) -> Result<(), InvalidEmail> {
     }
 }
 
-/// What keeps the text from being a domain: the crate that decides it does not say.
+/// Why the text is not a domain: the `idna` crate does not say.
 fn wrong_part(domain: &str, before: usize) -> InvalidEmail {
-    // The last three are dots to UTS 46 too.
+    // UTS 46 treats the last three as dots too.
     const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
     let alone = |text: &str| {
         let ascii = Uts46::new().to_ascii(text.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Ignore);
@@ -270,7 +271,7 @@ fn wrong_part(domain: &str, before: usize) -> InvalidEmail {
             if label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")) {
                 return InvalidEmail::Punycode(shown(label));
             }
-            // A letter of a script from right to left is fine alone, a mark behind a letter.
+            // A right-to-left letter is valid on its own, and a combining mark after a letter.
             let strange = |c: char| alone(&c.to_string()).is_none() && alone(&format!("a{c}")).is_none();
             return match Found::first(label, strange) {
                 Some(found) => InvalidEmail::Domain(Place(found.after(at))),
@@ -324,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn all_ways_to_write_a_mailbox_are_one() {
+    fn all_spellings_of_a_mailbox_are_one() {
         for ways in [
             vec![
                 "Ada@Example.com",
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_in_use_is_taken() {
+    fn an_address_in_use_is_accepted() {
         for email in [
             "a..b@docomo.ne.jp",
             "abc.@docomo.ne.jp",
@@ -387,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_address_is_told_which_part_of_it_is_wrong() {
+    fn an_invalid_address_is_rejected_with_the_part_that_is_wrong() {
         let long = "b".repeat(64);
         for (email, words) in [
             ("", "must not be empty"),
@@ -442,7 +443,7 @@ mod tests {
             assert_eq!(Email::new(email).unwrap_err().to_string(), words, "{email:?}");
         }
         let wrong = |email: String| Email::new(&email).unwrap_err().to_string();
-        // Two bytes each, and three in lower case.
+        // Two bytes each, and three in lowercase.
         let grows = "\u{23a}".repeat(22);
         assert_eq!(
             wrong(format!("{grows}@example.com")),
@@ -463,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn who_signs_in_has_an_address_that_is_no_other_ones_in_disguise() {
+    fn a_members_address_does_not_impersonate_another() {
         let kelvin = Email::of_member("\u{212a}ate@example.com").unwrap_err();
         assert_eq!(
             kelvin.to_string(),
@@ -476,7 +477,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_address_that_is_taken_is_its_own_and_its_keys_mailbox(local in "\\PC{1,30}", domain in "[\\PC&&[^@]]{1,20}") {
+        fn an_accepted_address_and_its_key_are_the_same_mailbox(local in "\\PC{1,30}", domain in "[\\PC&&[^@]]{1,20}") {
             for text in [format!("{local}@{domain}.example"), format!("{local}@example.com"), format!("a@{domain}.com")] {
                 let Ok(email) = Email::new(&text) else { continue };
                 let key = email.normalized();
@@ -489,7 +490,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_sent_is_taken_or_told_in_a_sentence(text in any::<String>()) {
+        fn any_text_is_accepted_or_rejected_in_a_sentence(text in any::<String>()) {
             if let Err(wrong) = Email::new(&text) {
                 prop_assert!(wrong.to_string().starts_with("must "));
             }

@@ -1,11 +1,11 @@
-//! Lists of values.
+//! Lists of values. It knows no value's rules.
 
 use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema, schema::ArrayBuilder};
 
 use crate::model::field::{Describer, Field, Problem, Problems};
 
-/// A list has up to this many entries.
+/// Maximum entries in a list.
 pub const MAX_ENTRIES: usize = 50;
 
 impl<T: Field> Field for Vec<T> {
@@ -17,7 +17,7 @@ impl<T: Field> Field for Vec<T> {
             let message = format!("must have at most {MAX_ENTRIES} items (got {})", entries.len());
             return problems.note(at, Problem::TooLong, message);
         }
-        // Every entry is parsed before the first wrong one ends it: all problems are told at once.
+        // Parse every entry before failing on the first wrong one, so that all problems are reported at once.
         let parsed: Vec<Option<T>> =
             entries.iter().enumerate().map(|(i, entry)| T::parse(entry, &format!("{at}[{i}]"), problems)).collect();
         parsed.into_iter().collect()

@@ -1,7 +1,6 @@
-//! The values that fields hold, each parsed at the door: a value that exists is valid.
+//! The values of fields, each parsed when it is received: a value that exists is valid. It knows nothing about what has such fields.
 //!
-//! Their `Deserialize` is for rows that were stored, and takes them as they are, so that a rule made stricter later
-//! leaves old rows readable. They know nothing of what has such fields.
+//! `Deserialize` reads stored rows and skips the checks, so that old rows stay readable when a rule becomes stricter.
 
 mod choice;
 mod count;

@@ -1,4 +1,4 @@
-//! What a job pays: amounts that are kept to the last digit, in currencies that ISO 4217 lists.
+//! A job's pay: amounts that are kept to the last digit, in the currencies of ISO 4217. It knows no job.
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -15,21 +15,21 @@ use crate::model::{
     text::shown,
 };
 
-/// The largest number of so many digits.
+/// The largest integer of [`MAX_DIGITS`] digits.
 const MAX_AMOUNT: f64 = 999_999_999_999_999.0;
-/// The most decimals that a currency has.
+/// The most decimal places of any currency.
 const MAX_DECIMALS: usize = 4;
 
-/// An amount of money: 0 to 999,999,999,999,999, with [`MAX_DIGITS`] significant digits at the most.
+/// An amount of money: 0 to 999,999,999,999,999, with at most [`MAX_DIGITS`] significant digits.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Deserialize)]
 #[serde(transparent)]
 pub struct Amount(f64);
 
-/// It is a number, so that it equals itself.
+/// It is never NaN, so it equals itself.
 impl Eq for Amount {}
 
 impl Amount {
-    /// How many digits stand behind its point.
+    /// How many decimal places it has.
     fn decimals(self) -> usize {
         self.0.to_string().split_once('.').map_or(0, |(_, decimals)| decimals.len())
     }
@@ -78,7 +78,7 @@ impl Serialize for Amount {
 pub struct Currency(String);
 
 impl Currency {
-    /// How many decimals an amount in it has at the most. `None`: ISO 4217 lists no such currency, or names no unit of it, as of
+    /// The maximum decimal places of an amount in it. `None`: ISO 4217 lists no such currency, or defines no minor unit for it, as for
     /// gold.
     fn decimals(&self) -> Option<usize> {
         iso_currency::Currency::from_code(&self.0)?.exponent().map(usize::from)
@@ -171,7 +171,7 @@ impl FromFields for Salary {
     }
 }
 
-/// What is wrong with an amount that has more decimals than its currency, or, where that is wrong itself, than any.
+/// The message about an amount that has more decimal places than its currency, or than any currency if that one is invalid.
 fn too_fine(amount: Amount, currency: Option<&Currency>) -> Option<String> {
     let most = currency.and_then(Currency::decimals).unwrap_or(MAX_DECIMALS);
     let decimals = amount.decimals();
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use crate::model::body;
 
-    /// What comes back of a salary as JSON, or what is wrong with it.
+    /// A salary's `max` after a round trip, as JSON, or what is wrong with the salary.
     fn taken(salary: &str) -> Result<String, String> {
         let value: Value = serde_json::from_str(salary).unwrap();
         let mut problems = Problems::default();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_out_of_bounds_is_told_the_bound_and_what_was_sent() {
+    fn an_amount_out_of_bounds_is_rejected_with_the_bound_and_the_input() {
         for (sent, currency, words) in [
             ("-1", "EUR", "salary.max must not be negative (got -1)."),
             ("1e15", "IRR", "salary.max must be at most 999999999999999 (got 1000000000000000.0)."),

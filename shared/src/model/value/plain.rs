@@ -1,4 +1,4 @@
-//! Plain text: one line, or several.
+//! Plain text, of one line or several. It knows no field that holds one.
 
 use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
@@ -11,15 +11,15 @@ use crate::model::{
 };
 
 texts! {
-    /// One line: 1 to [`MAX_SHORT_TEXT`] characters of which something can be seen, and [nothing stray](text::stray).
+    /// One line: 1 to [`MAX_SHORT_TEXT`] characters, at least one of them visible and [none stray](text::stray).
     ShortText
-    /// Several lines: up to [`MAX_LONG_TEXT`] characters, no control characters but line breaks and tabs. What breaks a line in Word
-    /// is a line feed here.
+    /// Several lines: up to [`MAX_LONG_TEXT`] characters, without control characters other than line breaks and tabs. Word's line breaks
+    /// become line feeds.
     LongText
 }
 
 impl ShortText {
-    /// Takes a text that is one; otherwise tells what is wrong with it in a sentence about `subject`.
+    /// Accepts a valid text. The error says what is wrong in a sentence about `subject`.
     pub fn new(text: &str, subject: &str) -> Result<Self, String> {
         let mut problems = Problems::default();
         let taken = Self::parse(&Value::from(text), subject, &mut problems);
@@ -47,7 +47,7 @@ impl Field for ShortText {
 impl Field for LongText {
     fn parse(value: &Value, at: &str, problems: &mut Problems) -> Option<Self> {
         let (text, cut) = text(value, 0, MAX_LONG_TEXT, at, problems)?;
-        // Word breaks lines and pages with the first two, mainframes lines with the last.
+        // The first two are Word's line and page breaks, the last is a mainframe's line break.
         let text = text.replace(['\u{b}', '\u{c}', '\u{85}'], "\n");
         let strange = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
         if let Some(found) = Found::first(&text, strange) {

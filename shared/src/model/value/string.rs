@@ -1,4 +1,4 @@
-//! What the values that are text have in common: a type around a string, how long it may be, and its schema.
+//! What text values have in common: a type around a string, its maximum length, and its schema. It knows no value's own rules.
 
 use serde_json::Value;
 use utoipa::openapi::{ObjectBuilder, schema::Type};
@@ -9,14 +9,14 @@ use crate::model::{
     text,
 };
 
-/// A short text has 1 to this many characters (Unicode scalar values).
+/// Maximum characters (Unicode scalar values) in a short text. The minimum is 1.
 pub const MAX_SHORT_TEXT: usize = 200;
-/// A long text has up to this many characters.
+/// Maximum characters in a long text.
 pub const MAX_LONG_TEXT: usize = 20_000;
-/// A URL has up to this many characters: signed links to files are long.
+/// Maximum characters in a URL: signed links to files are long.
 pub const MAX_URL: usize = 2_048;
 
-/// Makes types around a string that only their own module can make.
+/// Defines types around a string that only their own module can construct.
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
@@ -32,7 +32,7 @@ macro_rules! texts {
             }
         }
 
-        /// Hides the text: names and e-mails don't belong in a log.
+        /// Hides the text: names and email addresses don't belong in a log.
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(concat!(stringify!($name), "(…)"))
@@ -42,7 +42,7 @@ macro_rules! texts {
 }
 pub(crate) use texts;
 
-/// The text, without what [surrounds](text::trim) it, if it has between `min` and `max` characters; and how many were cut off in front.
+/// The [trimmed](text::trim) text, if it has `min` to `max` characters, and how many characters were cut off at the start.
 pub(super) fn text<'a>(
     value: &'a Value,
     min: usize,
@@ -67,8 +67,8 @@ pub(super) fn text<'a>(
 pub(super) const EMPTY: &str = "must not be empty";
 pub(super) const BLANK: &str = "must not be blank: it has no visible characters";
 
-// No patterns, and no `format` of e-mails: generators and validators each read them in a way of their own, and reject what is
-// fine (tests/api/openapi.rs).
+// No patterns, and no `format: email`: each generator and validator interprets them differently, and rejects valid texts
+// (tests/api/openapi.rs).
 pub(super) fn text_schema(min: usize, max: usize) -> ObjectBuilder {
     simple(Type::String).min_length(Some(min)).max_length(Some(max))
 }

@@ -1,4 +1,4 @@
-//! A web address, which a page can show as a link.
+//! A web address that a page can show as a link. It knows no page.
 
 use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema, SchemaFormat};
@@ -35,10 +35,10 @@ impl Field for WebUrl {
     }
 }
 
-/// Says what keeps the text, from which so many characters were cut off in front, from being an absolute `http` or `https` URL.
+/// Checks that the text is an absolute `http` or `https` URL. `cut` is how many characters were cut off at its start.
 ///
-/// The parser repairs much. What is stored is what was sent, so what needs repair, or would break out of an attribute of a page
-/// that shows it, is rejected.
+/// The parser repairs a lot, but we store what was sent. So anything that needs repair, or that could break out of an HTML attribute, is
+/// rejected.
 fn check(text: &str, cut: usize) -> Result<(), String> {
     const FORM: &str = "must be an absolute http or https URL";
     let strange = |c: char| {
@@ -55,7 +55,7 @@ fn check(text: &str, cut: usize) -> Result<(), String> {
         let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
         return Err(match scheme.as_deref() {
             Some("http" | "https") => format!("{FORM}: two slashes are missing after the scheme"),
-            // A port looks the same: `example.com:8080/a`.
+            // Only known schemes, because a host and port look the same: `example.com:8080/a`.
             Some(scheme @ ("javascript" | "data" | "mailto" | "file" | "ftp" | "tel")) => {
                 format!("{FORM}: its scheme is {scheme}")
             }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_that_a_page_can_show_is_taken() {
+    fn a_url_that_a_page_can_show_is_accepted() {
         for url in [
             "https://example.com",
             "HTTP://example.com:8080/a?b=c#d",
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_url_is_told_what_is_wrong_with_it() {
+    fn an_invalid_url_is_rejected_with_the_reason() {
         let form = |what: &str| format!("must be an absolute http or https URL: {what}");
         let missing = form("the scheme is missing, such as https://");
         for (url, words) in [
@@ -145,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_taken_is_a_url_of_the_web(text in "(https?:/?/?)?\\PC{0,30}") {
+        fn whatever_is_accepted_is_a_web_url(text in "(https?:/?/?)?\\PC{0,30}") {
             if check(&text, 0).is_ok() {
                 let url = url::Url::parse(&text).unwrap();
                 prop_assert!(matches!(url.scheme(), "http" | "https") && url.has_host());

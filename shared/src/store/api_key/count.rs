@@ -1,4 +1,4 @@
-//! A request, counted on its key's item: the one call that finds the key, checks it, and counts.
+//! Counts a request on its key's item: one call finds the key, checks it, and counts. It knows neither scopes nor plans.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -31,44 +31,44 @@ use crate::{
     },
 };
 
-/// Removing old counters normally rides along with the next request. A key whose every request meets a fresh instance
-/// would gather them, so that each of its updates is charged for a larger item: at so many they are removed at once.
+/// Old counters are normally removed by the next request's update. A key whose every request reaches a fresh instance would accumulate
+/// them, and each update would be charged for a larger item. Above this number, they are removed at once.
 const MAX_STALE_WINDOWS: usize = 24;
 
-/// Moving the counts of a day that is over may keep its request waiting for so long; then the next one moves them.
+/// How long a request may wait for a past day's counts to be moved. After that, the next request moves them.
 const FILING_PATIENCE: Duration = Duration::from_millis(300);
 
-/// What a key's next update also writes, so that it costs nothing: counters to remove, and denials to count.
+/// What a key's next update writes as well, at no extra cost: counters to remove, and denials to count.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     pub(crate) stale: Vec<Minute>,
     pub(crate) denials: BTreeMap<(Day, Denial), u64>,
 }
 
-/// What the counting of a request showed.
+/// The result of counting a request.
 #[derive(Debug)]
 pub(crate) struct KeyUse {
     pub(crate) grant: Grant,
     pub(crate) burst: Standing,
-    /// The burst had room for the request, which is counted now.
+    /// Whether the burst had room for the request. If so, it has been counted.
     pub(crate) admitted: bool,
-    /// Counters of minutes long over.
+    /// Counters of past minutes, to be removed.
     pub(crate) stale: Vec<Minute>,
-    /// The key's item, as it is now.
+    /// The key's current item.
     item: Item,
 }
 
 impl KeyUse {
-    /// The key, as its organization sees it.
+    /// The key's summary.
     pub(crate) fn summary(&self) -> Result<KeySummary, DbError> {
         KeySummary::read(&self.item)
     }
 }
 
-/// Counts a request on the key, in one conditional update that finds the key by its id, compares the hash of the whole
-/// key (or of the secret before a rotation, while that is kept), refuses a revoked or expired one, and raises the minute's
-/// counter only below [`BURST_LIMIT`]; the day's counter, the secret's, the last use and the `backlog` go along.
-/// `None`: the key is not valid, whatever the reason.
+/// Counts a request on the key, with one conditional update. It finds the key by its id, compares the hash of the whole key (or of the
+/// previous secret, while that is valid), rejects a revoked or expired key, and increments the minute's counter only while it is below
+/// [`BURST_LIMIT`]. It also writes the day's counter, the secret's counter, the last use and the `backlog`. `None`: the key is invalid,
+/// whatever the reason.
 pub(crate) async fn count_request(
     db: &Db,
     key: &ApiKey,
@@ -77,7 +77,7 @@ pub(crate) async fn count_request(
     backlog: &Backlog,
 ) -> Result<Option<KeyUse>, DbError> {
     let hash = Blob::new(hash.as_bytes());
-    // Asked again, because a clock can step back: a counter that is removed must be of no minute that still counts.
+    // Check again, because a clock can step back, and the counter of a current minute must not be removed.
     let stale: Vec<Minute> = backlog.stale.iter().copied().filter(|minute| minute.is_stale(now)).collect();
     let count = counting(&hash, now, &stale, backlog);
     let counted = db.update(Table::Access, table::api_key(&key.id()), count, ReturnValue::AllNew).await?;
@@ -89,14 +89,14 @@ pub(crate) async fn count_request(
     let used = integer(&item, &Minute::of(now).attribute()).unwrap_or(BURST_LIMIT);
     let mut stale: Vec<Minute> = item.keys().filter_map(|name| Minute::counted_by(name)).collect();
     stale.retain(|minute| minute.is_stale(now));
-    // The request is counted: that its counters could not be tidied up is no reason to fail it.
+    // The request has been counted. A failure to remove old counters is no reason to fail it.
     if stale.len() > MAX_STALE_WINDOWS && sweep(db, key, &stale).await.is_ok() {
         stale.clear();
     }
     stale.truncate(MAX_STALE_WINDOWS);
     let mut grant = grant(&item)?;
     if !has_hash(&item, HASH, &hash) {
-        // The secret from before a rotation ends before the key does.
+        // The previous secret may expire before the key does.
         let until = integer(&item, PREVIOUS_UNTIL).map(Timestamp::from_millis);
         grant.expires_at = grant.expires_at.into_iter().chain(until).min();
     }
@@ -107,7 +107,7 @@ pub(crate) async fn count_request(
     Ok(Some(used))
 }
 
-/// The one update: its condition is all that makes a request one that is served, but for the scope, the plan and the month.
+/// The update. Its condition covers everything that admission requires, except the scope, the plan and the month.
 fn counting(hash: &Blob, now: Timestamp, stale: &[Minute], backlog: &Backlog) -> Expression {
     let denials = || backlog.denials.iter().enumerate();
     let denied: Vec<String> = denials().map(|(i, _)| format!(", #r{i} :r{i}")).collect();
@@ -146,17 +146,17 @@ fn counting(hash: &Blob, now: Timestamp, stale: &[Minute], backlog: &Backlog) ->
     .values(denials().map(|(i, (_, count))| (format!(":r{i}"), number(count))))
 }
 
-/// Moves the counts of a day that is over to an item of its own. Once a day, since the next request finds none.
+/// Moves the counts of a past day to their own item. This happens once a day, since the next request finds none.
 async fn file_day(db: &Db, key: &ApiKey, used: &mut KeyUse, now: Timestamp) {
     let Some((day, counts)) = key_day::first_before(&used.item, Day::of(now)) else { return };
-    // The request is counted. What could not be moved now is moved by the next.
+    // The request has been counted. If the move fails, the next request tries again.
     let filed = tokio::time::timeout(FILING_PATIENCE, key_day::file(db, &key.id(), day, &counts)).await;
     for attribute in filed.unwrap_or(Ok(Vec::new())).unwrap_or_default() {
         used.item.remove(&attribute);
     }
 }
 
-/// Whether a refused update was refused for the burst alone.
+/// Whether the key is valid, so that an update was rejected only because of the burst.
 fn is_valid(item: &Item, hash: &Blob, now: Timestamp) -> bool {
     let is_over = |name| integer(item, name).is_some_and(|at| Timestamp::from_millis(at) <= now);
     let same = has_hash(item, HASH, hash) || (has_hash(item, PREVIOUS_HASH, hash) && !is_over(PREVIOUS_UNTIL));
@@ -172,10 +172,10 @@ fn remove(stale: &[Minute]) -> String {
 }
 
 async fn sweep(db: &Db, key: &ApiKey, stale: &[Minute]) -> Result<(), DbError> {
-    // DynamoDB takes an expression of at most 4 KB; what is left over goes the next time.
+    // DynamoDB accepts an expression of at most 4 KB. The rest is removed next time.
     let stale = &stale[..stale.len().min(200)];
     let tidy = Expression::update(remove(stale)).only_if(table::PRESENT).names(stale_names(stale));
-    // Whether there still is such a key is no matter: then there is nothing to tidy up.
+    // It does not matter if the key is gone: then there is nothing to remove.
     db.update(Table::Access, table::api_key(&key.id()), tidy, ReturnValue::None).await.map(drop)
 }
 

@@ -1,4 +1,4 @@
-//! Makes a key.
+//! Creates a key. It generates no secret, and shows none.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -16,18 +16,18 @@ use crate::{
     },
 };
 
-/// What a new key is made of.
+/// The properties of a new key.
 #[derive(Clone, Debug)]
 pub struct NewKey {
-    /// What people call it.
+    /// Its name.
     pub name: ShortText,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: Vec<Scope>,
-    /// From when on it is refused; `None`: never.
+    /// When it expires. `None`: never.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Why a key was not made.
+/// Why a key was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateKeyError {
     /// The organization has as many keys as its plan allows.
@@ -39,7 +39,7 @@ pub enum CreateKeyError {
     /// There is no such organization.
     #[error("there is no such organization")]
     UnknownOrganization,
-    /// The id is taken already: generate another key.
+    /// The id is already taken: generate another key.
     #[error("the key's id is taken")]
     IdTaken,
     /// DynamoDB failed.
@@ -47,7 +47,7 @@ pub enum CreateKeyError {
     Db(#[from] DbError),
 }
 
-/// Makes `key` a key of the organization. Its plan's number of keys is exact, also when two are made at once.
+/// Adds `key` to the organization. The plan's limit on keys is exact, even if two are created at once.
 pub async fn create(
     db: &Db,
     org: &OrgId,

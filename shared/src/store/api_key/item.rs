@@ -1,4 +1,4 @@
-//! The attributes of a key's item.
+//! The attributes of a key's item, other than its counters of minutes and days. It makes no call.
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use data_encoding::HEXLOWER;
@@ -33,7 +33,7 @@ pub(super) const PREVIOUS_HASH: &str = "previousHash";
 pub(super) const PREVIOUS_LAST_FOUR: &str = "previousLastFour";
 /// Milliseconds since 1970, so that a condition can compare it.
 pub(super) const PREVIOUS_UNTIL: &str = "previousUntil";
-/// Uses of the previous secret from before it was rotated.
+/// Uses of the previous secret before the rotation.
 pub(super) const PREVIOUS_USES_BEFORE: &str = "previousUsesBefore";
 
 pub(super) fn grant(item: &Item) -> Result<Grant, DbError> {
@@ -41,7 +41,7 @@ pub(super) fn grant(item: &Item) -> Result<Grant, DbError> {
     let scopes = item.get(SCOPES).and_then(|scopes| scopes.as_ss().ok());
     Ok(Grant {
         org: org.ok_or(DbError::Unreadable("a key without its organization"))?,
-        // A scope that was taken out of the closed set grants nothing.
+        // A scope that was removed from the closed set grants nothing.
         scopes: scopes.into_iter().flatten().filter_map(|scope| scope.parse().ok()).collect(),
         expires_at: integer(item, EXPIRES_AT).map(Timestamp::from_millis),
     })
@@ -52,12 +52,12 @@ pub(super) fn has_hash(item: &Item, name: &str, hash: &Blob) -> bool {
     item.get(name).and_then(|value| value.as_b().ok()) == Some(hash)
 }
 
-/// What is stored of a key's secret.
+/// The stored hash of a key.
 pub(super) fn stored_hash(key: &ApiKey) -> AttributeValue {
     AttributeValue::B(Blob::new(key.hash().as_bytes()))
 }
 
-/// The attribute that counts the uses of one secret, by which is told how often a rotated one is still used.
+/// The attribute that counts the uses of one secret, which shows how often the previous one is still used.
 pub(super) fn uses_attribute(hash: &[u8]) -> String {
     format!("s{}", HEXLOWER.encode(&hash[..hash.len().min(4)]))
 }

@@ -1,5 +1,4 @@
-//! A key's item: whose it is, what it may do, when it was last used, and how often in this minute and today. The key itself is
-//! not in it.
+//! API keys: the organization, scopes, last use, and requests in this minute and today. The key itself is not stored. It knows no HTTP.
 
 mod count;
 mod create;

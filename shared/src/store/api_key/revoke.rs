@@ -1,4 +1,4 @@
-//! Revokes a key.
+//! Revokes a key. It knows nothing about who may.
 
 use crate::{
     model::{clock::Timestamp, id::OrgId, key::KeyId},
@@ -18,8 +18,8 @@ use crate::{
     },
 };
 
-/// Refuses the key from the next request on, for good, and gives its place in the plan free. `false`: the organization
-/// has no such key that is not revoked.
+/// Revokes the key permanently, from the next request on, and frees its place in the plan. `false`: the organization has no such key that
+/// is not already revoked.
 pub async fn revoke(db: &Db, org: &OrgId, id: &KeyId, now: Timestamp, actor: &Actor) -> Result<bool, DbError> {
     let Some(key) = find(db, org, id).await?.filter(|key| key.revoked_at.is_none()) else { return Ok(false) };
     let revoke = Expression::update("SET #revoked = :now")

@@ -1,4 +1,4 @@
-//! A key's rotation: a new secret for the same key, while the old one may go on for a while.
+//! Key rotation: a new secret for the same key, while the old one can stay valid for a time. It generates no secret.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -26,36 +26,36 @@ use crate::{
 /// How a key is rotated.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rotation {
-    /// How often the key had been rotated when this was decided on: a rotation since then stands in the way of this one. `None`:
-    /// none does.
+    /// How often the key had been rotated when this rotation was requested. If it has been rotated since, this rotation fails. `None`: it
+    /// does not.
     pub seen: Option<u64>,
-    /// Until when the secret there was so far stays valid; `None`: it is refused from the next request on.
+    /// Until when the current secret stays valid. `None`: it is rejected from the next request on.
     pub keep_until: Option<Timestamp>,
-    /// From when on the key is refused from now on, if that is to change; `Some(None)`: never.
+    /// The key's new expiry. `None`: unchanged. `Some(None)`: it never expires.
     pub expires_at: Option<Option<Timestamp>>,
 }
 
 impl Rotation {
-    /// Until when the secret there was so far stays valid, of a key that expires at `expires_at` so far.
+    /// Until when the current secret stays valid, which is never beyond the key's current `expires_at`.
     #[must_use]
     pub fn old_until(&self, expires_at: Option<Timestamp>) -> Option<Timestamp> {
         self.keep_until.map(|until| expires_at.map_or(until, |expires_at| until.min(expires_at)))
     }
 }
 
-/// What came of a rotation.
+/// The outcome of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotated {
     /// The key has the new secret.
     Done,
-    /// Somebody else was quicker: the key has the secret that they were shown.
+    /// Another rotation was faster, and the key has that one's secret.
     Overtaken,
     /// The organization has no such key that is not revoked.
     Unknown,
 }
 
-/// Gives the key's id a new secret: that of `key`. The key stays one item, so that both secrets, while there are two, count on
-/// one burst and one month, and the plan's number of keys is not in the way. Of two rotations at once, one is done.
+/// Replaces the secret of the key's id with that of `key`. The key stays one item, so both secrets, while there are two, share one burst
+/// and one month, and the plan's limit on keys does not matter. Of two concurrent rotations, one succeeds.
 pub async fn rotate(
     db: &Db,
     org: &OrgId,
@@ -85,12 +85,12 @@ pub async fn rotate(
     }
 }
 
-/// How often the key of this item was rotated.
+/// How often the key of this item has been rotated.
 fn rotations(item: &Item) -> u64 {
     integer(item, ROTATIONS).unwrap_or(0)
 }
 
-/// The update that gives the key of this item the secret of `key`, unless somebody has changed its secret since, or revoked it.
+/// The update that gives this item the secret of `key`, on the condition that it still has the same secret and is not revoked.
 fn new_secret(item: &Item, key: &ApiKey, rotation: Rotation, now: Timestamp) -> Result<Expression, DbError> {
     let old =
         item.get(HASH).and_then(|value| value.as_b().ok()).ok_or(DbError::Unreadable("a key without its hash"))?;
@@ -116,7 +116,7 @@ fn new_secret(item: &Item, key: &ApiKey, rotation: Rotation, now: Timestamp) -> 
             None => remove.push("#expires"),
         }
     }
-    // The secret before the last one has had its time.
+    // The secret before the previous one is no longer valid, so its counter goes.
     if let Some(older) = item.get(PREVIOUS_HASH).and_then(|value| value.as_b().ok()).filter(|older| *older != old) {
         remove.push("#olderUses");
         names.push(("#olderUses", uses_attribute(older.as_ref())));

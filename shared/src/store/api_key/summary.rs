@@ -1,4 +1,4 @@
-//! A key, as its organization's admin and the operator see it.
+//! Keys as members of their organization, and the operator, see them. It shows no secret.
 
 use std::collections::BTreeMap;
 
@@ -29,35 +29,35 @@ use crate::{
     },
 };
 
-/// A key, as its organization's admin and the operator see it.
+/// A key, as members of its organization and the operator see it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeySummary {
     /// The public id.
     pub id: KeyId,
-    /// What people call it.
+    /// Its name.
     pub name: String,
     /// The last four characters of the key.
     pub last_four: String,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: Vec<Scope>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// By whom: a member's e-mail, or `operator`.
+    /// Who created it: a member's email, or `operator`.
     pub created_by: String,
-    /// From when on it is refused; `None`: never.
+    /// When it expires. `None`: never.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used; `None`: never.
+    /// When it was last used. `None`: never.
     pub last_used_at: Option<Timestamp>,
-    /// How often its secret was changed.
+    /// How often it has been rotated.
     pub rotations: u64,
-    /// When that was last done; `None`: never.
+    /// When it was last rotated. `None`: never.
     pub rotated_at: Option<Timestamp>,
-    /// The secret from before, if it was kept, also when its time is over.
+    /// The previous secret, if it was kept, even if it is no longer valid.
     pub previous: Option<PreviousSecret>,
-    /// When it was revoked; `None`: it was not.
+    /// When it was revoked. `None`: it was not.
     pub revoked_at: Option<Timestamp>,
-    /// What happened on the days that are still on the item.
+    /// The counts of the days that are still on the item.
     #[serde(skip)]
     pub(crate) days: BTreeMap<Day, Counts>,
 }
@@ -65,7 +65,7 @@ pub struct KeySummary {
 impl KeySummary {
     pub(super) fn read(item: &Item) -> Result<Self, DbError> {
         let Grant { mut scopes, expires_at, .. } = grant(item)?;
-        // DynamoDB sorts a set by its bytes.
+        // DynamoDB sorts a set by bytes.
         scopes.sort_unstable();
         let whole = || {
             Some(Self {
@@ -74,7 +74,7 @@ impl KeySummary {
                 last_four: text(item, LAST_FOUR)?.to_owned(),
                 scopes,
                 created_at: text(item, CREATED_AT)?.parse().ok()?,
-                // A key from before this was noted was made by the operator: nobody else could.
+                // A key that predates this attribute was created by the operator: no one else could.
                 created_by: text(item, CREATED_BY).unwrap_or(OPERATOR).to_owned(),
                 expires_at,
                 last_used_at: text(item, LAST_USED_AT).and_then(|at| at.parse().ok()),
@@ -88,13 +88,13 @@ impl KeySummary {
         whole().ok_or(DbError::Unreadable("a key"))
     }
 
-    /// Whether it is in its last days, as its answers tell then too.
+    /// Whether it expires soon, which its responses announce too.
     #[must_use]
     pub fn expires_soon(&self, now: Timestamp) -> bool {
         self.state(now).is_served() && self.expires_at.is_some_and(|at| key::expires_soon(at, now))
     }
 
-    /// What has become of it by `now`.
+    /// Its state at `now`.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> KeyState {
         let is_over = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
@@ -111,17 +111,17 @@ impl KeySummary {
     }
 }
 
-/// What has become of a key.
+/// The state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
-    /// It is served.
+    /// It is valid.
     Active,
-    /// It is served, and so is the secret from before its rotation, for a while.
+    /// It is valid, and so is its previous secret, for a time.
     Rotating {
-        /// From when on the secret from before is refused.
+        /// Until when the previous secret is valid.
         until: Timestamp,
     },
-    /// Its time is over.
+    /// It has expired.
     Expired,
     /// It was revoked.
     Revoked,
@@ -139,20 +139,20 @@ impl KeyState {
         }
     }
 
-    /// Whether it is served at all.
+    /// Whether the key is valid.
     #[must_use]
     pub const fn is_served(self) -> bool {
         matches!(self, Self::Active | Self::Rotating { .. })
     }
 }
 
-/// The organization's key with this id. Another organization's reads like one that is not there.
+/// The organization's key with this id. Another organization's key is treated like a missing one.
 pub async fn find(db: &Db, org: &OrgId, id: &KeyId) -> Result<Option<KeySummary>, DbError> {
     let Some(item) = db.get_access(table::api_key(id)).await? else { return Ok(None) };
     if grant(&item)?.org == *org { KeySummary::read(&item).map(Some) } else { Ok(None) }
 }
 
-/// Whether `key` is one of the organization's that is served, with its present secret.
+/// Whether `key` is one of the organization's valid keys, with its current secret.
 pub async fn is_present(db: &Db, org: &OrgId, now: Timestamp, key: &ApiKey) -> Result<bool, DbError> {
     let Some(item) = db.get_access(table::api_key(&key.id())).await? else { return Ok(false) };
     let is_its_secret = has_hash(&item, HASH, &Blob::new(key.hash().as_bytes()));
@@ -166,7 +166,7 @@ pub async fn page(
     cursor: Option<&Cursor>,
     limit: u8,
 ) -> Result<(Vec<KeySummary>, Option<Cursor>), StoreError> {
-    // Read backwards, the organization's own item is first in its partition.
+    // In descending order, the organization's own item is first in its partition, so start after it.
     let first = table::organization(org).into_item();
     let (markers, next) = page::items(db, &List::latest_api_keys(org), cursor, Some(first), limit).await?;
     let mut keys = of_markers(db, &markers).await?;
@@ -174,7 +174,7 @@ pub async fn page(
     Ok((keys, next))
 }
 
-/// The keys that the markers are of, oldest first.
+/// The keys that the markers are for, oldest first.
 async fn of_markers(db: &Db, markers: &[Item]) -> Result<Vec<KeySummary>, DbError> {
     let ids = markers.iter().filter_map(table::marked_key);
     let items = db.get_all_access(ids.map(|id| table::api_key(&id)).collect()).await?;
@@ -183,22 +183,22 @@ async fn of_markers(db: &Db, markers: &[Item]) -> Result<Vec<KeySummary>, DbErro
     Ok(keys)
 }
 
-/// Up to 100 keys of the organization, oldest first, after the one that is given; and whether there are more.
+/// Up to 100 keys of the organization, oldest first, after the given one, and whether there are more.
 pub async fn list(db: &Db, org: &OrgId, after: Option<&KeySummary>) -> Result<(Vec<KeySummary>, bool), DbError> {
     let start = after.map(|key| table::api_key_marker(org, key.created_at, &key.id).into_item());
     let (markers, more) = db.query(&List::api_keys(org), start, 100).await?;
     Ok((of_markers(db, &markers).await?, more))
 }
 
-/// The secret that a key had before it was rotated.
+/// The secret that a key had before its last rotation.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PreviousSecret {
     /// The last four characters of the whole key.
     pub last_four: String,
-    /// From when on it is refused.
+    /// Until when it is valid.
     pub until: Timestamp,
-    /// How often it was used since the rotation.
+    /// How often it has been used since the rotation.
     pub uses: u64,
 }
 
