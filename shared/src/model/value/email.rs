@@ -3,18 +3,19 @@
 //! A local part may have consecutive dots, or a dot before the `@`: Japanese carriers issued such addresses, and they are in use. It
 //! must not be quoted: `"ada"@` is `ada@`. A domain is a name in the public DNS, in its own script or in ASCII.
 
-use std::{borrow::Cow, fmt, net::Ipv4Addr};
-
 use icu_normalizer::ComposingNormalizerBorrowed;
-use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
 
-use super::string::{MAX_SHORT_TEXT, text_schema, texts};
+use super::{
+    email_domain::{check_domain, to_ascii},
+    invalid_email::{InvalidEmail, MAX_LOCAL_BYTES, Place},
+    string::{MAX_SHORT_TEXT, text_schema, texts},
+};
 use crate::model::{
     field::{Describer, Field, Problem, Problems},
     schema::schemas,
-    text::{self, Found, shown},
+    text::{self, Found},
 };
 
 texts! {
@@ -26,102 +27,7 @@ schemas! {
     Email: text_schema(1, MAX_SHORT_TEXT).description(Some("Email address."));
 }
 
-/// RFC 5321, section 4.5.3.1.1, counted in UTF-8.
-const MAX_LOCAL_BYTES: usize = 64;
-/// RFC 1035, section 2.3.4.
-const MAX_LABEL_BYTES: usize = 63;
-/// RFC 1035, section 2.3.4: 255, less the first label's length byte and the root's.
-const MAX_DOMAIN_BYTES: usize = 253;
 const PLAIN: &str = "!#$%&'*+-/=?^_`{|}~.";
-
-/// Why a text is not an email address. Displays as the end of a sentence about the field: "must not be empty".
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidEmail {
-    /// Nothing, or only characters that are trimmed.
-    #[error("must not be empty")]
-    Empty,
-    /// Longer than [`MAX_SHORT_TEXT`].
-    #[error("must be at most {MAX_SHORT_TEXT} characters (got {0})")]
-    TooLong(usize),
-    /// `Ada <ada@example.com>`.
-    #[error("must be the address alone, without a name or angle brackets")]
-    Named,
-    /// `"ada"@example.com`.
-    #[error("must not have quotation marks around the part before the @: remove them")]
-    Quoted,
-    /// No `@`.
-    #[error("must have an @ between the name and the domain")]
-    NoAt,
-    /// Several `@`.
-    #[error("must be a single address with one @ (got {0})")]
-    ManyAts(usize),
-    /// A full-width `＠`, as East Asian input methods produce it.
-    #[error("must use a plain @ (U+0040), not {0}")]
-    WideAt(Place),
-    /// Nothing before the `@`.
-    #[error("must have something before the @")]
-    NoLocal,
-    /// Longer than a local part can be.
-    #[error("must have at most {MAX_LOCAL_BYTES} bytes before the @ (got {0})")]
-    LocalTooLong(usize),
-    /// `.ada@example.com`, which no provider issues.
-    #[error("must not begin with a dot")]
-    LeadingDot,
-    /// A character that no local part has.
-    #[error("must not contain {0} (before the @)")]
-    Local(Place),
-    /// A character that normalizes to an ASCII one, in an address that someone signs in with.
-    #[error("must not contain {0}, which looks like another letter")]
-    Lookalike(Place),
-    /// Nothing after the `@`.
-    #[error("must have a domain after the @")]
-    NoDomain,
-    /// `ada@[192.0.2.1]`, `ada@192.0.2.1`.
-    #[error("must have a domain name after the @, not the IP address {0}")]
-    IpAddress(String),
-    /// `ada@example.123`.
-    #[error("must not have a domain that ends in a number (got {0})")]
-    NumericEnd(String),
-    /// `ada@localhost`.
-    #[error("must have a public domain after the @: {0} has no dot")]
-    NoDot(String),
-    /// `ada@example.com.`
-    #[error("must not end with a dot")]
-    TrailingDot,
-    /// `ada@example..com`, `ada@.example.com`.
-    #[error("must not have an empty label in its domain: {0} has an extra dot")]
-    EmptyLabel(String),
-    /// A character that no domain has.
-    #[error("must not contain {0} (in the domain)")]
-    Domain(Place),
-    /// `-example`, `example-`.
-    #[error("must not start or end a label of its domain with a hyphen, as in {0}")]
-    Hyphen(String),
-    /// More than DNS allows, in ASCII.
-    #[error(
-        "must have at most {MAX_LABEL_BYTES} characters in each label of its domain, encoded as ASCII; {0} is longer"
-    )]
-    LabelTooLong(String),
-    /// More than DNS allows, in ASCII.
-    #[error("must have at most {MAX_DOMAIN_BYTES} characters in its domain, encoded as ASCII")]
-    DomainTooLong,
-    /// `xn--` followed by something that is not Punycode, or not the Punycode of a name.
-    #[error("must have a valid domain: {0} is not valid Punycode")]
-    Punycode(String),
-    /// A label that UTS 46 does not allow.
-    #[error("must have a valid domain: {0} is not a valid internationalized name (UTS 46)")]
-    Label(String),
-}
-
-/// A character and its position in the text as it was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(Found);
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
 
@@ -216,79 +122,6 @@ fn check_local(local: &str, cut: usize) -> Result<(), InvalidEmail> {
     match NFC.normalize(local).len().max(normalized_local(local).len()) {
         bytes if bytes > MAX_LOCAL_BYTES => Err(InvalidEmail::LocalTooLong(bytes)),
         _ => Ok(()),
-    }
-}
-
-/// The domain in lowercase ASCII. `None`: it is not a domain. Hyphens in the third and fourth positions are allowed, because such
-/// domains are in use.
-fn to_ascii(domain: &str) -> Option<String> {
-    let ascii =
-        Uts46::new().to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify);
-    ascii.ok().map(Cow::into_owned)
-}
-
-/// Checks the domain, which follows `before` characters of the address.
-fn check_domain(domain: &str, before: usize) -> Result<(), InvalidEmail> {
-    if domain.is_empty() {
-        return Err(InvalidEmail::NoDomain);
-    }
-    if domain.starts_with('[') {
-        return Err(InvalidEmail::IpAddress(shown(domain)));
-    }
-    // UTS 46 would ignore them, but we store and show the domain as it was sent.
-    let hidden = |c: char| text::is_ignorable(c) && !text::is_joiner(c);
-    if let Some(found) = Found::first(domain, hidden) {
-        return Err(InvalidEmail::Domain(Place(found.after(before))));
-    }
-    let ascii = to_ascii(domain).ok_or_else(|| wrong_part(domain, before))?;
-    match ascii.rsplit_once('.') {
-        None => Err(InvalidEmail::NoDot(shown(domain))),
-        Some((_, last)) if last.bytes().all(|byte| byte.is_ascii_digit()) => Err(match ascii.parse::<Ipv4Addr>() {
-            Ok(_) => InvalidEmail::IpAddress(shown(domain)),
-            Err(_) => InvalidEmail::NumericEnd(shown(domain)),
-        }),
-        Some(_) => Ok(()),
-    }
-}
-
-/// Why the text is not a domain: the `idna` crate does not say.
-fn wrong_part(domain: &str, before: usize) -> InvalidEmail {
-    // UTS 46 treats the last three as dots too.
-    const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
-    let alone = |text: &str| {
-        let ascii = Uts46::new().to_ascii(text.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Ignore);
-        ascii.ok().map(Cow::into_owned)
-    };
-    if domain.ends_with(DOTS) {
-        return InvalidEmail::TrailingDot;
-    }
-    let mut at = before;
-    for label in domain.split(DOTS) {
-        if label.is_empty() {
-            return InvalidEmail::EmptyLabel(shown(domain));
-        }
-        let Some(ascii) = alone(label) else {
-            if label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")) {
-                return InvalidEmail::Punycode(shown(label));
-            }
-            // A right-to-left letter is valid on its own, and a combining mark after a letter.
-            let strange = |c: char| alone(&c.to_string()).is_none() && alone(&format!("a{c}")).is_none();
-            return match Found::first(label, strange) {
-                Some(found) => InvalidEmail::Domain(Place(found.after(at))),
-                None => InvalidEmail::Label(shown(label)),
-            };
-        };
-        if ascii.starts_with('-') || ascii.ends_with('-') {
-            return InvalidEmail::Hyphen(shown(label));
-        }
-        if ascii.len() > MAX_LABEL_BYTES {
-            return InvalidEmail::LabelTooLong(shown(label));
-        }
-        at += label.chars().count() + 1;
-    }
-    match alone(domain) {
-        Some(ascii) if ascii.len() > MAX_DOMAIN_BYTES => InvalidEmail::DomainTooLong,
-        _ => InvalidEmail::Label(shown(domain)),
     }
 }
 

@@ -5,6 +5,8 @@
 mod choice;
 mod count;
 mod email;
+mod email_domain;
+mod invalid_email;
 mod list;
 mod money;
 mod plain;
@@ -14,7 +16,8 @@ mod url;
 pub use choice::Choice;
 pub(crate) use choice::{choices, not_one_of, parse_choice};
 pub use count::Count;
-pub use email::{Email, InvalidEmail};
+pub use email::Email;
+pub use invalid_email::InvalidEmail;
 pub use list::MAX_ENTRIES;
 pub use money::{Amount, Currency, Period, Salary};
 pub use plain::{LongText, ShortText};
