@@ -63,7 +63,8 @@ fn all_scopes() -> String {
     Scope::ALL.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn all_plans() -> String {
+/// Every plan, for an error or the help.
+pub(crate) fn all_plans() -> String {
     Plan::ALL.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 

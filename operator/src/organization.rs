@@ -8,7 +8,7 @@ use shared::{
 
 use crate::{
     desk::{Desk, checked_name, each, find},
-    error::CommandError,
+    error::{CommandError, all_plans},
     output::{Output, Row},
 };
 
@@ -18,8 +18,7 @@ pub(crate) enum OrganizationCommand {
     Create {
         /// Name of the organization.
         name: String,
-        /// Plan: free, starter, professional or enterprise.
-        #[arg(long)]
+        #[arg(long, help = plan_help())]
         plan: String,
     },
     /// List all organizations, oldest first.
@@ -33,9 +32,13 @@ pub(crate) enum OrganizationCommand {
     SetPlan {
         /// ID of the organization.
         id: String,
-        /// Plan: free, starter, professional or enterprise.
+        #[arg(help = plan_help())]
         plan: String,
     },
+}
+
+fn plan_help() -> String {
+    format!("Plan: {}", all_plans())
 }
 
 impl OrganizationCommand {

@@ -356,9 +356,14 @@ fn each_environment_in_samconfig_names_itself_and_builds_in_its_own_folder() {
 }
 
 #[test]
-fn the_dashboard_is_json() {
+fn the_dashboard_is_json_and_shows_the_errors_and_throttles_of_every_function() {
     // `!Sub [text, variables]`
-    let body = DOCUMENT["Resources"]["Dashboard"]["Properties"]["DashboardBody"][0].as_str().unwrap();
-    let body: Value = serde_json::from_str(body).unwrap();
+    let text = DOCUMENT["Resources"]["Dashboard"]["Properties"]["DashboardBody"][0].as_str().unwrap();
+    let body: Value = serde_json::from_str(text).unwrap();
     assert_eq!(body["widgets"].as_array().unwrap().len(), 4);
+    let functions = resources("AWS::Serverless::Function");
+    assert_eq!(functions.len(), FUNCTIONS.len());
+    for (name, _) in functions {
+        assert_eq!(text.matches(&format!("\"${{{name}}}\"")).count(), 2, "{name}");
+    }
 }
