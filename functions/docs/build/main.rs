@@ -55,7 +55,7 @@ const PAGES: [Page; 8] = [
     page("changelog", "Changelog", "What has changed, and what may."),
 ];
 
-/// The files built so far.
+/// The files that are already built.
 struct Site {
     out: PathBuf,
     /// Lines of the table that the function reads.

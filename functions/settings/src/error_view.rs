@@ -5,10 +5,7 @@ use std::sync::Arc;
 use axum::response::{Redirect, Response};
 use form_urlencoded::byte_serialize;
 use maud::{Markup, html};
-use shared::{
-    html::{Forms, protect},
-    http::error::ApiError,
-};
+use shared::http::error::ApiError;
 
 use crate::{
     error::SettingsError,
@@ -36,7 +33,6 @@ pub(crate) fn of(error: SettingsError) -> Response {
     if let Some(logged) = error.into_logged() {
         response.extensions_mut().insert(Arc::new(logged));
     }
-    protect(response.headers_mut(), Forms::Home);
     response
 }
 

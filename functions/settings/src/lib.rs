@@ -52,7 +52,9 @@ struct Settings {
 /// The whole function.
 #[must_use]
 pub fn api(app: App, issuer: impl Into<Arc<Issuer>>) -> Api {
-    Api::pages(router(Settings { app, issuer: issuer.into() }), |error| error_view::of(SettingsError::Failed(error)))
+    Api::pages(router(Settings { app, issuer: issuer.into() }), |error| {
+        protected(error_view::of(SettingsError::Failed(error)))
+    })
 }
 
 fn router(settings: Settings) -> Router {
@@ -83,6 +85,11 @@ async fn protect(request: Request, next: Next) -> Response {
     if let Some(error) = SettingsError::take_from(&mut response) {
         response = error_view::of(error);
     }
+    protected(response)
+}
+
+/// The response with the headers that isolate a page.
+fn protected(mut response: Response) -> Response {
     html::protect(response.headers_mut(), Forms::Home);
     response
 }

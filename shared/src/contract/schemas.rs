@@ -83,16 +83,16 @@ impl Fields for Described<'_> {
 
     /// States the default in the description. With a `default` in the schema, client generators make the field required.
     fn optional_or<T: Field + Serialize>(&mut self, name: &'static str, default: T) -> T {
-        let told = to_json(&default).to_string().replace('"', "");
+        let value = to_json(&default).to_string().replace('"', "");
         let schema = self.add::<T>(name, true).clone();
         // Without a description of its own, the field gets the first paragraph of its type's. The rest lists the values.
         let own = schema["description"].as_str();
         let kind = schema["oneOf"][0]["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
         let kind = self.schemas.0.get(kind).and_then(|kind| kind["description"].as_str()).unwrap_or_default();
         let about = own.or_else(|| kind.split("\n\n").next()).unwrap_or_default();
-        let told = format!("{about} Defaults to `{told}`.");
+        let words = format!("{about} Defaults to `{value}`.");
         if let Some(schema) = self.properties.get_mut(name) {
-            schema["description"] = told.trim_start().into();
+            schema["description"] = words.trim_start().into();
         }
         default
     }
