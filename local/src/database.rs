@@ -17,7 +17,7 @@ const RECORDS_TABLE: &str = "RecordsTable";
 
 /// The format of the data file, kept in the database's `user_version`. Raise it with every change of the table layout that older files
 /// don't fit.
-pub const FORMAT: i32 = 1;
+pub const FORMAT: i32 = 2;
 /// Marks a data file as ours: the database's `application_id`.
 const PROGRAM: i32 = i32::from_be_bytes(*b"HHon");
 

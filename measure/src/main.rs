@@ -28,7 +28,7 @@ use shared::{
     model::{
         body,
         clock::Clock,
-        key::ApiKey,
+        key::AccountId,
         plan::Plan,
         role::Role,
         scope::Scope,
@@ -117,8 +117,8 @@ struct Filled {
 async fn fill(db: &Db) -> Result<Filled> {
     let clock = Clock::system();
     let mut last = String::new();
-    let org =
-        organization::create(db, &ShortText::new("Measured", "The name")?, Plan::Enterprise, || clock.stamp()).await?;
+    let name = ShortText::new("Measured", "The name")?;
+    let org = organization::create(db, &name, Plan::Enterprise, &AccountId::generate()?, || clock.stamp()).await?;
     for i in 0..20 {
         let new = serde_json::json!({ "title": format!("Job {i}"), "description": "x".repeat(600), "status": "open" });
         let new = body::parse(&new)?;
@@ -126,10 +126,9 @@ async fn fill(db: &Db) -> Result<Filled> {
     }
     let mut keys = Vec::new();
     for _ in 0..REQUESTS / REQUESTS_PER_KEY {
-        let key = ApiKey::generate()?;
         let new =
             NewKey { name: ShortText::new("measured", "The name")?, scopes: Scope::ALL.to_vec(), expires_at: None };
-        api_key::create(db, &org, clock.now(), &key, new, &Actor::operator()).await?;
+        let key = api_key::create(db, &org, clock.now(), new, &Actor::operator()).await?;
         keys.push(key.reveal().to_owned());
     }
     let email = Email::new(&format!("measured@{org}.example"))?;

@@ -47,6 +47,11 @@ pub(crate) enum CommandError {
     Expiry,
     #[error("The plan {0} allows {1}.")]
     PlanLimit(Plan, String),
+    #[error(
+        "Nothing was changed. On the plan {0}, an organization can have only as many keys as the plan allows, all of one group (the first \
+         seven characters of their IDs). Revoke these first, or others instead: {1}."
+    )]
+    TooManyKeys(Plan, String),
     #[error("{0}.")]
     Key(CreateKeyError),
     #[error("{0}.")]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use shared::{
     model::{
         clock::{Clock, DAY, Timestamp},
-        key::{ApiKey, KeyId},
+        key::KeyId,
         plan::{Allowance, Plan},
         scope::Scope,
     },
@@ -90,21 +90,21 @@ async fn create_key(
     output: &Output,
 ) -> Result<(), CommandError> {
     let actor = caller.actor().await?;
-    let key = ApiKey::generate()?;
+    let NewKey { name, scopes, expires_at } = new.clone();
+    let key = match api_key::create(db, &organization.id, clock.now(), new, &actor).await {
+        Ok(key) => key,
+        Err(CreateKeyError::PlanLimit(plan)) => return Err(CommandError::PlanLimit(plan, allowed_keys(plan))),
+        Err(CreateKeyError::Db(error)) => return Err(error.into()),
+        Err(error) => return Err(CommandError::Key(error)),
+    };
     let created = CreatedKey {
         id: key.id().to_string(),
         key: key.reveal(),
         organization: organization.id.to_string(),
-        name: new.name.as_str().to_owned(),
-        scopes: new.scopes.clone(),
-        expires_at: new.expires_at,
+        name: name.as_str().to_owned(),
+        scopes,
+        expires_at,
     };
-    match api_key::create(db, &organization.id, clock.now(), &key, new, &actor).await {
-        Ok(()) => {}
-        Err(CreateKeyError::PlanLimit(plan)) => return Err(CommandError::PlanLimit(plan, allowed_keys(plan))),
-        Err(CreateKeyError::Db(error)) => return Err(error.into()),
-        Err(error) => return Err(CommandError::Key(error)),
-    }
     if output.is_json() {
         return Ok(output.json(&created)?);
     }

@@ -2,8 +2,11 @@
 
 use clap::Subcommand;
 use shared::{
-    model::plan::{Allowance, Plan, UnknownPlan},
-    store::organization::{self, Organization},
+    model::{
+        key::{AccountId, KeyId},
+        plan::{Allowance, Plan, UnknownPlan},
+    },
+    store::organization::{self, Organization, PlanChange},
 };
 
 use crate::{
@@ -47,7 +50,7 @@ impl OrganizationCommand {
         match self {
             Self::Create { name, plan } => {
                 let (name, plan) = (checked_name(&name)?, parsed_plan(&plan)?);
-                let org = organization::create(db, &name, plan, || clock.stamp()).await?;
+                let org = organization::create(db, &name, plan, &AccountId::generate()?, || clock.stamp()).await?;
                 let created = find(db, clock, &org.to_string()).await?;
                 Ok(output.row(&created)?)
             }
@@ -62,13 +65,18 @@ impl OrganizationCommand {
                 let plan = parsed_plan(&plan)?;
                 let organization = find(db, clock, &id).await?;
                 let actor = caller.actor().await?;
-                if !organization::set_plan(db, &organization.id, clock.now(), plan, &actor).await? {
-                    return Err(CommandError::UnknownOrganization(id));
+                match organization::set_plan(db, &organization.id, clock.now(), plan, &actor).await? {
+                    PlanChange::Done => Ok(output.row(&Organization { plan, ..organization })?),
+                    PlanChange::TooManyKeys(revoke) => Err(CommandError::TooManyKeys(plan, ids(&revoke))),
+                    PlanChange::Unknown => Err(CommandError::UnknownOrganization(id)),
                 }
-                Ok(output.row(&Organization { plan, ..organization })?)
             }
         }
     }
+}
+
+fn ids(keys: &[KeyId]) -> String {
+    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn parsed_plan(plan: &str) -> Result<Plan, CommandError> {

@@ -9,7 +9,7 @@ use shared::{
     store::{activity::Actor, api_key},
 };
 
-use crate::test_app::{Answer, TestApp, request, send};
+use crate::test_app::{Answer, TestApp, request, send, unknown_key};
 
 pub struct Row {
     pub method: &'static str,
@@ -173,7 +173,7 @@ async fn without_a_valid_key_a_route_returns_401_with_the_same_error_for_all_inv
     let objects = Objects::of(&app).await;
     let revoked = app.new_key(Scope::ALL).await;
     assert!(api_key::revoke(&app.db, &app.org, &revoked.id(), app.clock.now(), &Actor::operator()).await.unwrap());
-    let unknown = ApiKey::generate().unwrap();
+    let unknown = unknown_key();
     // Has an existing key's id with another secret.
     let forged = ApiKey::with_id(&ApiKey::parse(&app.key).unwrap().id()).unwrap();
     for row in ROUTES {

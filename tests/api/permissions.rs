@@ -3,6 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use shared::{
+    model::{plan::Plan, scope::Scope},
+    store::{activity::Actor, api_key},
+};
 
 use crate::{
     every_route::{Objects, ROUTES},
@@ -110,8 +114,14 @@ async fn done() -> Vec<(&'static str, BTreeSet<Touch>)> {
         let last_stage = app.stages().await.swap_remove(5);
         let mut touches = BTreeSet::new();
         for row in ROUTES.iter().filter(|row| row.function == code_uri) {
-            // A key's first request on a day moves the past days to items of their own.
+            // A key's first request on a day files the count of the day before.
             app.clock.advance(DAY_MILLIS);
+            let other = if code_uri == "functions/jobs" { Scope::CandidatesRead } else { Scope::JobsRead };
+            let denied = app.new_key(&[other]).await;
+            let revoked = app.new_key(Scope::ALL).await;
+            assert!(
+                api_key::revoke(&app.db, &app.org, &revoked.id(), app.clock.now(), &Actor::operator()).await.unwrap()
+            );
             app.tally.take();
             let path = objects.path(row);
             app.call(row.method, &path, Some(&app.key), objects.body(row)).await.ok(row.status);
@@ -120,6 +130,16 @@ async fn done() -> Vec<(&'static str, BTreeSet<Touch>)> {
                 let body = Some(json!({ "tags": ["x"] }));
                 app.call(row.method, &format!("{path}?{query}"), Some(&app.key), body).await;
             }
+            // A denial and the use of a revoked key are counted, and a change of the plan is noticed.
+            for key in [&denied, &revoked] {
+                app.call(row.method, &path, Some(key.reveal()), objects.body(row)).await;
+            }
+            let own = app.tally.take();
+            app.set_plan(Plan::Free).await;
+            app.set_plan(Plan::Enterprise).await;
+            app.tally.take();
+            touches.extend(own.touches);
+            app.call(row.method, &path, Some(&app.key), objects.body(row)).await;
             if row.path.contains("stages/") {
                 app.get(&format!("/api/v1/pipeline/stages/{last_stage}/candidates")).await.ok(200);
             }
@@ -141,6 +161,14 @@ async fn done_by_settings() -> BTreeSet<Touch> {
         browser.get(&format!("/settings/{page}")).await.shown(200);
     }
     let key = browser.make("made", &["jobs:read"]).await.secret();
+    // More keys than one account holds.
+    for n in 0..5 {
+        browser.make(&format!("another {n}"), &["jobs:read"]).await.secret();
+    }
+    let mut touches = test.app.tally.take().touches;
+    // The count of today leaves the account with the key.
+    assert_eq!(test.call(&key).await, 200);
+    test.app.tally.take();
     for action in ["rotate", "revoke"] {
         let path = format!("/settings/keys/{}/{action}", &key[8..18]);
         let token = browser.get(&path).await.field("token");
@@ -150,7 +178,8 @@ async fn done_by_settings() -> BTreeSet<Touch> {
     }
     let token = browser.token().await;
     assert_eq!(browser.post("/settings/sign-out", &[("token", &token)]).await.status, 303);
-    test.app.tally.take().touches
+    touches.extend(test.app.tally.take().touches);
+    touches
 }
 
 #[tokio::test]

@@ -10,13 +10,7 @@ use axum::{
 use maud::{Markup, html};
 use shared::{
     http::error::ApiError,
-    model::{
-        clock::Timestamp,
-        key::{ApiKey, KeyId},
-        scope::Scope,
-        secret::Secret,
-        value::ShortText,
-    },
+    model::{clock::Timestamp, key::ApiKey, scope::Scope, secret::Secret, value::ShortText},
     store::api_key::{self, CreateKeyError, KeySummary, NewKey},
 };
 
@@ -67,11 +61,11 @@ impl Draft {
         }
     }
 
-    /// The id of the new key. It is the same each time the form is sent, so that it creates only one key, and the sender can't choose it.
-    /// `None`: the form is not from one of our pages.
-    fn key_id(&self, visitor: &Visitor) -> Option<KeyId> {
+    /// What identifies the form. It is the same each time the form is sent, so that it creates only one key, and the sender can't choose
+    /// it. `None`: the form is not from one of our pages.
+    fn digest(&self, visitor: &Visitor) -> Option<String> {
         Secret::parse(&self.nonce)?;
-        Some(KeyId::of_digest(&visitor.session.digest(&format!("key {}", self.nonce))))
+        Some(visitor.session.derive(&format!("key {}", self.nonce)))
     }
 
     /// The requested key, or the problem with each field.
@@ -175,7 +169,7 @@ pub(crate) async fn create(
 ) -> Result<Response, SettingsError> {
     let now = app.clock.now();
     let draft = Draft::read(&fields);
-    let id = draft.key_id(&visitor).ok_or(SettingsError::Forged)?;
+    let digest = draft.digest(&visitor).ok_or(SettingsError::Forged)?;
     let new = match draft.check(&fields, now) {
         Ok(new) => new,
         Err(wrong) => {
@@ -183,20 +177,21 @@ pub(crate) async fn create(
             return Ok(Code::WrongFields.on((StatusCode::UNPROCESSABLE_ENTITY, form)));
         }
     };
-    let key = ApiKey::with_id(&id)?;
     let scopes = new.scopes.clone();
-    match api_key::create(&app.db, visitor.org(), now, &key, new, &visitor.actor()).await {
+    match api_key::create_once(&app.db, visitor.org(), now, new, &visitor.actor(), &digest).await {
         // From here on, nothing may fail: the key exists, and this is the only time it can be shown.
-        Ok(()) => {
+        Ok(key) => {
             let what = html! { "The key “" (draft.name) "” is created." };
             Ok(secret(&visitor, &what, &key, &scopes).into_response())
         }
-        Err(CreateKeyError::IdTaken | CreateKeyError::PlanLimit(_)) => {
+        Err(CreateKeyError::AlreadyCreated(id)) => {
             let before = api_key::find(&app.db, visitor.org(), &id).await?;
             Ok(not_created(&visitor, before.as_ref()))
         }
+        Err(CreateKeyError::PlanLimit(_)) => Ok(not_created(&visitor, None)),
         Err(CreateKeyError::Db(error)) => Err(error.into()),
-        Err(error @ (CreateKeyError::NoScope | CreateKeyError::UnknownOrganization)) => {
+        Err(CreateKeyError::NoRandomness(error)) => Err(error.into()),
+        Err(error @ (CreateKeyError::NoScope | CreateKeyError::UnknownOrganization | CreateKeyError::TooMany)) => {
             Err(ApiError::Internal(Box::new(error)).into())
         }
     }

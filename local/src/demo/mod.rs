@@ -17,7 +17,7 @@ use shared::{
         field::FromFields,
         id::{ApplicationId, CandidateId, JobId, OrgId, StageId},
         if_match::IfMatch,
-        key::{ApiKey, KeyId},
+        key::{AccountId, ApiKey, KeyId},
         plan::Plan,
         role::Role,
         scope::Scope,
@@ -25,13 +25,13 @@ use shared::{
     },
     store::{
         activity::Actor,
-        api_key::{self, CreateKeyError, NewKey, Rotated, Rotation},
+        api_key::{self, CreateKeyError, KeySummary, NewKey, Rotated, Rotation},
         application, candidate,
         db::Db,
         error::StoreError,
         job,
         member::{self, AddMemberError},
-        organization,
+        organization::{self, PlanChange},
     },
 };
 
@@ -68,16 +68,36 @@ pub struct DemoKey {
 struct Demo {
     name: &'static str,
     plan: Plan,
+    /// The account that its keys' ids begin with.
+    account: &'static str,
     /// The domain of its people's email addresses, reserved for examples (RFC 2606).
     domain: &'static str,
     seed: u64,
 }
 
 const ORGANIZATIONS: [Demo; 4] = [
-    Demo { name: "Birch Lane Recruiting", domain: "birch-lane.example", plan: Plan::Free, seed: 1 },
-    Demo { name: "Harbour Talent Partners", domain: "harbour-talent.example", plan: Plan::Starter, seed: 2 },
-    Demo { name: "Northfield Search Group", domain: "northfield.example", plan: Plan::Professional, seed: 3 },
-    Demo { name: "Meridian Workforce International", domain: "meridian.example", plan: Plan::Enterprise, seed: 4 },
+    Demo { name: "Birch Lane Recruiting", domain: "birch-lane.example", plan: Plan::Free, seed: 1, account: "DemoFre" },
+    Demo {
+        name: "Harbour Talent Partners",
+        domain: "harbour-talent.example",
+        plan: Plan::Starter,
+        seed: 2,
+        account: "DemoSta",
+    },
+    Demo {
+        name: "Northfield Search Group",
+        domain: "northfield.example",
+        plan: Plan::Professional,
+        seed: 3,
+        account: "DemoPro",
+    },
+    Demo {
+        name: "Meridian Workforce International",
+        domain: "meridian.example",
+        plan: Plan::Enterprise,
+        seed: 4,
+        account: "DemoEnt",
+    },
 ];
 
 /// Writes what is missing, and returns new keys. Leaves data that was kept and changed as it is; keys of an earlier start are no longer
@@ -102,39 +122,42 @@ pub fn people() -> Vec<Person> {
     ORGANIZATIONS.iter().flat_map(of).collect()
 }
 
-/// The keys of each plan: label, key id, scopes.
-fn labels(plan: Plan) -> Vec<(String, String, Vec<Scope>)> {
+/// The keys of each plan: label, scopes.
+fn labels(plan: Plan) -> Vec<(String, Vec<Scope>)> {
     let all = || Scope::granted_by_all().collect();
     let read_only = || Scope::ALL.iter().copied().filter(|scope| scope.as_str().ends_with(":read")).collect();
-    let key = |label: &str, id: &str, scopes| (label.to_owned(), id.to_owned(), scopes);
+    let key = |label: &str, scopes| (label.to_owned(), scopes);
     match plan {
-        Plan::Free => vec![key("all", "DemoFree01", all())],
-        Plan::Starter => vec![key("all", "DemoStart1", all())],
+        Plan::Free | Plan::Starter => vec![key("all", all())],
         Plan::Professional => vec![
-            key("all", "DemoPro001", all()),
-            key("read-only", "DemoPro002", read_only()),
-            key("jobs-only", "DemoPro003", vec![Scope::JobsRead, Scope::JobsWrite]),
+            key("all", all()),
+            key("read-only", read_only()),
+            key("jobs-only", vec![Scope::JobsRead, Scope::JobsWrite]),
         ],
-        Plan::Enterprise => (1..=8)
-            .map(|n| key(&if n == 1 { "all".to_owned() } else { format!("all-{n}") }, &format!("DemoEnt00{n}"), all()))
-            .collect(),
+        Plan::Enterprise => {
+            (1..=8).map(|n| key(&if n == 1 { "all".to_owned() } else { format!("all-{n}") }, all())).collect()
+        }
     }
 }
 
 impl Demo {
     async fn seed(&self, db: &Db, earlier: &[ApiKey]) -> Result<Vec<DemoKey>, StartError> {
-        let made = self.fresh_keys()?;
         let (org, now) = match organization::created_with(db, self.origin()).await? {
-            Some(org) if self.has_keys(db, &org, &made).await? => (org, Clock::system().now()),
-            found => (self.write(db, found, &made).await?, at(BEGIN)),
+            Some(org) if self.has_keys(db, &org).await? => (org, Clock::system().now()),
+            found => (self.write(db, found).await?, at(BEGIN)),
         };
         self.add_members(db, &org).await?;
         // The keys were created while the plan had room; a Free organization's key dates from before its downgrade.
-        organization::set_plan(db, &org, now, self.plan, &Actor::operator()).await?;
+        match organization::set_plan(db, &org, now, self.plan, &Actor::operator()).await? {
+            PlanChange::Done => {}
+            not => return Err(StartError::Demo(format!("{} can't be on its plan: {not:?}", self.name))),
+        }
+        let existing = self.keys(db, &org).await?;
         let mut keys = Vec::new();
-        for (demo, fresh) in made {
-            if let Some(key) = present_key(db, &org, earlier, fresh).await? {
-                keys.push(DemoKey { key, ..demo });
+        for (label, scopes) in labels(self.plan) {
+            let Some(key) = existing.iter().find(|key| key.name == label) else { continue };
+            if let Some(key) = present_key(db, &org, earlier, &key.id).await? {
+                keys.push(DemoKey { organization: self.name, plan: self.plan, label, scopes, key });
             }
         }
         Ok(keys)
@@ -159,24 +182,15 @@ impl Demo {
         [Role::Admin, Role::Member].map(|role| (format!("{}@{}", role.as_str(), self.domain), role))
     }
 
-    fn fresh_keys(&self) -> Result<Vec<(DemoKey, ApiKey)>, StartError> {
-        let keys = labels(self.plan).into_iter().map(|(label, id, scopes)| {
-            let id = KeyId::parse(&id).ok_or_else(|| StartError::Demo(format!("{id} is not a key id")))?;
-            let key = ApiKey::with_id(&id)?;
-            let secret = key.reveal().to_owned();
-            Ok((DemoKey { organization: self.name, plan: self.plan, label, scopes, key: secret }, key))
-        });
-        keys.collect()
+    /// The organization's first 100 keys, oldest first: those of the demo data, and others.
+    async fn keys(&self, db: &Db, org: &OrgId) -> Result<Vec<KeySummary>, StartError> {
+        Ok(api_key::list(db, org, None).await?.0)
     }
 
     /// Whether all keys exist. They are written last, so if they exist, everything does.
-    async fn has_keys(&self, db: &Db, org: &OrgId, keys: &[(DemoKey, ApiKey)]) -> Result<bool, StartError> {
-        for (_, key) in keys {
-            if api_key::find(db, org, &key.id()).await?.is_none() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    async fn has_keys(&self, db: &Db, org: &OrgId) -> Result<bool, StartError> {
+        let keys = self.keys(db, org).await?;
+        Ok(labels(self.plan).iter().all(|(label, _)| keys.iter().any(|key| key.name == *label)))
     }
 
     /// The organization's own stamp.
@@ -189,10 +203,12 @@ impl Demo {
         let mut stamps = [self.origin()].into_iter().chain((0..).map(|n| self.stage_stamp(n)));
         let next = || stamps.next().unwrap_or_else(|| self.origin());
         let plan = if self.plan == Plan::Free { Plan::Starter } else { self.plan };
-        Ok(organization::create(db, &name(self.name)?, plan, next).await?)
+        let account = AccountId::parse(self.account)
+            .ok_or_else(|| StartError::Demo(format!("{} is not an account's id", self.account)))?;
+        Ok(organization::create(db, &name(self.name)?, plan, &account, next).await?)
     }
 
-    async fn write(&self, db: &Db, found: Option<OrgId>, keys: &[(DemoKey, ApiKey)]) -> Result<OrgId, StartError> {
+    async fn write(&self, db: &Db, found: Option<OrgId>) -> Result<OrgId, StartError> {
         let org = if let Some(org) = found { org } else { self.create(db).await? };
         let rng = &mut Rng::with_seed(self.seed);
         let jobs: Vec<(Stamp, Value)> = (0..JOBS).map(|n| (self.job_stamp(n), agency::job(rng, n))).collect();
@@ -219,10 +235,14 @@ impl Demo {
         })
         .await?;
         each(applications, |new| async move { new.write(db, &org).await }).await?;
-        for (demo, key) in keys {
-            let new = NewKey { name: name(&demo.label)?, scopes: demo.scopes.clone(), expires_at: None };
-            match api_key::create(db, &org, at(BEGIN), key, new, &Actor::operator()).await {
-                Ok(()) | Err(CreateKeyError::IdTaken | CreateKeyError::PlanLimit(_)) => {}
+        let existing = self.keys(db, &org).await?;
+        for (label, scopes) in labels(self.plan) {
+            if existing.iter().any(|key| key.name == label) {
+                continue;
+            }
+            let new = NewKey { name: name(&label)?, scopes, expires_at: None };
+            match api_key::create(db, &org, at(BEGIN), new, &Actor::operator()).await {
+                Ok(_) | Err(CreateKeyError::PlanLimit(_)) => {}
                 Err(error) => return Err(StartError::Demo(error.to_string())),
             }
         }
@@ -266,16 +286,16 @@ impl Demo {
     }
 }
 
-/// The whole key that is valid from now on, for the id of `fresh`: the earlier one if it is in the data, else the fresh one. `None` if the
-/// key is revoked.
-async fn present_key(db: &Db, org: &OrgId, earlier: &[ApiKey], fresh: ApiKey) -> Result<Option<String>, StartError> {
+/// The whole key with this id that is valid from now on: the earlier one if it is in the data, else a fresh one. `None` if the key is
+/// revoked.
+async fn present_key(db: &Db, org: &OrgId, earlier: &[ApiKey], id: &KeyId) -> Result<Option<String>, StartError> {
     let now = Clock::system().now();
-    let id = fresh.id();
-    for key in earlier.iter().filter(|key| key.id() == id).chain([&fresh]) {
+    for key in earlier.iter().filter(|key| key.id() == *id) {
         if api_key::is_present(db, org, now, key).await? {
             return Ok(Some(key.reveal().to_owned()));
         }
     }
+    let fresh = ApiKey::with_id(id)?;
     let rotated = api_key::rotate(db, org, now, &fresh, Rotation::default(), &Actor::operator()).await?;
     Ok((rotated == Rotated::Done).then(|| fresh.reveal().to_owned()))
 }

@@ -292,6 +292,7 @@ fn a_list_shows_every_page() {
                 &db,
                 &name(&format!("Org {i}")),
                 shared::model::plan::Plan::Free,
+                &shared::model::key::AccountId::generate().unwrap(),
                 stamp,
             )
             .await
@@ -301,12 +302,10 @@ fn a_list_shows_every_page() {
                 scopes: shared::model::scope::Scope::ALL.to_vec(),
                 expires_at: None,
             };
-            let key = shared::model::key::ApiKey::generate().unwrap();
             shared::store::api_key::create(
                 &db,
                 &found.id,
                 clock.now(),
-                &key,
                 new,
                 &shared::store::activity::Actor::operator(),
             )

@@ -1,135 +1,179 @@
-//! What this instance remembers about the keys that it has served, to save calls. It decides nothing: [`admit`](super::admit) does.
+//! What this instance remembers about the keys that were presented to it, to save calls. What it rejects, DynamoDB would reject too, or
+//! would have a moment ago; it admits nothing.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::sync::{Mutex, PoisonError};
 
 use crate::{
+    admission::{
+        bounded::Bounded,
+        decision::{Decision, Rejected, Rejection, Seen},
+        reports::Reports,
+        strangers::{Strangers, TRUST_MILLIS},
+    },
     model::{
         clock::Timestamp,
-        denial::Denial,
-        key::{Grant, KeyHash},
+        key::{AccountId, KeyHash, KeyId, KeyNumber},
         window::{Day, Limits, Minute, Standing},
     },
-    store::api_key::Backlog,
+    store::account::{Account, Attribute, Counting},
 };
 
-/// How long a used-up month is cached, which is also how long an instance takes to notice a change of plan.
+/// How long a used-up month is remembered, which is also how long an instance takes to notice a change of plan.
 const USED_UP_MONTH_MILLIS: i64 = 5_000;
-/// Maximum keys remembered. Beyond it, the memory starts again from empty: it only saves calls, and holds nothing that is needed.
-const MAX_REMEMBERED_KEYS: usize = 10_000;
+/// The most counters that an update removes on its way: DynamoDB accepts an expression of at most 4 KB.
+const MAX_REMOVED: usize = 24;
+/// Counters are normally removed by the next update. An account whose every request reaches a fresh instance would accumulate them, so
+/// above this number they are removed at once.
+const MAX_STALE: usize = 10;
 
-/// What this instance knows about the keys it has served: which windows are used up, which old counters to remove, and which denials to
-/// count.
+/// What this instance knows of the keys that it has served, of secrets that were invalid, and what it has yet to write about denials.
 ///
-/// A used-up burst is exact, because a count never falls within its window. A used-up month may be out of date for
-/// [`USED_UP_MONTH_MILLIS`], since the plan can change. A key that is revoked meanwhile is still denied, but with the limit's error until
-/// the entry expires. Entries are keyed by the hash of the whole key, so only its holder gets a response from memory.
+/// Entries about a valid key are found by the hash of the whole key, so only its holder gets a response from memory.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(Mutex<HashMap<KeyHash, Known>>);
+pub(crate) struct Memory(Mutex<Remembered>);
 
 #[derive(Debug, Default)]
-struct Known {
-    backlog: Backlog,
-    burst: Option<(Minute, Grant)>,
-    month: Option<UsedUpMonth>,
-    last_month: Option<Standing>,
+struct Remembered {
+    served: Bounded<KeyHash, Known>,
+    strangers: Strangers,
+    chores: Bounded<AccountId, Chores>,
+    reports: Reports,
 }
 
+/// A key, as this instance last saw it.
 #[derive(Debug)]
-struct UsedUpMonth {
-    grant: Grant,
-    month: Standing,
-    /// The burst at the time.
-    burst: Standing,
-    seen_at: Timestamp,
+struct Known {
+    seen: Seen,
+    /// The minute in which the whole account was read.
+    read: Minute,
+    /// Counters that the key's next update is to remove.
+    stale: Vec<Attribute>,
+}
+
+/// What is to be tidied up on an account's item.
+#[derive(Debug, Default)]
+pub(crate) struct Chores {
+    pub(crate) days: Vec<(KeyNumber, Day, u64)>,
+    pub(crate) stale: Vec<Attribute>,
+}
+
+impl Known {
+    /// The limits at `now`, as far as this instance knows.
+    fn limits(&self, now: Timestamp) -> Limits {
+        let Limits { burst, month, .. } = self.seen.limits;
+        let burst = if now < burst.resets_at { burst } else { Standing::of_burst(0, now) };
+        Limits { now, burst, month: month.filter(|month| now < month.resets_at), usage: None }
+    }
+
+    /// Whether it was seen less than `millis` ago. A clock may step back.
+    fn is_younger(&self, millis: i64, now: Timestamp) -> bool {
+        (0..millis).contains(&(now.as_millis() - self.seen.limits.now.as_millis()))
+    }
 }
 
 impl Memory {
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<KeyHash, Known>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut Remembered) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn change(&self, key: KeyHash, work: impl FnOnce(&mut Known)) {
-        self.with(|known| {
-            if known.len() >= MAX_REMEMBERED_KEYS && !known.contains_key(&key) {
-                known.clear();
+    /// A rejection that needs no call.
+    ///
+    /// A used-up minute is exact, because a count never falls within its window. A used-up month may be out of date for
+    /// [`USED_UP_MONTH_MILLIS`], since the plan can change. A key that is revoked meanwhile is still rejected, but with the limit's error.
+    pub(crate) fn rejects(&self, request: &Counting<'_>) -> Option<Box<Rejected>> {
+        let Counting { key, hash, scope, now } = *request;
+        self.with(|memory| {
+            let Some(known) = memory.served.0.get(&hash).filter(|known| !known.seen.grant.has_expired(now)) else {
+                let reason = memory.strangers.rejects(&key.id(), &hash, now)?;
+                return Some(Box::new(Rejected { standing: None, reason }));
+            };
+            let limits = known.limits(now);
+            let minute_is_used_up = limits.burst.is_exhausted();
+            let month_is_used_up = limits.month.is_some_and(Standing::is_exhausted)
+                && known.seen.plan.has_api_access()
+                && known.is_younger(USED_UP_MONTH_MILLIS, now);
+            let lacks_scope = !known.seen.grant.scopes.contains(&scope);
+            let reason = if lacks_scope && (minute_is_used_up || known.is_younger(TRUST_MILLIS, now)) {
+                Rejection::Scope(scope)
+            } else if minute_is_used_up {
+                Rejection::Burst
+            } else if month_is_used_up && !lacks_scope {
+                Rejection::Month
+            } else {
+                return None;
+            };
+            Some(Box::new(Rejected { standing: Some((known.seen.grant.clone(), limits)), reason }))
+        })
+    }
+
+    /// What is known of the key, unless the whole account is to be read again, and the counters that the update is to remove.
+    pub(crate) fn recall(&self, request: &Counting<'_>) -> (Option<Seen>, Vec<Attribute>) {
+        self.with(|memory| {
+            let Some(known) = memory.served.0.get_mut(&request.hash) else { return (None, Vec::new()) };
+            // Check again, because a clock can step back, and the counter of a current minute must not be removed.
+            let mut stale = std::mem::take(&mut known.stale);
+            stale.retain(|attribute| attribute.may_go(request.now));
+            let is_recent = known.read == Minute::of(request.now);
+            (is_recent.then(|| known.seen.clone()), stale)
+        })
+    }
+
+    /// Remembers an account that was read.
+    pub(crate) fn learn(&self, request: &Counting<'_>, account: &Account, seen: &Seen) {
+        let mut stale = account.stale(request.now);
+        let days = account.past_days(request.now);
+        self.with(|memory| {
+            if stale.len() > MAX_STALE || !days.is_empty() {
+                let stale = if stale.len() > MAX_STALE { std::mem::take(&mut stale) } else { Vec::new() };
+                memory.chores.insert(account.id.clone(), Chores { days, stale });
             }
-            work(known.entry(key).or_default());
+            stale.truncate(MAX_REMOVED);
+            let known = Known { seen: seen.clone(), read: Minute::of(request.now), stale };
+            memory.served.insert(request.hash, known);
         });
     }
 
-    /// The grant of a key whose burst is known to be used up in the minute of `now`.
-    pub(crate) fn used_up_burst(&self, key: &KeyHash, now: Timestamp) -> Option<Grant> {
-        self.with(|known| {
-            let (minute, grant) = known.get(key)?.burst.as_ref()?;
-            (*minute == Minute::of(now) && !grant.has_expired(now)).then(|| grant.clone())
-        })
-    }
-
-    /// The grant and limits of a key whose organization's month was used up when last seen, less than [`USED_UP_MONTH_MILLIS`] ago.
-    pub(crate) fn used_up_month(&self, key: &KeyHash, now: Timestamp) -> Option<(Grant, Limits)> {
-        self.with(|known| {
-            let month = known.get(key)?.month.as_ref()?;
-            let age = now.as_millis() - month.seen_at.as_millis();
-            let fresh = (0..USED_UP_MONTH_MILLIS).contains(&age)
-                && now < month.month.resets_at
-                && !month.grant.has_expired(now);
-            // In a new minute, none of the burst is used: a request denied from memory is not counted.
-            let burst = if now < month.burst.resets_at { month.burst } else { Standing::of_burst(0, now) };
-            fresh.then(|| (month.grant.clone(), Limits { now, burst, month: Some(month.month) }))
-        })
-    }
-
-    /// The current month, as last seen.
-    pub(crate) fn last_month(&self, key: &KeyHash, now: Timestamp) -> Option<Standing> {
-        self.with(|known| known.get(key)?.last_month.filter(|month| now < month.resets_at))
-    }
-
-    /// Takes what the key's next update is to write as well.
-    pub(crate) fn take_backlog(&self, key: &KeyHash) -> Backlog {
-        self.with(|known| known.get_mut(key).map(|known| std::mem::take(&mut known.backlog)).unwrap_or_default())
-    }
-
-    /// Returns the denials that an update did not write, for the next one.
-    pub(crate) fn give_back(&self, key: KeyHash, backlog: Backlog) {
-        if !backlog.denials.is_empty() {
-            self.change(key, |known| {
-                for (denial, count) in backlog.denials {
-                    *known.backlog.denials.entry(denial).or_default() += count;
+    /// Remembers a decision.
+    pub(crate) fn note(&self, request: &Counting<'_>, decision: &Decision) {
+        let Counting { key, hash, now, .. } = *request;
+        self.with(|memory| match decision {
+            Ok(admitted) => {
+                if let Some(known) = memory.served.0.get_mut(&hash) {
+                    known.seen.limits = admitted.limits;
                 }
-            });
-        }
-    }
-
-    /// Remembers that a request with the key was denied.
-    pub(crate) fn note_denial(&self, key: KeyHash, now: Timestamp, denial: Denial) {
-        self.change(key, |known| *known.backlog.denials.entry((Day::of(now), denial)).or_default() += 1);
-    }
-
-    /// Remembers what the key's update showed.
-    pub(crate) fn note_burst(&self, key: KeyHash, grant: &Grant, limits: &Limits, stale: Vec<Minute>) {
-        if !stale.is_empty() || limits.burst.is_exhausted() {
-            self.change(key, |known| {
-                known.backlog.stale = stale;
-                if limits.burst.is_exhausted() {
-                    known.burst = Some((Minute::of(limits.now), grant.clone()));
+            }
+            Err(rejected) => {
+                if let Rejection::InvalidKey = rejected.reason {
+                    memory.served.0.remove(&hash);
+                    memory.strangers.note(&key.id(), &hash, now);
                 }
-            });
-        }
-    }
-
-    /// Remembers how much of the month is used, and whether it is used up.
-    pub(crate) fn note_month(&self, key: KeyHash, grant: &Grant, limits: &Limits) {
-        self.change(key, |known| {
-            known.last_month = limits.month;
-            known.month = limits.month.filter(|month| month.is_exhausted()).map(|month| UsedUpMonth {
-                grant: grant.clone(),
-                month,
-                burst: limits.burst,
-                seen_at: limits.now,
-            });
+                memory.reports.note(&key.id(), &hash, &rejected.reason, now);
+            }
         });
+    }
+
+    /// Remembers that an account refused the secret: it may have been valid once.
+    pub(crate) fn watch(&self, request: &Counting<'_>) {
+        self.with(|memory| memory.reports.watch(&request.key.id(), &request.hash, request.now));
+    }
+
+    /// Why a secret that this instance has not served is not looked up. For requests that are not counted on the account.
+    pub(crate) fn rejects_stranger(&self, key: &KeyId, hash: &KeyHash, now: Timestamp) -> Option<Rejection> {
+        self.with(|memory| memory.strangers.rejects(key, hash, now))
+    }
+
+    /// Remembers that a secret was invalid.
+    pub(crate) fn note_stranger(&self, key: &KeyId, hash: &KeyHash, now: Timestamp) {
+        self.with(|memory| memory.strangers.note(key, hash, now));
+    }
+
+    /// What is to be tidied up on the account.
+    pub(super) fn take_chores(&self, account: &AccountId) -> Option<Chores> {
+        self.with(|memory| memory.chores.0.remove(account))
+    }
+
+    /// Works on what is to be written about denials.
+    pub(super) fn with_reports<T>(&self, work: impl FnOnce(&mut Reports) -> T) -> T {
+        self.with(|memory| work(&mut memory.reports))
     }
 }

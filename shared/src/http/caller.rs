@@ -26,12 +26,9 @@ use crate::{
         id::OrgId,
         key::{ApiKey, Grant},
         scope::RequiredScope,
-        window::{Limits, Standing},
+        window::Limits,
     },
-    store::{
-        api_key::KeySummary,
-        organization::{self, Organization},
-    },
+    store::account::Counting,
 };
 
 /// The header that carries the key.
@@ -63,8 +60,9 @@ impl<S: RequiredScope> FromRequestParts<App> for Caller<S> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let key = presented_key(&parts.headers)?;
-        let now = app.clock.now();
-        let decision = admission::admit(&app.db, &app.memory, &key, S::SCOPE, now).await;
+        let request = Counting { key: &key, hash: key.hash(), scope: S::SCOPE, now: app.clock.now() };
+        let decision = admission::admit(&app.db, &app.memory, &request).await;
+        admission::tidy(&app.db, &app.memory, &request).await;
         let Admitted { grant, limits } = decision.map_err(|not| rejected(*not))?;
         note(&grant, &limits);
         let Grant { org, scopes, .. } = grant;
@@ -73,7 +71,7 @@ impl<S: RequiredScope> FromRequestParts<App> for Caller<S> {
     }
 }
 
-fn presented_key(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
+pub(super) fn presented_key(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
     let mut presented = headers.get_all(API_KEY_HEADER).iter();
     let key = match presented.next() {
         // Usually an unset variable in a script.
@@ -109,46 +107,6 @@ impl<S: RequiredScope> Part for Caller<S> {
     }
 }
 
-/// The holder of a valid key, whatever its scopes and plan, for requests about the key itself. Such a request counts toward the burst but
-/// not toward the month. The key's validity is checked in the database each time, never in memory.
-#[derive(Debug)]
-pub struct Holder {
-    /// The key.
-    pub key: KeySummary,
-    /// Its organization.
-    pub organization: Organization,
-    /// How much of the key's minute is used.
-    pub burst: Standing,
-    /// How much of the organization's month is used. `None`: the plan is unlimited.
-    pub month: Option<Standing>,
-}
-
-impl FromRequestParts<App> for Holder {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let key = presented_key(&parts.headers)?;
-        let now = app.clock.now();
-        let counted = admission::count_burst(&app.db, &app.memory, &key, key.hash(), now).await;
-        let (used, mut limits) = counted.map_err(|not| rejected(*not))?;
-        note(&used.grant, &limits);
-        let organization = organization::get(&app.db, &used.grant.org, now).await?;
-        limits.month = Standing::of_plan(organization.plan, organization.requests_this_month, now);
-        context::note_limits(&limits);
-        let (burst, month) = (limits.burst, limits.month);
-        let mut key = used.summary()?;
-        // A rotated secret can expire before its key does.
-        key.expires_at = used.grant.expires_at;
-        Ok(Self { key, organization, burst, month })
-    }
-}
-
-impl Part for Holder {
-    fn describe(operation: &mut Operation) {
-        operation.errors.extend([ErrorCode::MissingApiKey, ErrorCode::InvalidApiKey, ErrorCode::RateLimitExceeded]);
-    }
-}
-
 /// The error for a request that was not admitted. The response shows the key's limits, if they are known.
 fn rejected(rejected: Rejected) -> ApiError {
     let Rejected { standing, reason } = rejected;
@@ -169,7 +127,7 @@ fn rejected(rejected: Rejected) -> ApiError {
 }
 
 /// Notes the caller and its limits for the response and the log.
-fn note(grant: &Grant, limits: &Limits) {
+pub(super) fn note(grant: &Grant, limits: &Limits) {
     context::note_organization(grant.org);
     context::note_expiry(grant.expires_at, limits.now);
     context::note_limits(limits);

@@ -91,6 +91,11 @@ pub enum ApiError {
         /// Seconds until the next minute.
         retry_after: u64,
     },
+    /// The key's requests of this minute to `GET /usage` are used up.
+    UsageLimitExceeded {
+        /// Seconds until the next minute.
+        retry_after: u64,
+    },
     /// The organization's requests of this month are used up.
     MonthlyQuotaExceeded {
         /// Seconds until the next month.
@@ -144,7 +149,7 @@ impl ApiError {
             Self::PayloadTooLarge { .. } => ErrorCode::PayloadTooLarge,
             Self::UnsupportedMediaType(_) => ErrorCode::UnsupportedMediaType,
             Self::ValidationError(_) => ErrorCode::ValidationError,
-            Self::RateLimitExceeded { .. } => ErrorCode::RateLimitExceeded,
+            Self::RateLimitExceeded { .. } | Self::UsageLimitExceeded { .. } => ErrorCode::RateLimitExceeded,
             Self::MonthlyQuotaExceeded { .. } => ErrorCode::MonthlyQuotaExceeded,
             Self::Internal(_) => ErrorCode::InternalError,
             Self::Unavailable(_) => ErrorCode::ServiceUnavailable,
@@ -195,9 +200,13 @@ impl ApiError {
             Self::UnsupportedMediaType(wrong) => wrong.to_string().into(),
             Self::ValidationError(details) => wrong_fields(details).into(),
             Self::RateLimitExceeded { retry_after } => {
-                let unit = if *retry_after == 1 { "second" } else { "seconds" };
-                format!("Rate limit exceeded for this key. Retry in {retry_after} {unit}.").into()
+                format!("Rate limit exceeded for this key. Retry in {}.", seconds(*retry_after)).into()
             }
+            Self::UsageLimitExceeded { retry_after } => format!(
+                "Rate limit exceeded for this key's requests to GET /usage, which has a limit of its own. Retry in {}.",
+                seconds(*retry_after)
+            )
+            .into(),
             Self::MonthlyQuotaExceeded { .. } => {
                 "Monthly quota exceeded. It resets on the 1st (UTC).".into()
             }
@@ -219,7 +228,9 @@ impl ApiError {
     #[must_use]
     pub const fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::RateLimitExceeded { retry_after } | Self::MonthlyQuotaExceeded { retry_after } => Some(*retry_after),
+            Self::RateLimitExceeded { retry_after }
+            | Self::UsageLimitExceeded { retry_after }
+            | Self::MonthlyQuotaExceeded { retry_after } => Some(*retry_after),
             Self::Unavailable(_) => Some(1),
             _ => None,
         }
@@ -266,6 +277,11 @@ fn unknown_path(path: &str) -> String {
     } else {
         format!("Unknown endpoint: {shown}.")
     }
+}
+
+/// `1 second`, `2 seconds`
+fn seconds(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "second" } else { "seconds" })
 }
 
 /// The first problem, and how many more there are, because many clients show nothing but the message.

@@ -8,6 +8,7 @@ pub mod envelope;
 pub mod error;
 pub mod event;
 pub mod extract;
+pub mod holder;
 mod limit_headers;
 pub mod listed;
 pub mod log;

@@ -1,6 +1,4 @@
-//! The reasons for which a request with a valid key is denied, and the counters of each. It knows no status and no error message.
-
-use crate::model::window::Day;
+//! The reasons for which a request with a valid key is denied. It knows no status and no error message.
 
 /// Why a request with a valid key is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,8 +16,6 @@ pub enum Denial {
 impl Denial {
     /// Every reason.
     pub const ALL: [Self; 4] = [Self::Burst, Self::Month, Self::Scope, Self::Plan];
-    const PREFIX: &str = "r";
-
     /// The name of its counter in a day's item, which is the error code in the response.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -30,25 +26,8 @@ impl Denial {
         }
     }
 
-    /// Short, because every request pays for every byte of the key's item.
-    const fn letter(self) -> &'static str {
-        match self {
-            Self::Burst => "b",
-            Self::Month => "m",
-            Self::Scope => "s",
-            Self::Plan => "p",
-        }
-    }
-
-    /// The attribute of a key's item that counts it on a day.
-    pub(crate) fn attribute(self, day: Day) -> String {
-        format!("{}{day}{}", Self::PREFIX, self.letter())
-    }
-
-    /// The day and the reason that an attribute counts. `None`: it is not a denial counter.
-    pub(crate) fn counted_by(attribute: &str) -> Option<(Day, Self)> {
-        let rest = attribute.strip_prefix(Self::PREFIX)?;
-        let reason = Self::ALL.into_iter().find(|reason| rest.ends_with(reason.letter()))?;
-        Some((rest.strip_suffix(reason.letter())?.parse().ok()?, reason))
+    /// The reason with this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|denial| denial.as_str() == name)
     }
 }

@@ -1,22 +1,24 @@
 //! API keys: their format, generation and hash. It knows nothing about where keys are stored.
 //!
-//! `hh_live_` + 10 characters of public id + 32 of secret + 6 of checksum, all base62. The id finds the key's item. The checksum
-//! (CRC-32 of everything before it) lets us reject a mistyped key without a database call, and lets a secret scanner distinguish a
-//! key from noise. 32 base62 characters are 190 bits from the operating system's random source.
+//! `hh_live_` + 10 characters of public id + 32 of secret + 6 of checksum, all base62. The first seven characters of the id find the item
+//! of the key's account, and the last three are the key's number in it. The checksum (CRC-32 of everything before it) lets us reject a
+//! mistyped key without a database call, and lets a secret scanner distinguish a key from noise. 32 base62 characters are 190 bits from
+//! the operating system's random source.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::{clock::Timestamp, id::OrgId, scope::Scope};
+use crate::model::{base62, base62::DIGITS, clock::Timestamp, id::OrgId, scope::Scope};
 
 const PREFIX: &str = "hh_live_";
-const ID_LEN: usize = 10;
+const ACCOUNT_LEN: usize = 7;
+const NUMBER_LEN: usize = 3;
+const ID_LEN: usize = ACCOUNT_LEN + NUMBER_LEN;
 const SECRET_LEN: usize = 32;
 const CHECKSUM_LEN: usize = 6;
 const LEN: usize = PREFIX.len() + ID_LEN + SECRET_LEN + CHECKSUM_LEN;
-const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// A whole key, which is a secret. It has the right format and checksum. It is never stored, and its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,6 +28,15 @@ pub struct ApiKey(String);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyId(String);
+
+/// The account that a key belongs to: the first seven characters of the key's id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(String);
+
+/// A key's number in its account: the last three characters of its id. A number is never used again, so that a new key does not inherit
+/// the counters of a revoked one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyNumber(u32);
 
 /// What a key grants: access to an organization, with which scopes, and until when.
 #[derive(Clone, Debug)]
@@ -53,12 +64,7 @@ pub(crate) fn expires_soon(at: Timestamp, now: Timestamp) -> bool {
 pub struct NoRandomness(pub(crate) getrandom::Error);
 
 impl ApiKey {
-    /// Generates a key with a fresh id.
-    pub fn generate() -> Result<Self, NoRandomness> {
-        Self::with_id(&KeyId(random_base62(ID_LEN)?))
-    }
-
-    /// Generates a key with a fresh secret for an existing id.
+    /// Generates a key with a fresh secret.
     pub fn with_id(id: &KeyId) -> Result<Self, NoRandomness> {
         let mut key = format!("{PREFIX}{}{}", id.0, random_base62(SECRET_LEN)?);
         key.push_str(&checksum(&key));
@@ -126,14 +132,70 @@ impl KeyId {
         format!("{PREFIX}{self}…{last_four}")
     }
 
-    /// The id derived from a digest. It can be any id.
+    /// The id of the key with this number.
     #[must_use]
-    pub fn of_digest(digest: &[u8; 32]) -> Self {
-        let digits = digest.chunks(3).take(ID_LEN);
-        // Three bytes per digit, so that no digit is noticeably likelier than another.
-        let digit =
-            |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number * 256 + usize::from(*byte)) % BASE62.len();
-        Self(digits.map(|bytes| char::from(BASE62[digit(bytes)])).collect())
+    pub fn new(account: &AccountId, number: KeyNumber) -> Self {
+        Self(format!("{account}{number:0>NUMBER_LEN$}"))
+    }
+
+    /// The key's account.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        AccountId(self.0[..ACCOUNT_LEN].to_owned())
+    }
+
+    /// The key's number in its account.
+    #[must_use]
+    pub fn number(&self) -> KeyNumber {
+        // Three digits are always a number.
+        KeyNumber::parse(&self.0[ACCOUNT_LEN..]).unwrap_or(KeyNumber::FIRST)
+    }
+}
+
+impl AccountId {
+    /// Generates an id.
+    pub fn generate() -> Result<Self, NoRandomness> {
+        Ok(Self(random_base62(ACCOUNT_LEN)?))
+    }
+
+    /// Accepts an account id of the right format.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let well_formed = text.len() == ACCOUNT_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        well_formed.then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl KeyNumber {
+    /// The number of an account's first key.
+    pub const FIRST: Self = Self(1);
+    /// As many as three digits can say.
+    const LAST: u32 = 62_u32.pow(3) - 1;
+
+    /// Reads a number of one to three base62 digits.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text.len() > NUMBER_LEN {
+            return None;
+        }
+        base62::decode(text)?.try_into().ok().map(Self)
+    }
+
+    /// The next number. `None`: the account has given out every number.
+    pub(crate) fn next(self) -> Option<Self> {
+        (self.0 < Self::LAST).then_some(Self(self.0 + 1))
+    }
+}
+
+/// Without leading zeros.
+impl fmt::Display for KeyNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&base62::encode(self.0.into()))
     }
 }
 
@@ -146,6 +208,11 @@ impl fmt::Display for KeyId {
 impl KeyHash {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The hash with these bytes. `None`: there are not 32.
+    pub(crate) fn stored(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
     }
 }
 
@@ -162,7 +229,7 @@ pub(crate) fn random_base62(len: usize) -> Result<String, NoRandomness> {
         getrandom::fill(&mut bytes).map_err(NoRandomness)?;
         // 248 is the largest multiple of 62 that fits in a byte. With the bytes above it, some characters would be likelier than others.
         let fair = bytes.iter().filter(|byte| **byte < 248);
-        text.extend(fair.map(|byte| char::from(BASE62[usize::from(byte % 62)])).take(len - text.len()));
+        text.extend(fair.map(|byte| char::from(DIGITS[usize::from(byte % 62)])).take(len - text.len()));
     }
     Ok(text)
 }
@@ -171,7 +238,7 @@ fn checksum(text: &str) -> String {
     let mut rest = crc32fast::hash(text.as_bytes());
     let mut digits = [b'0'; CHECKSUM_LEN];
     for digit in digits.iter_mut().rev() {
-        *digit = BASE62[(rest % 62) as usize];
+        *digit = DIGITS[(rest % 62) as usize];
         rest /= 62;
     }
     digits.iter().copied().map(char::from).collect()
@@ -183,9 +250,25 @@ mod tests {
 
     use super::*;
 
+    fn key() -> ApiKey {
+        ApiKey::with_id(&KeyId::new(&AccountId::generate().unwrap(), KeyNumber::FIRST)).unwrap()
+    }
+
+    #[test]
+    fn an_id_is_an_account_and_a_number_of_three_digits() {
+        let account = AccountId::parse("DemoPro").unwrap();
+        for (number, id) in [(1, "DemoPro001"), (62, "DemoPro010"), (KeyNumber::LAST, "DemoProzzz")] {
+            let id = KeyId::parse(id).unwrap();
+            assert_eq!(KeyId::new(&account, KeyNumber(number)), id);
+            assert_eq!((id.account(), id.number()), (account.clone(), KeyNumber(number)));
+        }
+        assert_eq!(KeyNumber(62).to_string(), "10");
+        assert_eq!((KeyNumber(1).next(), KeyNumber(KeyNumber::LAST).next()), (Some(KeyNumber(2)), None));
+    }
+
     #[test]
     fn a_key_keeps_its_id_through_a_new_secret() {
-        let key = ApiKey::generate().unwrap();
+        let key = key();
         let rotated = ApiKey::with_id(&key.id()).unwrap();
         assert_eq!(rotated.id(), key.id());
         assert_ne!(rotated.hash(), key.hash());
@@ -194,14 +277,14 @@ mod tests {
 
     #[test]
     fn a_key_has_the_documented_format() {
-        let key = ApiKey::generate().unwrap();
+        let key = key();
         assert_eq!(key.reveal().len(), 56);
         let head = &key.reveal()[..50];
         // The checksum, computed independently: the number in base 62, most significant digit first, in six digits.
         let mut number = u64::from(crc32fast::hash(head.as_bytes()));
         let mut digits = Vec::new();
         for _ in 0..6 {
-            digits.insert(0, BASE62[usize::try_from(number % 62).unwrap()]);
+            digits.insert(0, DIGITS[usize::try_from(number % 62).unwrap()]);
             number /= 62;
         }
         assert_eq!(number, 0);
@@ -211,7 +294,7 @@ mod tests {
 
     #[test]
     fn debug_output_hides_the_secret() {
-        let key = ApiKey::generate().unwrap();
+        let key = key();
         assert_eq!(format!("{key:?} {:?}", key.hash()), "ApiKey(…) KeyHash(…)");
     }
 
@@ -223,7 +306,7 @@ mod tests {
 
         #[test]
         fn one_changed_character_is_rejected(at in 0..LEN, to in any::<char>()) {
-            let key = ApiKey::generate().unwrap();
+            let key = key();
             let changed: String = key.reveal().chars().enumerate().map(|(i, c)| if i == at { to } else { c }).collect();
             prop_assume!(changed != key.reveal());
             prop_assert_eq!(ApiKey::parse(&changed), None);
@@ -231,7 +314,7 @@ mod tests {
 
         #[test]
         fn a_truncated_or_lengthened_key_is_rejected(len in 0..LEN, tail in "[0-9A-Za-z]{1,20}") {
-            let key = ApiKey::generate().unwrap();
+            let key = key();
             prop_assert_eq!(ApiKey::parse(&key.reveal()[..len]), None);
             let longer = format!("{}{tail}", key.reveal());
             prop_assert_eq!(ApiKey::parse(&longer), None);

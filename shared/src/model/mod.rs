@@ -1,6 +1,7 @@
 //! Values without I/O: ids, the clock and the calendar, keys, scopes, plans, windows, the types of fields, and how a body's fields are
 //! read. It knows nothing about HTTP, DynamoDB or operations.
 
+pub(crate) mod base62;
 pub mod body;
 pub mod clock;
 pub(crate) mod closed_set;

@@ -1,8 +1,8 @@
 //! The windows in which requests are counted, and how much of a limit is used in each: the minute of a key's burst, the month of an
 //! organization's quota, the day of a key's history. It does no counting itself.
 //!
-//! Both limits are exact, because each is one counter attribute, named after its window, that only a conditional update increments. A
-//! new window needs no reset: its attribute does not exist yet.
+//! Both limits are exact, because each is one counter, named after its window, that only a conditional update increments. A new window
+//! needs no reset: its counter does not exist yet.
 
 use std::{fmt, str::FromStr};
 
@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
 
 use crate::model::{
+    base62,
     clock::Timestamp,
     plan::{Allowance, Plan},
     schema::{schemas, simple},
@@ -20,31 +21,36 @@ pub const BURST_LIMIT: u64 = 60;
 /// The length of the burst's window.
 pub const BURST_WINDOW_SECS: i64 = 60;
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
+/// How far the clocks of two instances may differ. A window that ended longer ago is counted by none.
+pub const CLOCKS_DIFFER_MILLIS: i64 = 2 * 60 * 1_000;
+
+/// Whether a window that `ends` then has been over for so long that no instance is counting it.
+fn is_stale(ends: Timestamp, now: Timestamp) -> bool {
+    now.as_millis() - ends.as_millis() >= CLOCKS_DIFFER_MILLIS
+}
 
 /// A clock minute, counted since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Minute(i64);
 
 impl Minute {
-    const PREFIX: &str = "m";
-
     pub(crate) fn of(now: Timestamp) -> Self {
         Self(now.as_secs() / BURST_WINDOW_SECS)
     }
 
-    /// The attribute that counts this minute.
-    pub(crate) fn attribute(self) -> String {
-        format!("{}{}", Self::PREFIX, self.0)
+    /// Its text in base62, which names its counter.
+    pub(crate) fn code(self) -> String {
+        base62::encode(self.0.unsigned_abs())
     }
 
-    /// The minute that an attribute counts. `None`: it is not a minute's counter.
-    pub(crate) fn counted_by(attribute: &str) -> Option<Self> {
-        attribute.strip_prefix(Self::PREFIX)?.parse().ok().map(Self)
+    /// The minute with this text.
+    pub(crate) fn of_code(code: &str) -> Option<Self> {
+        base62::decode(code)?.try_into().ok().map(Self)
     }
 
-    /// Whether it ended at least a minute ago, so that an instance whose clock is slow by less than that is no longer counting it.
+    /// Whether it is so long over that no instance is counting it.
     pub(crate) fn is_stale(self, now: Timestamp) -> bool {
-        self.0 + 1 < Self::of(now).0
+        is_stale(self.ends(), now)
     }
 
     fn ends(self) -> Timestamp {
@@ -53,7 +59,7 @@ impl Minute {
 }
 
 /// A calendar month in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Month {
     year: i32,
     month: u8,
@@ -65,9 +71,9 @@ impl Month {
         Self { year, month }
     }
 
-    /// The attribute that counts this month. Past months stay: that is twelve small numbers a year.
-    pub(crate) fn attribute(self) -> String {
-        format!("requests{self}")
+    /// Whether it is so long over that no instance is counting it.
+    pub(crate) fn is_stale(self, now: Timestamp) -> bool {
+        is_stale(self.ends(), now)
     }
 
     pub(crate) fn ends(self) -> Timestamp {
@@ -83,6 +89,14 @@ impl Month {
 impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
+impl FromStr for Month {
+    type Err = time::error::Parse;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        format!("{text}-01T00:00:00.000Z").parse().map(Self::of)
     }
 }
 
@@ -126,13 +140,14 @@ impl Standing {
     }
 }
 
-/// How much of its limits a caller has used. The month is `None` if it is unlimited. If the request was denied before the month was
-/// counted, the month is what this instance last saw of it, if anything.
+/// How much of its limits a caller has used. The month is `None` if it is unlimited.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) now: Timestamp,
     pub(crate) burst: Standing,
     pub(crate) month: Option<Standing>,
+    /// The minute of `GET /usage`, if that is used up.
+    pub(crate) usage: Option<Standing>,
 }
 
 /// A calendar day in UTC.
@@ -140,20 +155,23 @@ pub(crate) struct Limits {
 pub struct Day(i64);
 
 impl Day {
-    const PREFIX: &str = "d";
-
     pub(crate) fn of(now: Timestamp) -> Self {
         Self(now.as_millis() / DAY_MILLIS)
     }
 
-    /// The attribute of a key's item that counts this day.
-    pub(crate) fn attribute(self) -> String {
-        format!("{}{self}", Self::PREFIX)
+    /// Its text in base62, which names its counter.
+    pub(crate) fn code(self) -> String {
+        base62::encode(self.0.unsigned_abs())
     }
 
-    /// The day that an attribute counts. `None`: it is not a day's counter.
-    pub(crate) fn counted_by(attribute: &str) -> Option<Self> {
-        attribute.strip_prefix(Self::PREFIX)?.parse().ok()
+    /// The day with this text.
+    pub(crate) fn of_code(code: &str) -> Option<Self> {
+        base62::decode(code)?.try_into().ok().map(Self)
+    }
+
+    /// Whether it is so long over that no instance is counting it.
+    pub(crate) fn is_stale(self, now: Timestamp) -> bool {
+        is_stale(Timestamp::from_millis((self.0 + 1) * DAY_MILLIS), now)
     }
 
     /// The day `days` earlier.
@@ -202,19 +220,27 @@ mod tests {
     #[test]
     fn a_month_ends_with_its_last_millisecond_even_in_december() {
         let now = at("2026-12-31T23:59:59.999Z");
-        assert_eq!(Month::of(now).attribute(), "requests2026-12");
+        assert_eq!(Month::of(now).to_string(), "2026-12");
+        assert_eq!("2026-12".parse(), Ok(Month::of(now)));
         assert_eq!(Month::of(now).ends(), at("2027-01-01T00:00:00.000Z"));
         assert_eq!(Standing::of_month(10, 0, now).seconds_left(now), 1);
     }
 
     #[test]
-    fn only_minutes_that_ended_a_minute_ago_are_stale() {
+    fn a_window_is_stale_once_it_has_been_over_for_two_minutes() {
+        let (late, now) = (at("2026-12-01T00:01:59.999Z"), at("2026-12-01T00:02:00.000Z"));
+        let last = at("2026-11-30T23:59:59.999Z");
+        assert!(!Minute::of(last).is_stale(late) && Minute::of(last).is_stale(now));
+        assert!(!Day::of(last).is_stale(late) && Day::of(last).is_stale(now));
+        assert!(!Month::of(last).is_stale(late) && Month::of(last).is_stale(now));
+        assert!(!Minute::of(at("2026-12-01T00:05:00.000Z")).is_stale(now), "a clock may step back");
+    }
+
+    #[test]
+    fn a_counters_name_tells_its_window() {
         let now = at("2026-11-24T10:02:00.000Z");
-        assert!(Minute::of(at("2026-11-24T10:00:59.999Z")).is_stale(now));
-        assert!(!Minute::of(at("2026-11-24T10:01:00.000Z")).is_stale(now));
-        assert!(!Minute::of(at("2026-11-24T10:03:00.000Z")).is_stale(now));
-        let minute = Minute::of(now);
-        assert_eq!(Minute::counted_by(&minute.attribute()), Some(minute));
-        assert_eq!(Minute::counted_by("createdAt"), None);
+        assert_eq!(Minute::of_code(&Minute::of(now).code()), Some(Minute::of(now)));
+        assert_eq!(Day::of_code(&Day::of(now).code()), Some(Day::of(now)));
+        assert_eq!((Minute::of_code("created-at"), Day::of_code("")), (None, None));
     }
 }

@@ -38,6 +38,9 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LAST_BACKOFF: Duration = Duration::from_millis(400);
 
+/// The most keys that one `BatchGetItem` takes.
+const BATCH_KEYS: usize = 100;
+
 /// A page ends early rather than exceed Lambda's response limit of 6,291,556 bytes. The difference leaves room for names and numbers.
 const MAX_PAGE_BYTES: usize = 5_000_000;
 
@@ -127,12 +130,13 @@ impl Db {
         Ok(request.consistent_read(true).send().await.map_err(|error| failure(&error))?.item)
     }
 
-    /// Reads at most 100 items of the Access table, in any order.
+    /// Reads items of the Access table, in any order.
     pub(crate) async fn get_all_access(&self, keys: Vec<Key>) -> Result<Vec<Item>, DbError> {
         let mut items = Vec::new();
         let mut backoff = Backoff::new();
         let mut wanted: Vec<Item> = keys.into_iter().map(Key::into_item).collect();
         while !wanted.is_empty() {
+            let later = wanted.split_off(wanted.len().min(BATCH_KEYS));
             let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
             let request = self.client.batch_get_item().request_items(&self.tables.access, built(keys)?);
             let answer = request.send().await.map_err(|error| failure(&error))?;
@@ -142,6 +146,7 @@ impl Db {
             if !wanted.is_empty() {
                 backoff.pause().await?;
             }
+            wanted.extend(later);
         }
         Ok(items)
     }

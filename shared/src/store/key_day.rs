@@ -1,11 +1,12 @@
-//! A key's usage by day. Today's counts are on the key's item, and are part of the update that authenticates. Once the day is over, they
-//! move to an item of their own. It decides on no request.
+//! A key's usage by day. Today's requests are counted on the account's item, by the update that admits them. Once the day is over, the
+//! count is filed on an item of the day. Denials are counted there from the start. It decides on no request.
 //!
-//! A denial writes nothing: the instance remembers it, and adds it to its next update of the key. So the counts of denials are
-//! approximate: those of an instance that ends first are lost, and an update that is retried after a lost response counts its denials
-//! twice.
+//! A denial writes nothing by itself: the instance remembers it, and writes what it remembers at most once a minute. So the counts of
+//! denials are approximate: those of an instance that ends first are lost.
 
 use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use crate::{
     model::{clock::Timestamp, denial::Denial, key::KeyId, window::Day},
@@ -13,7 +14,7 @@ use crate::{
         db::Db,
         error::DbError,
         expression::Expression,
-        item::{Item, integer, number},
+        item::{Item, integer, number, string, text},
         list::List,
         table::{self, Table},
         transaction::Transaction,
@@ -24,65 +25,63 @@ use crate::{
 const DAYS: usize = 30;
 /// How long a day's item is kept.
 const KEPT_DAYS: i64 = 400;
+/// How many of a key's last denials are shown.
+pub(crate) const LAST_DENIALS: usize = 3;
 
 const REQUESTS: &str = "requests";
+const LAST: &str = "last";
+const CODE: &str = "code";
+const AT: &str = "at";
 
-/// The counts of a day, or counts to add to them.
+/// A denied request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LastDenial {
+    /// When it was denied.
+    pub at: Timestamp,
+    /// Why.
+    pub denial: Denial,
+}
+
+/// Denials of a key on one day that have not been written yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) requests: u64,
-    pub(crate) denials: BTreeMap<Denial, u64>,
+pub(crate) struct Denials {
+    pub(crate) counts: BTreeMap<Denial, u64>,
+    /// The last few, latest first.
+    pub(crate) last: Vec<LastDenial>,
 }
 
-/// The day that an attribute of a key's item counts. `None`: it is not a day's counter.
-fn day_counted_by(attribute: &str) -> Option<Day> {
-    Day::counted_by(attribute).or_else(|| Denial::counted_by(attribute).map(|(day, _)| day))
+/// Files the count of a day that is over. It can be called any number of times: the largest count is the day's.
+pub(crate) async fn file(db: &Db, key: &KeyId, day: Day, count: u64) -> Result<(), DbError> {
+    let put = filing(day, count).only_if("attribute_not_exists(#requests) OR #requests < :count");
+    // A failed condition: it has been filed.
+    db.update(Table::Access, table::api_key_day(key, day), put, ReturnValue::None).await.map(drop)
 }
 
-/// The first day before `today` that is still on a key's item, with its counts. Usually there is none, and then nothing is collected.
-pub(crate) fn first_before(item: &Item, today: Day) -> Option<(Day, Counts)> {
-    let day = item.keys().filter_map(|name| day_counted_by(name)).filter(|day| *day < today).min()?;
-    Some((day, counted(item).remove(&day)?))
+/// Files the count of a day, even of today, when the key leaves its account. It is part of the transaction that removes the count there.
+pub(crate) fn file_in(transaction: &mut Transaction<'_>, key: &KeyId, day: Day, count: u64) -> Result<(), DbError> {
+    transaction.update(Table::Access, table::api_key_day(key, day), filing(day, count)).map(drop)
 }
 
-/// The days on a key's item: today, and those that have not been moved yet.
-pub(crate) fn counted(item: &Item) -> BTreeMap<Day, Counts> {
-    let mut days: BTreeMap<Day, Counts> = BTreeMap::new();
-    for name in item.keys() {
-        if let Some(day) = Day::counted_by(name) {
-            days.entry(day).or_default().requests = integer(item, name).unwrap_or(0);
-        } else if let Some((day, denial)) = Denial::counted_by(name) {
-            days.entry(day).or_default().denials.insert(denial, integer(item, name).unwrap_or(0));
-        }
-    }
-    days
+fn filing(day: Day, count: u64) -> Expression {
+    Expression::update("SET #requests = :count, #deleteAt = :deleteAt")
+        .names([("#requests", REQUESTS), ("#deleteAt", table::DELETE_AT)])
+        .values([(":count", number(count)), (":deleteAt", number(day.secs_after(KEPT_DAYS)))])
 }
 
-/// Moves the counts of a past day from the key's item to the day's own. Nothing is lost or counted twice, because both writes are in one
-/// transaction, on the condition that the counts have not changed. An instance whose clock is slow may start the counts again, and then
-/// they are moved again. Returns the attributes that were removed.
-pub(crate) async fn file(db: &Db, key: &KeyId, day: Day, counts: &Counts) -> Result<Vec<String>, DbError> {
-    let requests = [(day.attribute(), REQUESTS, counts.requests)].into_iter().filter(|(.., count)| *count > 0);
-    let denials = counts.denials.iter().map(|(denial, count)| (denial.attribute(day), denial.as_str(), *count));
-    let counted: Vec<(String, &str, u64)> = requests.chain(denials).collect();
-    let each =
-        |form: fn(usize) -> String, between: &str| (0..counted.len()).map(form).collect::<Vec<_>>().join(between);
-    let values = || counted.iter().enumerate().map(|(i, (.., count))| (format!(":c{i}"), number(count)));
-    let take = Expression::update(format!("REMOVE {}", each(|i| format!("#c{i}"), ", ")))
-        .only_if(each(|i| format!("#c{i} = :c{i}"), " AND "))
-        .names(counted.iter().enumerate().map(|(i, (attribute, ..))| (format!("#c{i}"), attribute)))
-        .values(values());
-    let put = Expression::update(format!("ADD {} SET #deleteAt = :deleteAt", each(|i| format!("#c{i} :c{i}"), ", ")))
-        .names(counted.iter().enumerate().map(|(i, (_, kept, _))| (format!("#c{i}"), *kept)))
-        .names([("#deleteAt", table::DELETE_AT)])
-        .values(values())
-        .values([(":deleteAt", number(day.secs_after(KEPT_DAYS)))]);
-    let mut transaction = Transaction::new(db);
-    transaction.update(Table::Access, table::api_key(key), take)?;
-    transaction.update(Table::Access, table::api_key_day(key, day), put)?;
-    // Cancelled: another instance was faster.
-    transaction.commit().await.map(drop)?;
-    Ok(counted.into_iter().map(|(attribute, ..)| attribute).collect())
+/// Adds denials to a day.
+pub(crate) async fn add_denials(db: &Db, key: &KeyId, day: Day, denials: &Denials) -> Result<(), DbError> {
+    let counts = || denials.counts.iter().enumerate();
+    let adds: Vec<String> = counts().map(|(i, _)| format!("#d{i} :d{i}")).collect();
+    let last = denials.last.iter().map(|LastDenial { at, denial }| {
+        let denial = [(CODE.to_owned(), string(denial.as_str())), (AT.to_owned(), number(at.as_millis()))];
+        AttributeValue::M(denial.into())
+    });
+    let add = Expression::update(format!("SET #last = :last, #deleteAt = :deleteAt ADD {}", adds.join(", ")))
+        .names([("#last", LAST), ("#deleteAt", table::DELETE_AT)])
+        .names(counts().map(|(i, (denial, _))| (format!("#d{i}"), denial.as_str())))
+        .values([(":last", AttributeValue::L(last.collect())), (":deleteAt", number(day.secs_after(KEPT_DAYS)))])
+        .values(counts().map(|(i, (_, count))| (format!(":d{i}"), number(count))));
+    db.update(Table::Access, table::api_key_day(key, day), add, ReturnValue::None).await.map(drop)
 }
 
 /// A key's usage on one day.
@@ -90,37 +89,56 @@ pub(crate) async fn file(db: &Db, key: &KeyId, day: Day, counts: &Counts) -> Res
 pub struct KeyDay {
     /// The day, in UTC.
     pub date: Day,
-    /// Requests within the burst limit.
+    /// Requests within the limits.
     pub requests: u64,
     /// Denied requests, as far as they were counted.
     pub denials: BTreeMap<Denial, u64>,
+    /// The day's last denials, latest first, as the instance that wrote last knew them.
+    pub last_denials: Vec<LastDenial>,
 }
 
-/// The last 30 days of a key (UTC), today first.
-///
-/// `days` are those that are still on the key's item.
+impl KeyDay {
+    fn empty(date: Day) -> Self {
+        Self { date, requests: 0, denials: BTreeMap::new(), last_denials: Vec::new() }
+    }
+
+    fn read(item: &Item) -> Option<Self> {
+        let denial = |denial: &AttributeValue| {
+            let denial = denial.as_m().ok()?;
+            Some(LastDenial {
+                at: Timestamp::from_millis(integer(denial, AT)?),
+                denial: Denial::named(text(denial, CODE)?)?,
+            })
+        };
+        let last = item.get(LAST).and_then(|last| last.as_l().ok());
+        Some(Self {
+            date: table::day_of(item)?,
+            requests: integer(item, REQUESTS).unwrap_or(0),
+            denials: Denial::ALL.into_iter().filter_map(|it| Some((it, integer(item, it.as_str())?))).collect(),
+            last_denials: last.into_iter().flatten().filter_map(denial).collect(),
+        })
+    }
+}
+
+/// The last 30 days of a key (UTC), today first. `counted` are the requests that are still counted on the account's item.
 pub(crate) async fn history(
     db: &Db,
     key: &KeyId,
-    mut days: BTreeMap<Day, Counts>,
+    counted: &BTreeMap<Day, u64>,
     now: Timestamp,
 ) -> Result<Vec<KeyDay>, DbError> {
     let (filed, _) = db.query(&List::api_key_days(key), None, DAYS).await?;
+    let mut days: BTreeMap<Day, KeyDay> = BTreeMap::new();
     for item in &filed {
-        let day = days.entry(table::day_of(item).ok_or(DbError::Unreadable("a day of a key"))?).or_default();
-        day.requests += integer(item, REQUESTS).unwrap_or(0);
-        for denial in Denial::ALL {
-            if let Some(count) = integer::<u64>(item, denial.as_str()) {
-                *day.denials.entry(denial).or_default() += count;
-            }
-        }
+        let day = KeyDay::read(item).ok_or(DbError::Unreadable("a day of a key"))?;
+        days.insert(day.date, day);
+    }
+    for (date, requests) in counted {
+        let day = days.entry(*date).or_insert_with(|| KeyDay::empty(*date));
+        // A day that has just been filed is on both items.
+        day.requests = day.requests.max(*requests);
     }
     let today = Day::of(now);
     let dates = (0..DAYS).map(|back| today.back(back));
-    Ok(dates
-        .map(|date| {
-            let Counts { requests, denials } = days.remove(&date).unwrap_or_default();
-            KeyDay { date, requests, denials }
-        })
-        .collect())
+    Ok(dates.map(|date| days.remove(&date).unwrap_or_else(|| KeyDay::empty(date))).collect())
 }

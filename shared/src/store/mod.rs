@@ -3,6 +3,7 @@
 //! It knows no HTTP: its functions return objects, pages and typed errors. Every function on a tenant's records takes the tenant's
 //! [`OrgId`](crate::model::id::OrgId). Absence is an `Option`, and the handler decides whether it is an error.
 
+pub(crate) mod account;
 mod backoff;
 pub(crate) mod calls;
 mod change;

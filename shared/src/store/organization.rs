@@ -1,21 +1,24 @@
-//! Organizations: the plan, the number of keys, and the number of requests in each month. It knows no HTTP.
+//! Organizations: the name, the plan, and the accounts that the keys and the month are in. It knows no HTTP.
 //!
-//! The limits are not in the item but in [`plan`](crate::model::plan). Each condition names every plan with its limit, so a change to
-//! either takes effect at once, and no item has to be rewritten.
+//! The limits are not on an item but in [`plan`](crate::model::plan). Each condition names every plan with its limit, so a change to either
+//! takes effect at once, and no item has to be rewritten.
 
-use aws_sdk_dynamodb::types::ReturnValue;
+use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
 use crate::{
     model::{
         clock::{Stamp, Timestamp},
         id::OrgId,
+        key::{AccountId, KeyId},
         plan::{Allowance, Plan},
         value::ShortText,
-        window::{Month, Standing},
+        window::Month,
     },
     store::{
+        account::{self, Account},
         activity::{self, Act, Actor, Subject},
         backoff::Backoff,
         db::Db,
@@ -30,110 +33,215 @@ use crate::{
 };
 
 const NAME: &str = "name";
-const PLAN: &str = "plan";
 const CREATED_AT: &str = "createdAt";
-const KEYS: &str = "keys";
+/// The ids of its accounts.
+const ACCOUNTS: &str = "accounts";
+/// How often its plan or its accounts have changed.
+const CHANGES: &str = "changes";
 
-/// The result of counting a request.
+/// The most accounts of an organization: a change of plan is one transaction, which has at most 100 parts, over all of them, the
+/// organization itself and an entry of the activity log.
+pub(crate) const MAX_ACCOUNTS: u64 = 98;
+
+/// The accounts of an organization.
 #[derive(Debug)]
-pub(crate) struct MonthUse {
-    /// `None`: the plan is unlimited.
-    pub(crate) month: Option<Standing>,
-    /// Whether the month had room for the request. If so, it has been counted.
-    pub(crate) admitted: bool,
+pub(crate) struct Accounts {
+    /// There is at least one.
+    pub(crate) all: Vec<Account>,
+    plan: Plan,
+    changes: u64,
 }
 
-/// Counts a request in the month, with one conditional update that increments the counter only while it is below the plan's limit. `None`:
-/// the plan has no API access.
-pub(crate) async fn count_request(db: &Db, org: &OrgId, now: Timestamp) -> Result<Option<MonthUse>, DbError> {
-    let counter = Month::of(now).attribute();
-    let (condition, values) = has_room(Plan::monthly_requests);
-    let count = Expression::update("ADD #used :one")
-        .only_if(condition)
-        .names([("#used", counter.as_str()), ("#plan", PLAN)])
-        .values(values)
-        .values([(":one", number(1))]);
-    let counted = db.update(Table::Access, table::organization(org), count, ReturnValue::AllNew).await?;
-    let (item, admitted) = match counted {
-        Ok(item) => (item, true),
-        Err(item) => (item.unwrap_or_default(), false),
-    };
-    let plan = plan(&item).ok_or(DbError::Unreadable("an organization without its plan"))?;
-    if !plan.has_api_access() {
-        return Ok(None);
+impl Accounts {
+    /// The organization's plan, which all accounts have.
+    pub(crate) fn plan(&self) -> Plan {
+        self.plan
     }
-    let used = integer(&item, &counter).unwrap_or(0);
-    Ok(Some(MonthUse { month: Standing::of_plan(plan, used, now), admitted }))
-}
 
-/// The condition that the counter `#used` is below the limit of the item's plan, with its values:
-/// `(#plan = :starter AND (attribute_not_exists(#used) OR #used < :starterMax)) OR … OR #plan = :enterprise`.
-fn has_room(allowance: fn(Plan) -> Allowance) -> (String, Item) {
-    let mut values = Item::new();
-    let mut cases = Vec::new();
-    for plan in Plan::ALL {
-        match allowance(plan) {
-            Allowance::Limited(0) => continue,
-            Allowance::Limited(limit) => {
-                values.insert(format!(":{plan}Max"), number(limit));
-                cases.push(format!("(#plan = :{plan} AND (attribute_not_exists(#used) OR #used < :{plan}Max))"));
-            }
-            Allowance::Unlimited => cases.push(format!("#plan = :{plan}")),
-        }
-        values.insert(format!(":{plan}"), string(plan));
+    /// How many keys they have.
+    pub(crate) fn live_keys(&self) -> u64 {
+        self.all.iter().map(|account| account.live).sum()
     }
-    (cases.join(" OR "), values)
+
+    /// Requests in this month.
+    fn in_month(&self, month: Month) -> u64 {
+        self.all.iter().map(|account| account.in_month(month)).sum()
+    }
+
+    /// Whether there are as many as there can be.
+    pub(crate) fn are_all(&self) -> bool {
+        u64::try_from(self.all.len()).is_ok_and(|count| count >= MAX_ACCOUNTS)
+    }
 }
 
-pub(crate) fn plan(item: &Item) -> Option<Plan> {
-    text(item, PLAN)?.parse().ok()
+/// The ids of an organization's accounts.
+fn account_ids(item: &Item) -> Option<Vec<AccountId>> {
+    item.get(ACCOUNTS)?.as_ss().ok()?.iter().map(|id| AccountId::parse(id)).collect()
 }
 
-/// Creates an organization with the six default stages. `stamp` supplies a fresh id for each.
-pub async fn create(db: &Db, name: &ShortText, plan: Plan, mut stamp: impl FnMut() -> Stamp) -> Result<OrgId, DbError> {
+/// Reads the accounts of organizations.
+async fn accounts_of(db: &Db, items: &[Item]) -> Result<BTreeMap<AccountId, Account>, DbError> {
+    let ids: Option<Vec<Vec<AccountId>>> = items.iter().map(account_ids).collect();
+    let ids = ids.ok_or(DbError::Unreadable("an organization"))?;
+    let accounts = db.get_all_access(ids.iter().flatten().map(table::account).collect()).await?;
+    accounts.iter().map(|item| Account::read(item).map(|account| (account.id.clone(), account))).collect()
+}
+
+/// An organization's accounts, of those that were read.
+fn accounts_in(item: &Item, read: &mut BTreeMap<AccountId, Account>) -> Option<Accounts> {
+    let all: Vec<Account> = account_ids(item)?.iter().filter_map(|id| read.remove(id)).collect();
+    Some(Accounts { plan: all.first()?.plan, changes: integer(item, CHANGES)?, all })
+}
+
+/// The organization's accounts. `None`: there is no such organization.
+pub(crate) async fn accounts(db: &Db, org: &OrgId) -> Result<Option<Accounts>, DbError> {
+    let Some(item) = db.get_access(table::organization(org)).await? else { return Ok(None) };
+    let mut read = accounts_of(db, std::slice::from_ref(&item)).await?;
+    accounts_in(&item, &mut read).map(Some).ok_or(DbError::Unreadable("an organization"))
+}
+
+/// Adds an account beside `others`, if neither they nor the plan have changed since they were read. It is part of the transaction that
+/// creates the account.
+pub(crate) fn add_account(
+    transaction: &mut Transaction<'_>,
+    org: &OrgId,
+    others: &Accounts,
+    account: &AccountId,
+) -> Result<Part, DbError> {
+    let add = Expression::update("ADD #accounts :account, #changes :one")
+        .only_if("#changes = :seen")
+        .names([("#accounts", ACCOUNTS), ("#changes", CHANGES)])
+        .values([
+            (":account", AttributeValue::Ss(vec![account.to_string()])),
+            (":one", number(1)),
+            (":seen", number(others.changes)),
+        ]);
+    transaction.update(Table::Access, table::organization(org), add)
+}
+
+/// Creates an organization with the six default stages. `stamp` supplies a fresh id for each. Its keys' ids begin with `account`.
+pub async fn create(
+    db: &Db,
+    name: &ShortText,
+    plan: Plan,
+    account: &AccountId,
+    mut stamp: impl FnMut() -> Stamp,
+) -> Result<OrgId, DbError> {
     let created = stamp();
     let org = OrgId::new(created);
     let item = Item::from([
         (NAME.to_owned(), string(name.as_str())),
-        (PLAN.to_owned(), string(plan)),
         (CREATED_AT.to_owned(), string(created.now())),
-        (KEYS.to_owned(), number(0)),
+        (ACCOUNTS.to_owned(), AttributeValue::Ss(vec![account.to_string()])),
+        (CHANGES.to_owned(), number(0)),
     ]);
     let mut transaction = Transaction::new(db);
     transaction.put_new(Table::Access, table::organization(&org).with(item))?;
+    transaction.put_new(Table::Access, account::new_account(account, &org, plan, Vec::new()))?;
     transaction.put_new(Table::Access, table::organization_marker(&org).into_item())?;
     for stage in stage::defaults(stamp) {
         transaction.put_new(Table::Records, stage.item(&org)?)?;
     }
     match transaction.commit().await? {
         Ok(()) => Ok(org),
-        Err(_) => Err(DbError::Rejected("the organization's id is taken".to_owned())),
+        Err(_) => Err(DbError::Rejected("the id of the organization or of its account is taken".to_owned())),
     }
 }
 
+/// The outcome of a change of plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlanChange {
+    /// The organization is on the plan.
+    Done,
+    /// The plan allows fewer keys, or only keys of one account. These are to be revoked first.
+    TooManyKeys(Vec<KeyId>),
+    /// There is no such organization.
+    Unknown,
+}
+
 /// Changes the organization's plan, from the next request on. An instance that has just found the month used up notices within five
-/// seconds. If the organization is already on the plan, nothing is changed or logged. `false`: there is no such organization.
-pub async fn set_plan(db: &Db, org: &OrgId, now: Timestamp, after: Plan, actor: &Actor) -> Result<bool, DbError> {
+/// seconds. If the organization is already on the plan, nothing is changed or logged.
+///
+/// On a plan that limits the month, all keys are in one account, because that is where the month is counted. So an organization with more
+/// keys than the plan allows, or with keys in several accounts, keeps its plan, unless the new one allows no request at all.
+pub async fn set_plan(db: &Db, org: &OrgId, now: Timestamp, after: Plan, actor: &Actor) -> Result<PlanChange, DbError> {
     let mut backoff = Backoff::new();
     loop {
-        let Some(item) = db.get_access(table::organization(org)).await? else { return Ok(false) };
-        let before = plan(&item).ok_or(DbError::Unreadable("an organization without its plan"))?;
+        let Some(accounts) = accounts(db, org).await? else { return Ok(PlanChange::Unknown) };
+        let before = accounts.plan();
         if before == after {
-            return Ok(true);
+            return Ok(PlanChange::Done);
         }
-        let change = Expression::update("SET #plan = :after")
-            .only_if("#plan = :before")
-            .names([("#plan", PLAN)])
-            .values([(":before", string(before)), (":after", string(after))]);
+        let keep = match after.keys() {
+            Allowance::Limited(allowed) if allowed > 0 => match kept_account(&accounts, allowed) {
+                Ok(keep) => Some(keep),
+                Err(others) => return Ok(PlanChange::TooManyKeys(others)),
+            },
+            _ => None,
+        };
         let mut transaction = Transaction::new(db);
+        change_accounts(&mut transaction, &accounts, after, keep)?;
+        let kept = accounts.all.iter().filter(|account| keep.is_none_or(|keep| keep.id == account.id));
+        let change = Expression::update("SET #accounts = :kept ADD #changes :one")
+            .only_if("#changes = :seen")
+            .names([("#accounts", ACCOUNTS), ("#changes", CHANGES)])
+            .values([
+                (":kept", AttributeValue::Ss(kept.map(|account| account.id.to_string()).collect())),
+                (":one", number(1)),
+                (":seen", number(accounts.changes)),
+            ]);
         transaction.update(Table::Access, table::organization(org), change)?;
         activity::add(&mut transaction, org, now, Act::PlanChanged, &Subject::Plan { before, after }, actor)?;
         if transaction.commit().await?.is_ok() {
-            return Ok(true);
+            return Ok(PlanChange::Done);
         }
-        // The plan has changed since it was read.
+        // The plan, a key or an account has changed since they were read.
         backoff.pause().await?;
     }
+}
+
+/// Changes the plan of every account. If only one of them is kept, the others, which have no keys, are deleted, and what they counted in a
+/// month is added to it.
+fn change_accounts(
+    transaction: &mut Transaction<'_>,
+    accounts: &Accounts,
+    plan: Plan,
+    keep: Option<&Account>,
+) -> Result<(), DbError> {
+    for account in &accounts.all {
+        let key = table::account(&account.id);
+        match keep {
+            Some(keep) if keep.id != account.id => {
+                transaction.delete(Table::Access, key, account::unchanged(account))?;
+            }
+            _ => {
+                let mut add: BTreeMap<Month, u64> = BTreeMap::new();
+                for other in accounts.all.iter().filter(|other| keep.is_some() && other.id != account.id) {
+                    for (month, count) in &other.months {
+                        *add.entry(*month).or_default() += count;
+                    }
+                }
+                transaction.update(Table::Access, key, account::set_plan(account, plan, &add))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The one account that has keys, if they are not more than `allowed`. Otherwise the keys to revoke: all but the last used ones of the
+/// account with most keys.
+fn kept_account(accounts: &Accounts, allowed: u64) -> Result<&Account, Vec<KeyId>> {
+    let keep = accounts.all.iter().max_by_key(|account| account.live).ok_or(Vec::new())?;
+    let mut last_used: Vec<_> = keep.keys.iter().collect();
+    last_used.sort_by_key(|(number, key)| (std::cmp::Reverse(key.last_used_at), **number));
+    let too_many = last_used.iter().skip(usize::try_from(allowed).unwrap_or(usize::MAX));
+    let elsewhere = accounts.all.iter().filter(|account| account.id != keep.id);
+    let mut revoke: Vec<KeyId> = elsewhere
+        .flat_map(|account| account.keys.keys().map(|number| KeyId::new(&account.id, *number)))
+        .chain(too_many.map(|(number, _)| KeyId::new(&keep.id, **number)))
+        .collect();
+    revoke.sort_unstable();
+    if revoke.is_empty() { Ok(keep) } else { Err(revoke) }
 }
 
 /// An organization.
@@ -155,14 +263,16 @@ pub struct Organization {
 }
 
 impl Organization {
-    fn read(item: &Item, now: Timestamp) -> Result<Self, DbError> {
+    fn read(item: &Item, accounts: &mut BTreeMap<AccountId, Account>, now: Timestamp) -> Result<Self, DbError> {
+        let accounts = accounts_in(item, accounts);
         let whole = || {
+            let accounts = accounts?;
             Some(Self {
                 id: table::organization_of(item)?,
                 name: text(item, NAME)?.to_owned(),
-                plan: plan(item)?,
-                keys: integer(item, KEYS)?,
-                requests_this_month: integer(item, &Month::of(now).attribute()).unwrap_or(0),
+                plan: accounts.plan(),
+                keys: accounts.live_keys(),
+                requests_this_month: accounts.in_month(Month::of(now)),
                 created_at: text(item, CREATED_AT)?.parse().ok()?,
             })
         };
@@ -172,15 +282,19 @@ impl Organization {
 
 /// The organization with this id. It is an error if it does not exist, since the id was found in another item.
 pub async fn get(db: &Db, org: &OrgId, now: Timestamp) -> Result<Organization, DbError> {
-    let item = db.get_access(table::organization(org)).await?;
-    Organization::read(&item.ok_or(DbError::Unreadable("an organization that is gone"))?, now)
+    of_id(db, org, now).await?.ok_or(DbError::Unreadable("an organization that is gone"))
 }
 
 /// The organization with this id. `None`: it does not exist, or the text is not an id.
 pub async fn find(db: &Db, id: &str, now: Timestamp) -> Result<Option<Organization>, DbError> {
     let Ok(org) = OrgId::stored(id) else { return Ok(None) };
-    let item = db.get_access(table::organization(&org)).await?;
-    item.map(|item| Organization::read(&item, now)).transpose()
+    of_id(db, &org, now).await
+}
+
+async fn of_id(db: &Db, org: &OrgId, now: Timestamp) -> Result<Option<Organization>, DbError> {
+    let Some(item) = db.get_access(table::organization(org)).await? else { return Ok(None) };
+    let mut accounts = accounts_of(db, std::slice::from_ref(&item)).await?;
+    Organization::read(&item, &mut accounts, now).map(Some)
 }
 
 /// Up to 100 organizations, oldest first, after the given one, and whether there are more.
@@ -189,8 +303,9 @@ pub async fn list(db: &Db, after: Option<&OrgId>, now: Timestamp) -> Result<(Vec
     let (markers, more) = db.query(&List::organizations(), start, 100).await?;
     let orgs: Vec<OrgId> = markers.iter().filter_map(table::marked_organization).collect();
     let items = db.get_all_access(orgs.iter().map(table::organization).collect()).await?;
+    let mut accounts = accounts_of(db, &items).await?;
     let mut organizations: Vec<Organization> =
-        items.iter().map(|item| Organization::read(item, now)).collect::<Result<_, _>>()?;
+        items.iter().map(|item| Organization::read(item, &mut accounts, now)).collect::<Result<_, _>>()?;
     organizations.sort_by_key(|organization| organization.id);
     Ok((organizations, more))
 }
@@ -207,38 +322,4 @@ pub async fn created_with(db: &Db, stamp: Stamp) -> Result<Option<OrgId>, DbErro
 #[must_use]
 pub fn month_ends(now: Timestamp) -> Timestamp {
     Month::of(now).ends()
-}
-
-/// Counts one more key, if the plan has room for it. It is part of the transaction that creates the key.
-pub(crate) fn count_key(transaction: &mut Transaction<'_>, org: &OrgId) -> Result<Part, DbError> {
-    let (condition, values) = has_room(Plan::keys);
-    let count = change_keys(1).only_if(condition).names([("#plan", PLAN)]).values(values);
-    transaction.update(Table::Access, table::organization(org), count)
-}
-
-/// Counts one key less. It is part of the transaction that revokes the key.
-pub(crate) fn release_key(transaction: &mut Transaction<'_>, org: &OrgId) -> Result<Part, DbError> {
-    transaction.update(Table::Access, table::organization(org), change_keys(-1))
-}
-
-fn change_keys(by: i64) -> Expression {
-    Expression::update("ADD #used :by").names([("#used", KEYS)]).values([(":by", number(by))])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_condition_names_every_plan_with_its_limit() {
-        let (condition, values) = has_room(Plan::monthly_requests);
-        assert_eq!(
-            condition,
-            "(#plan = :starter AND (attribute_not_exists(#used) OR #used < :starterMax)) OR \
-             (#plan = :professional AND (attribute_not_exists(#used) OR #used < :professionalMax)) OR \
-             #plan = :enterprise"
-        );
-        assert_eq!(values[":starterMax"], number(1_000));
-        assert!(!values.contains_key(":free"));
-    }
 }

@@ -1,12 +1,14 @@
 //! Every key and every index of both tables. It knows no record's fields, except those that are part of a key.
 //!
-//! **Access**: includes the items that every request writes, so it has no index, and a count costs one write unit.
+//! **Access**: includes the accounts, which every request writes, so it has no index, and a count costs one write unit.
 //!
 //! | Item | `pk` | `sk` |
 //! |---|---|---|
-//! | API key: hash, scopes, requests by minute, requests and denials of today | `KEY#{key id}` | `KEY` |
-//! | A key's past day: requests and denials, until `deleteAt` | `KEY#{key id}#DAY` | day |
-//! | Organization: plan, number of keys, requests by month | `ORG#{org}` | `ORG` |
+//! | Account: plan, month, and the secrets, scopes and counters of up to five keys | `ACCOUNT#{account}` | `ACCOUNT` |
+//! | API key: what no request needs, such as its name and who created it | `KEY#{key id}` | `KEY` |
+//! | A key's day: requests once it is over, and denials, until `deleteAt` | `KEY#{key id}#DAY` | day |
+//! | Form marker: the key that a form has created, until `deleteAt` | `FORM#{digest}` | `FORM` |
+//! | Organization: name, accounts | `ORG#{org}` | `ORG` |
 //! | Key marker: the organization has the key | `ORG#{org}` | `KEY#{created}#{key id}` |
 //! | Organization marker: the organization exists | `ORGS` | org |
 //! | Member: organization, role, identity at the issuer | `MEMBER#{normalized email}` | `MEMBER` |
@@ -43,7 +45,7 @@ use crate::{
     model::{
         clock::Timestamp,
         id::{ApplicationId, CandidateId, JobId, OrgId, StageId},
-        key::KeyId,
+        key::{AccountId, KeyId},
         value::Email,
         window::Day,
     },
@@ -106,6 +108,20 @@ impl Key {
 /// A key that no item has.
 pub(crate) fn nothing() -> Key {
     Key::new("NOTHING".to_owned(), "NOTHING")
+}
+
+pub(crate) fn account(id: &AccountId) -> Key {
+    Key::new(format!("ACCOUNT#{id}"), "ACCOUNT")
+}
+
+/// The account that an item is, by its partition key.
+pub(crate) fn account_of(item: &Item) -> Option<AccountId> {
+    AccountId::parse(text(item, PK)?.strip_prefix("ACCOUNT#")?)
+}
+
+/// The key that a form has created, so that a form which is sent twice creates one.
+pub(crate) fn form_marker(digest: &str) -> Key {
+    Key::new(format!("FORM#{digest}"), "FORM")
 }
 
 pub(crate) fn api_key(id: &KeyId) -> Key {

@@ -6,17 +6,19 @@ use utoipa::ToSchema;
 use crate::{
     model::{
         clock::Timestamp,
+        key::KeyHash,
         object::Object,
-        plan::Plan,
+        plan::{Allowance, Plan},
         scope::Scope,
-        window::{Day, Month, Standing},
+        window::{Day, Limits, Month, Standing},
     },
     store::{
-        api_key::KeySummary,
+        account::Account,
+        api_key::{self, KeySummary},
         db::Db,
-        error::{DbError, StoreError},
+        error::DbError,
         key_day::{self, KeyDay},
-        organization::Organization,
+        organization,
     },
 };
 
@@ -102,27 +104,41 @@ struct DayUse {
 
 /// The last 30 days of a key (UTC), today first.
 pub async fn history(db: &Db, key: &KeySummary, now: Timestamp) -> Result<Vec<KeyDay>, DbError> {
-    key_day::history(db, &key.id, key.days.clone(), now).await
+    key_day::history(db, &key.id, &key.days, now).await
 }
 
-/// The usage of a key. `burst` and `month` are how much of the limits is used. `None`: the plan is unlimited.
-pub async fn read(
+/// Counts a request for the usage of a key, and answers it. `None`: there were too many in this minute.
+pub(crate) async fn read(
     db: &Db,
     key: KeySummary,
-    organization: Organization,
-    burst: Standing,
-    month: Option<Standing>,
+    account: &Account,
+    hash: &KeyHash,
+    limits: Limits,
     now: Timestamp,
-) -> Result<Usage, StoreError> {
-    let days = history(db, &key, now).await?;
+) -> Result<Option<Usage>, DbError> {
+    let (counted, days, used) = tokio::try_join!(
+        api_key::count_usage_request(db, &key, hash, now),
+        history(db, &key, now),
+        used_this_month(db, account, now),
+    )?;
+    if !counted {
+        return Ok(None);
+    }
     let KeySummary { id, name, scopes, created_at, expires_at, .. } = key;
-    let used = organization.requests_this_month;
     let unlimited = UsageWindow { limit: None, used, remaining: None, resets_at: Month::of(now).ends() };
-    Ok(Usage {
+    Ok(Some(Usage {
         key: UsedKey { id: id.to_string(), name, scopes, created_at, expires_at },
-        plan: organization.plan,
-        burst: burst.into(),
-        month: month.map_or(unlimited, UsageWindow::from),
+        plan: account.plan,
+        burst: limits.burst.into(),
+        month: limits.month.map_or(unlimited, UsageWindow::from),
         days: days.into_iter().map(|KeyDay { date, requests, .. }| DayUse { date, requests }).collect(),
-    })
+    }))
+}
+
+/// Requests by all keys of the organization in this month. Where a plan limits the month, there is one account.
+async fn used_this_month(db: &Db, account: &Account, now: Timestamp) -> Result<u64, DbError> {
+    match account.plan.monthly_requests() {
+        Allowance::Limited(limit) if limit > 0 => Ok(account.in_month(Month::of(now))),
+        _ => Ok(organization::get(db, &account.org, now).await?.requests_this_month),
+    }
 }

@@ -2,7 +2,11 @@
 
 use futures::future::join_all;
 use shared::{
-    model::{key::ApiKey, plan::Plan, scope::Scope},
+    model::{
+        key::{AccountId, ApiKey},
+        plan::Plan,
+        scope::Scope,
+    },
     store::{
         activity::Actor,
         api_key::{self, NewKey},
@@ -232,10 +236,9 @@ async fn a_key_is_rotated_with_an_overlap_and_only_one_of_concurrent_rotations_s
 async fn a_rotation_never_extends_the_old_secret_and_can_renew_the_key() {
     let test = TestSettings::new().await;
     let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
-    let old = ApiKey::generate().unwrap();
     let expires_at = Some("2026-11-24T18:00:00.000Z".parse().unwrap());
     let new = NewKey { name: short_text("ends today"), scopes: vec![Scope::JobsRead], expires_at };
-    api_key::create(db, org, now, &old, new, &Actor::operator()).await.unwrap();
+    let old = api_key::create(db, org, now, new, &Actor::operator()).await.unwrap();
     let old = old.reveal();
     let mut browser = test.admin().await;
     assert!(browser.get("/settings/keys").await.shown(200).contains("<strong> soon</strong>"));
@@ -260,21 +263,6 @@ async fn a_rotation_never_extends_the_old_secret_and_can_renew_the_key() {
     let newest = browser.post(&path, &fields).await.secret();
     test.app.clock.set("2030-01-01T00:00:00.000Z");
     assert_eq!((test.call(&new).await, test.call(&newest).await), (401, 200));
-}
-
-#[tokio::test]
-async fn a_key_without_a_recorded_creator_is_shown_as_the_operators() {
-    let test = TestSettings::new().await;
-    let key = id(&test.app.key).to_owned();
-    let string = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
-    let update = test.app.client.update_item().table_name("AccessTable");
-    let update = update.key("pk", string(format!("KEY#{key}"))).key("sk", string("KEY".to_owned()));
-    update.update_expression("REMOVE createdBy").send().await.unwrap();
-    let mut browser = test.admin().await;
-    assert!(browser.get("/settings/keys").await.shown(200).contains("by operator"));
-    let path = format!("/settings/keys/{key}/revoke");
-    let token = browser.token().await;
-    assert_eq!(browser.post(&path, &[("token", &token)]).await.status, 303);
 }
 
 #[tokio::test]
@@ -320,17 +308,16 @@ async fn a_revoked_key_is_rejected_from_the_next_request() {
 }
 
 #[tokio::test]
-async fn pages_list_every_key_once_newest_first_at_the_same_cost_however_many_there_are() {
+async fn pages_list_every_key_once_newest_first_in_as_many_calls_however_many_there_are() {
     let test = TestSettings::new().await;
     let mut names = Vec::new();
     let mut make = async |count: usize| {
         for _ in 0..count {
             test.app.clock.advance(1);
-            let key = ApiKey::generate().unwrap();
             let name = format!("name-{}", names.len());
             let new = NewKey { name: short_text(&name), scopes: vec![Scope::JobsRead], expires_at: None };
             let (db, now) = (&test.app.db, test.app.clock.now());
-            api_key::create(db, &test.app.org, now, &key, new, &Actor::operator()).await.unwrap();
+            api_key::create(db, &test.app.org, now, new, &Actor::operator()).await.unwrap();
             names.push(name);
         }
     };
@@ -342,7 +329,8 @@ async fn pages_list_every_key_once_newest_first_at_the_same_cost_however_many_th
     make(26).await;
     test.app.tally.take();
     browser.get("/settings/keys").await.shown(200);
-    assert_eq!(test.app.tally.take().to_string(), few.to_string());
+    // Only the accounts, which hold five keys each, are all read, for the number of keys and the month.
+    assert_eq!(test.app.tally.take().calls, few.calls);
 
     let (mut walked, mut path) = (Vec::new(), "/settings/keys".to_owned());
     loop {
@@ -364,8 +352,9 @@ async fn an_empty_list_offers_what_the_plan_and_the_role_allow() {
     let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
     let (mut admin, mut member) = (test.admin().await, test.member().await);
     // Use another organization to see the list before the first key, since lists keep revoked keys.
-    let other =
-        organization::create(db, &short_text("Empty"), Plan::Starter, || test.app.clock.clock().stamp()).await.unwrap();
+    let (name, account) = (short_text("Empty"), AccountId::generate().unwrap());
+    let stamp = || test.app.clock.clock().stamp();
+    let other = organization::create(db, &name, Plan::Starter, &account, stamp).await.unwrap();
     assert_ne!(other, *org);
     let email = shared::model::value::Email::new(&test.admin).unwrap();
     assert!(shared::store::member::remove(db, org, now, &email, &Actor::operator()).await.unwrap());

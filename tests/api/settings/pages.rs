@@ -218,7 +218,7 @@ async fn only_the_page_that_shows_a_key_contains_all_of_it() {
     let second = browser.post(&path, &fields).await.secret();
     test.call(&first).await;
     // The day is over, so its count moves to its own item.
-    test.app.clock.set("2026-11-25T00:00:00.000Z");
+    test.app.clock.set("2026-11-25T00:02:00.000Z");
     test.call(&second).await;
     let mut browser = test.admin().await;
     let keys = [first.as_str(), &second];

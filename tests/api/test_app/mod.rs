@@ -5,6 +5,7 @@ mod answer;
 mod tally;
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     path::Path,
     sync::{
@@ -31,7 +32,7 @@ use shared::{
     model::{
         clock::{Clock, Timestamp},
         id::OrgId,
-        key::ApiKey,
+        key::{AccountId, ApiKey, KeyId, KeyNumber},
         plan::Plan,
         scope::Scope,
         value::ShortText,
@@ -40,7 +41,7 @@ use shared::{
         activity::Actor,
         api_key::{self, NewKey},
         db::Db,
-        organization,
+        organization::{self, PlanChange},
     },
 };
 
@@ -100,6 +101,11 @@ impl TestClock {
     }
 }
 
+/// A key of an account that does not exist.
+pub fn unknown_key() -> ApiKey {
+    ApiKey::with_id(&KeyId::new(&AccountId::generate().unwrap(), KeyNumber::FIRST)).unwrap()
+}
+
 /// A valid text.
 pub fn short_text(text: &str) -> ShortText {
     ShortText::new(text, "The text").unwrap()
@@ -136,7 +142,8 @@ impl TestApp {
         let ids = clock.clock();
         let tally = Tally::default();
         let db = Db::with(config(&ENDPOINT).interceptor(tally.clone()), Embedded::tables());
-        let org = organization::create(&db, &short_text("Test"), plan, || ids.stamp()).await.unwrap();
+        let account = AccountId::generate().unwrap();
+        let org = organization::create(&db, &short_text("Test"), plan, &account, || ids.stamp()).await.unwrap();
         let mut app = Self {
             gateway: Arc::new(gateway(&db, &clock)),
             clock,
@@ -163,10 +170,8 @@ impl TestApp {
     }
 
     pub async fn new_key(&self, scopes: &[Scope]) -> ApiKey {
-        let key = ApiKey::generate().unwrap();
         let new = NewKey { name: short_text("test"), scopes: scopes.to_vec(), expires_at: None };
-        api_key::create(&self.db, &self.org, self.clock.now(), &key, new, &Actor::operator()).await.unwrap();
-        key
+        api_key::create(&self.db, &self.org, self.clock.now(), new, &Actor::operator()).await.unwrap()
     }
 
     /// A key that replaces the first one, on a plan that has no room for both.
@@ -179,19 +184,32 @@ impl TestApp {
     /// Moves the organization to another plan.
     pub async fn set_plan(&self, plan: Plan) {
         let now = self.clock.now();
-        assert!(organization::set_plan(&self.db, &self.org, now, plan, &Actor::operator()).await.unwrap());
+        let changed = organization::set_plan(&self.db, &self.org, now, plan, &Actor::operator()).await.unwrap();
+        assert_eq!(changed, PlanChange::Done);
     }
 
     /// Sets the number of requests made in the month of [`START`].
     pub async fn use_up_month(&self, requests: u64) {
         let update = self.client.update_item().table_name(Embedded::tables().access);
         let update = update
-            .key("pk", AttributeValue::S(format!("ORG#{}", self.org)))
-            .key("sk", AttributeValue::S("ORG".to_owned()))
+            .key("pk", AttributeValue::S(self.account()))
+            .key("sk", AttributeValue::S("ACCOUNT".to_owned()))
             .update_expression("SET #month = :requests")
-            .expression_attribute_names("#month", "requests2026-11")
+            .expression_attribute_names("#month", "q2026-11")
             .expression_attribute_values(":requests", AttributeValue::N(requests.to_string()));
         update.send().await.unwrap();
+    }
+
+    /// The partition key of the account of the app's key.
+    pub fn account(&self) -> String {
+        format!("ACCOUNT#{}", ApiKey::parse(&self.key).unwrap().id().account())
+    }
+
+    /// The item of that account, read directly from DynamoDB.
+    pub async fn account_item(&self) -> HashMap<String, AttributeValue> {
+        let get = self.client.get_item().table_name(Embedded::tables().access).consistent_read(true);
+        let get = get.key("pk", AttributeValue::S(self.account())).key("sk", AttributeValue::S("ACCOUNT".to_owned()));
+        get.send().await.unwrap().item.unwrap()
     }
 
     pub async fn get(&self, path: &str) -> Answer {

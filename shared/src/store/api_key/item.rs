@@ -1,63 +1,60 @@
-//! The attributes of a key's item, other than its counters of minutes and days. It makes no call.
+//! The attributes of a key's own item: what no request needs. What a request needs is on its [account](crate::store::account). It makes no
+//! call.
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+
 use data_encoding::HEXLOWER;
 
-use crate::{
-    model::{
-        clock::Timestamp,
-        id::OrgId,
-        key::{ApiKey, Grant},
-    },
-    store::{
-        error::DbError,
-        item::{Item, integer, text},
-    },
+use crate::model::{
+    key::{ApiKey, KeyHash},
+    window::Minute,
 };
 
-pub(super) const HASH: &str = "hash";
 pub(super) const ORGANIZATION: &str = "organizationId";
-pub(super) const SCOPES: &str = "scopes";
 pub(super) const NAME: &str = "name";
 pub(super) const LAST_FOUR: &str = "lastFour";
 pub(super) const CREATED_AT: &str = "createdAt";
 pub(super) const CREATED_BY: &str = "createdBy";
-/// Milliseconds since 1970, so that a condition can compare it.
+/// The scopes of a key that is no longer on its account, as letters.
+pub(super) const SCOPES: &str = "scopes";
+/// Milliseconds since 1970, of a key that is no longer on its account.
 pub(super) const EXPIRES_AT: &str = "expiresAt";
-pub(super) const REVOKED_AT: &str = "revokedAt";
 pub(super) const LAST_USED_AT: &str = "lastUsedAt";
+pub(super) const REVOKED_AT: &str = "revokedAt";
 
 pub(super) const ROTATIONS: &str = "rotations";
 pub(super) const ROTATED_AT: &str = "rotatedAt";
-pub(super) const PREVIOUS_HASH: &str = "previousHash";
 pub(super) const PREVIOUS_LAST_FOUR: &str = "previousLastFour";
-/// Milliseconds since 1970, so that a condition can compare it.
+/// Milliseconds since 1970, of a key that is no longer on its account.
 pub(super) const PREVIOUS_UNTIL: &str = "previousUntil";
-/// Uses of the previous secret before the rotation.
-pub(super) const PREVIOUS_USES_BEFORE: &str = "previousUsesBefore";
+pub(super) const PREVIOUS_USES: &str = "previousUses";
 
-pub(super) fn grant(item: &Item) -> Result<Grant, DbError> {
-    let org = text(item, ORGANIZATION).and_then(|org| OrgId::stored(org).ok());
-    let scopes = item.get(SCOPES).and_then(|scopes| scopes.as_ss().ok());
-    Ok(Grant {
-        org: org.ok_or(DbError::Unreadable("a key without its organization"))?,
-        // A scope that was removed from the closed set grants nothing.
-        scopes: scopes.into_iter().flatten().filter_map(|scope| scope.parse().ok()).collect(),
-        expires_at: integer(item, EXPIRES_AT).map(Timestamp::from_millis),
-    })
+/// The hashes of every secret that the key has had, which tells the use of a secret that has ended from a guess.
+pub(super) const SECRETS: &str = "secrets";
+/// How often a secret that has ended was used, and when last.
+pub(super) const LATE_USES: &str = "lateUses";
+pub(super) const LATE_USE_AT: &str = "lateUseAt";
+
+/// The hash of a key's secret, in a set of one.
+pub(super) fn secret(key: &ApiKey) -> AttributeValue {
+    AttributeValue::Bs(vec![Blob::new(key.hash().as_bytes())])
 }
 
-/// Whether the attribute holds this hash.
-pub(super) fn has_hash(item: &Item, name: &str, hash: &Blob) -> bool {
-    item.get(name).and_then(|value| value.as_b().ok()) == Some(hash)
+/// When the key was last used to ask for its own usage.
+pub(super) const LAST_USAGE_AT: &str = "lastUsageAt";
+const USAGE_MINUTE: &str = "usage.";
+
+/// The counter of requests for the key's own usage in a minute.
+pub(super) fn usage_minute(minute: Minute) -> String {
+    format!("{USAGE_MINUTE}{}", minute.code())
 }
 
-/// The stored hash of a key.
-pub(super) fn stored_hash(key: &ApiKey) -> AttributeValue {
-    AttributeValue::B(Blob::new(key.hash().as_bytes()))
+/// The minute that an attribute counts. `None`: it is not such a counter.
+pub(super) fn usage_minute_of(attribute: &str) -> Option<Minute> {
+    Minute::of_code(attribute.strip_prefix(USAGE_MINUTE)?)
 }
 
-/// The attribute that counts the uses of one secret, which shows how often the previous one is still used.
-pub(super) fn uses_attribute(hash: &[u8]) -> String {
-    format!("s{}", HEXLOWER.encode(&hash[..hash.len().min(4)]))
+/// The counter of such requests with one secret.
+pub(super) fn usage_uses(hash: &KeyHash) -> String {
+    format!("uses.{}", HEXLOWER.encode(&hash.as_bytes()[..4]))
 }

@@ -1,23 +1,21 @@
 //! Key rotation: a new secret for the same key, while the old one can stay valid for a time. It generates no secret.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use crate::{
-    model::{
-        clock::Timestamp,
-        id::OrgId,
-        key::{ApiKey, Grant},
-    },
+    model::{clock::Timestamp, id::OrgId, key::ApiKey},
     store::{
+        account::{self, AccountKey, Attribute},
         activity::{self, Act, Actor, Subject},
-        api_key::item::{
-            EXPIRES_AT, HASH, LAST_FOUR, NAME, ORGANIZATION, PREVIOUS_HASH, PREVIOUS_LAST_FOUR, PREVIOUS_UNTIL,
-            PREVIOUS_USES_BEFORE, REVOKED_AT, ROTATED_AT, ROTATIONS, grant, stored_hash, uses_attribute,
+        api_key::{
+            item::{
+                LAST_FOUR, ORGANIZATION, PREVIOUS_LAST_FOUR, REVOKED_AT, ROTATED_AT, ROTATIONS, SECRETS, secret,
+                usage_uses,
+            },
+            summary::{KeySummary, find_with_account},
         },
         db::Db,
         error::DbError,
         expression::Expression,
-        item::{Item, integer, number, string, text},
+        item::{number, string},
         table::{self, Table},
         transaction::Transaction,
     },
@@ -54,8 +52,8 @@ pub enum Rotated {
     Unknown,
 }
 
-/// Replaces the secret of the key's id with that of `key`. The key stays one item, so both secrets, while there are two, share one burst
-/// and one month, and the plan's limit on keys does not matter. Of two concurrent rotations, one succeeds.
+/// Replaces the secret of the key's id with that of `key`. The key stays one key, so both secrets, while there are two, share one burst and
+/// one month, and the plan's limit on keys does not matter. Of two concurrent rotations, one succeeds.
 pub async fn rotate(
     db: &Db,
     org: &OrgId,
@@ -64,86 +62,104 @@ pub async fn rotate(
     rotation: Rotation,
     actor: &Actor,
 ) -> Result<Rotated, DbError> {
-    let Some(item) = db.get_access(table::api_key(&key.id())).await? else { return Ok(Rotated::Unknown) };
-    if grant(&item)?.org != *org || item.contains_key(REVOKED_AT) {
+    let id = key.id();
+    let Some((before, account)) = find_with_account(db, &id).await? else { return Ok(Rotated::Unknown) };
+    let hot = account.as_ref().and_then(|account| account.keys.get(&id.number()));
+    let (Some(hot), true) = (hot, before.org == *org && before.revoked_at.is_none()) else {
         return Ok(Rotated::Unknown);
-    }
-    if rotation.seen.is_some_and(|seen| seen != rotations(&item)) {
+    };
+    if rotation.seen.is_some_and(|seen| seen != before.rotations) {
         return Ok(Rotated::Overtaken);
     }
-
-    let change = new_secret(&item, key, rotation, now)?;
-    let name = text(&item, NAME).unwrap_or_default().to_owned();
-    let subject = Subject::Key { id: key.id(), name, last_four: key.last_four().to_owned() };
+    let until = rotation.old_until(before.expires_at);
+    let subject = Subject::Key { id: id.clone(), name: before.name.clone(), last_four: key.last_four().to_owned() };
     let mut transaction = Transaction::new(db);
-    let rotated = transaction.update(Table::Access, table::api_key(&key.id()), change)?;
+    transaction.update(Table::Access, table::account(&id.account()), new_secret(hot, key, rotation, until))?;
+    let rotated =
+        transaction.update(Table::Access, table::api_key(&id), rotated(&before, hot, key, until.is_some(), now))?;
     activity::add(&mut transaction, org, now, Act::Rotated, &subject, actor)?;
     let Err(cancelled) = transaction.commit().await? else { return Ok(Rotated::Done) };
     match cancelled.failed(rotated) {
-        Some(Some(item)) if !item.contains_key(REVOKED_AT) => Ok(Rotated::Overtaken),
-        _ => Ok(Rotated::Unknown),
+        Some(Some(item)) if item.contains_key(REVOKED_AT) => Ok(Rotated::Unknown),
+        Some(None) => Ok(Rotated::Unknown),
+        _ => Ok(Rotated::Overtaken),
     }
 }
 
-/// How often the key of this item has been rotated.
-fn rotations(item: &Item) -> u64 {
-    integer(item, ROTATIONS).unwrap_or(0)
-}
-
-/// The update that gives this item the secret of `key`, on the condition that it still has the same secret and is not revoked.
-fn new_secret(item: &Item, key: &ApiKey, rotation: Rotation, now: Timestamp) -> Result<Expression, DbError> {
-    let old =
-        item.get(HASH).and_then(|value| value.as_b().ok()).ok_or(DbError::Unreadable("a key without its hash"))?;
-    let Grant { org, expires_at, .. } = grant(item)?;
-    let mut set = "SET #hash = :hash, #lastFour = :lastFour, #rotations = :rotations, #rotatedAt = :now".to_owned();
-    let mut remove: Vec<&str> = Vec::new();
-    let (mut names, mut values) = (Vec::new(), Vec::new());
-    if let Some(until) = rotation.old_until(expires_at) {
-        set +=
-            ", #previous = #hash, #previousFour = #lastFour, #until = :until, #before = if_not_exists(#oldUses, :zero)";
-        names.push(("#before", PREVIOUS_USES_BEFORE.to_owned()));
-        values.extend([(":until", number(until.as_millis())), (":zero", number(0))]);
+/// The update that gives the account's key the secret of `key`, on the condition that it still has the same secret.
+fn new_secret(hot: &AccountKey, key: &ApiKey, rotation: Rotation, until: Option<Timestamp>) -> Expression {
+    let key_number = key.id().number();
+    let mut set = "SET #hash = :hash".to_owned();
+    // From now on, the uses of a kept secret are those since the rotation.
+    let mut remove = vec![("#oldUses", Attribute::uses(key_number, &hot.hash))];
+    let mut names = vec![("#hash", Attribute::Hash(key_number))];
+    let mut values = Vec::new();
+    let (former, end) = (("#former", Attribute::FormerHash(key_number)), ("#end", Attribute::FormerEnd(key_number)));
+    if let Some(until) = until {
+        set += ", #former = :old, #end = :until";
+        names.extend([former, end]);
+        values.push((":until", number(until.as_millis())));
     } else {
-        remove.extend(["#previous", "#previousFour", "#until", "#oldUses"]);
+        remove.extend([former, end]);
     }
-    if let Some(expires_at) = rotation.expires_at {
-        names.push(("#expires", EXPIRES_AT.to_owned()));
-        match expires_at {
-            Some(expires_at) => {
-                set += ", #expires = :expires";
-                values.push((":expires", number(expires_at.as_millis())));
-            }
-            None => remove.push("#expires"),
+    let expiry = ("#expiry", Attribute::Expiry(key_number));
+    match rotation.expires_at {
+        Some(Some(expires_at)) => {
+            set += ", #expiry = :expiry";
+            names.push(expiry);
+            values.push((":expiry", number(expires_at.as_millis())));
         }
+        Some(None) => remove.push(expiry),
+        None => {}
     }
-    // The secret before the previous one is no longer valid, so its counter goes.
-    if let Some(older) = item.get(PREVIOUS_HASH).and_then(|value| value.as_b().ok()).filter(|older| *older != old) {
-        remove.push("#olderUses");
-        names.push(("#olderUses", uses_attribute(older.as_ref())));
+    // The secret before the former one is no longer valid, so its counter goes.
+    if let Some(older) = hot.former {
+        remove.push(("#olderUses", Attribute::uses(key_number, &older.hash)));
     }
-    let remove = if remove.is_empty() { String::new() } else { format!(" REMOVE {}", remove.join(", ")) };
-    Ok(Expression::update(set + &remove)
-        .only_if("#org = :org AND attribute_not_exists(#revoked) AND #hash = :old")
+    let removed: Vec<&str> = remove.iter().map(|(name, _)| *name).collect();
+    Expression::update(format!("{set} ADD #revision :one REMOVE {}", removed.join(", ")))
+        .only_if("#hash = :old")
+        .names([account::REVISION_NAME])
         .names(names)
-        .names([("#oldUses", uses_attribute(old.as_ref()))])
-        .names([
-            ("#hash", HASH),
-            ("#lastFour", LAST_FOUR),
-            ("#rotations", ROTATIONS),
-            ("#rotatedAt", ROTATED_AT),
-            ("#previous", PREVIOUS_HASH),
-            ("#previousFour", PREVIOUS_LAST_FOUR),
-            ("#until", PREVIOUS_UNTIL),
-            ("#org", ORGANIZATION),
-            ("#revoked", REVOKED_AT),
-        ])
+        .names(remove)
         .values(values)
         .values([
-            (":hash", stored_hash(key)),
-            (":lastFour", string(key.last_four())),
-            (":rotations", number(rotations(item) + 1)),
-            (":now", string(now)),
-            (":old", AttributeValue::B(old.clone())),
-            (":org", string(org)),
-        ]))
+            (":hash", account::stored_hash(&key.hash())),
+            (":old", account::stored_hash(&hot.hash)),
+            (":one", number(1)),
+        ])
+}
+
+/// The update of the key's own item, on the condition that it has not been rotated or revoked.
+fn rotated(before: &KeySummary, hot: &AccountKey, key: &ApiKey, kept: bool, now: Timestamp) -> Expression {
+    let previous = if kept { ", #previousFour = #lastFour" } else { "" };
+    let gone = if kept { "" } else { ", #previousFour" };
+    let older = hot.former.map(|older| ("#olderUses", usage_uses(&older.hash)));
+    let gone_older = if older.is_some() { ", #olderUses" } else { "" };
+    Expression::update(format!(
+        "SET #lastFour = :lastFour, #rotations = :rotations, #rotatedAt = :now{previous} ADD #secrets :secret \
+         REMOVE #oldUses{gone}{gone_older}"
+    ))
+    .only_if(
+        "#org = :org AND attribute_not_exists(#revoked) AND (attribute_not_exists(#rotations) OR #rotations = :seen)",
+    )
+    .names([
+        ("#lastFour", LAST_FOUR),
+        ("#previousFour", PREVIOUS_LAST_FOUR),
+        ("#rotations", ROTATIONS),
+        ("#rotatedAt", ROTATED_AT),
+        ("#secrets", SECRETS),
+        ("#org", ORGANIZATION),
+        ("#revoked", REVOKED_AT),
+    ])
+    .names([("#oldUses", usage_uses(&hot.hash))])
+    .names(older)
+    .values([
+        (":lastFour", string(key.last_four())),
+        (":rotations", number(before.rotations + 1)),
+        (":seen", number(before.rotations)),
+        (":now", string(now)),
+        (":secret", secret(key)),
+        (":org", string(before.org)),
+    ])
 }

@@ -1,29 +1,29 @@
 //! Keys as members of their organization, and the operator, see them. It shows no secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::primitives::Blob;
 use serde::Serialize;
 
 use crate::{
     model::{
         clock::Timestamp,
         id::OrgId,
-        key::{self, ApiKey, Grant, KeyId},
+        key::{self, AccountId, ApiKey, KeyId},
         page::Cursor,
         scope::Scope,
-        window::Day,
+        window::{Day, Minute},
     },
     store::{
-        activity::OPERATOR,
+        account::{self, Account, AccountKey},
         api_key::item::{
-            CREATED_AT, CREATED_BY, HASH, LAST_FOUR, LAST_USED_AT, NAME, PREVIOUS_HASH, PREVIOUS_LAST_FOUR,
-            PREVIOUS_UNTIL, PREVIOUS_USES_BEFORE, REVOKED_AT, ROTATED_AT, ROTATIONS, grant, has_hash, uses_attribute,
+            CREATED_AT, CREATED_BY, EXPIRES_AT, LAST_FOUR, LAST_USAGE_AT, LAST_USED_AT, LATE_USE_AT, LATE_USES, NAME,
+            ORGANIZATION, PREVIOUS_LAST_FOUR, PREVIOUS_UNTIL, PREVIOUS_USES, REVOKED_AT, ROTATED_AT, ROTATIONS, SCOPES,
+            usage_minute_of, usage_uses,
         },
+        backoff::Backoff,
         db::Db,
         error::{DbError, StoreError},
         item::{Item, integer, text},
-        key_day::{self, Counts},
         list::List,
         page, table,
     },
@@ -57,33 +57,56 @@ pub struct KeySummary {
     pub previous: Option<PreviousSecret>,
     /// When it was revoked. `None`: it was not.
     pub revoked_at: Option<Timestamp>,
-    /// The counts of the days that are still on the item.
+    /// How often a secret of the key was used after it had ended, as far as that was counted.
+    pub late_uses: u64,
+    /// When one last was. `None`: never.
+    pub late_use_at: Option<Timestamp>,
+    /// The organization.
     #[serde(skip)]
-    pub(crate) days: BTreeMap<Day, Counts>,
+    pub(crate) org: OrgId,
+    /// The counts of the days that are still on the account's item.
+    #[serde(skip)]
+    pub(crate) days: BTreeMap<Day, u64>,
+    /// The minutes in which requests for the key's own usage are counted.
+    #[serde(skip)]
+    pub(crate) usage_minutes: Vec<Minute>,
 }
 
 impl KeySummary {
-    pub(super) fn read(item: &Item) -> Result<Self, DbError> {
-        let Grant { mut scopes, expires_at, .. } = grant(item)?;
-        // DynamoDB sorts a set by bytes.
-        scopes.sort_unstable();
+    /// Reads a key from its own item and its account's. `None`: the two were read at different moments, before and after a change.
+    fn read(item: &Item, account: Option<&Account>) -> Result<Option<Self>, DbError> {
         let whole = || {
-            Some(Self {
-                id: table::api_key_of(item)?,
+            let id = table::api_key_of(item)?;
+            let moment = |name| text(item, name).and_then(|at| at.parse::<Timestamp>().ok());
+            let millis = |name| integer(item, name).map(Timestamp::from_millis);
+            let revoked_at = moment(REVOKED_AT);
+            let hot = account.and_then(|account| account.keys.get(&id.number()));
+            if hot.is_some() == revoked_at.is_some() {
+                return Some(None);
+            }
+            let scopes = hot.map(|key| key.scopes.clone());
+            let counted = account.map(|account| account.days_of(id.number()));
+            Some(Some(Self {
+                org: OrgId::stored(text(item, ORGANIZATION)?).ok()?,
                 name: text(item, NAME)?.to_owned(),
                 last_four: text(item, LAST_FOUR)?.to_owned(),
-                scopes,
-                created_at: text(item, CREATED_AT)?.parse().ok()?,
-                // A key that predates this attribute was created by the operator: no one else could.
-                created_by: text(item, CREATED_BY).unwrap_or(OPERATOR).to_owned(),
-                expires_at,
-                last_used_at: text(item, LAST_USED_AT).and_then(|at| at.parse().ok()),
+                scopes: scopes.or_else(|| Some(account::scopes_of(text(item, SCOPES)?)))?,
+                created_at: moment(CREATED_AT)?,
+                created_by: text(item, CREATED_BY)?.to_owned(),
+                expires_at: hot.map_or_else(|| millis(EXPIRES_AT), |key| key.expires_at),
+                last_used_at: hot
+                    .map_or_else(|| moment(LAST_USED_AT), |key| key.last_used_at)
+                    .max(moment(LAST_USAGE_AT)),
                 rotations: integer(item, ROTATIONS).unwrap_or(0),
-                rotated_at: text(item, ROTATED_AT).and_then(|at| at.parse().ok()),
-                previous: PreviousSecret::read(item),
-                revoked_at: text(item, REVOKED_AT).and_then(|at| at.parse().ok()),
-                days: key_day::counted(item),
-            })
+                rotated_at: moment(ROTATED_AT),
+                previous: PreviousSecret::read(item, hot),
+                revoked_at,
+                late_uses: integer(item, LATE_USES).unwrap_or(0),
+                late_use_at: moment(LATE_USE_AT),
+                days: counted.unwrap_or_default(),
+                usage_minutes: item.keys().filter_map(|name| usage_minute_of(name)).collect(),
+                id,
+            }))
         };
         whole().ok_or(DbError::Unreadable("a key"))
     }
@@ -148,15 +171,48 @@ impl KeyState {
 
 /// The organization's key with this id. Another organization's key is treated like a missing one.
 pub async fn find(db: &Db, org: &OrgId, id: &KeyId) -> Result<Option<KeySummary>, DbError> {
-    let Some(item) = db.get_access(table::api_key(id)).await? else { return Ok(None) };
-    if grant(&item)?.org == *org { KeySummary::read(&item).map(Some) } else { Ok(None) }
+    let found = find_with_account(db, id).await?;
+    Ok(found.map(|(key, _)| key).filter(|key| key.org == *org))
+}
+
+/// The key with this id, and its account, which may be gone if the key is revoked. The caller checks whose it is.
+pub(crate) async fn find_with_account(db: &Db, id: &KeyId) -> Result<Option<(KeySummary, Option<Account>)>, DbError> {
+    let (keys, mut accounts) = summaries(db, std::slice::from_ref(id)).await?;
+    Ok(keys.into_iter().next().map(|key| (key, accounts.remove(&id.account()))))
+}
+
+/// The keys with these ids, in any order, without those that do not exist, and their accounts.
+async fn summaries(db: &Db, ids: &[KeyId]) -> Result<(Vec<KeySummary>, BTreeMap<AccountId, Account>), DbError> {
+    let mut backoff = Backoff::new();
+    let account_ids: BTreeSet<AccountId> = ids.iter().map(KeyId::account).collect();
+    loop {
+        let wanted = account_ids.iter().map(table::account).chain(ids.iter().map(table::api_key));
+        let mut accounts = BTreeMap::new();
+        let mut own = Vec::new();
+        for item in db.get_all_access(wanted.collect()).await? {
+            match table::account_of(&item) {
+                Some(id) => drop(accounts.insert(id, Account::read(&item)?)),
+                None => own.push(item),
+            }
+        }
+        let keys = own.iter().map(|item| {
+            let account = table::api_key_of(item).and_then(|id| accounts.get(&id.account()));
+            KeySummary::read(item, account)
+        });
+        if let Some(keys) = keys.collect::<Result<Option<Vec<_>>, _>>()? {
+            return Ok((keys, accounts));
+        }
+        // A key was revoked between the reads of its two items.
+        backoff.pause().await?;
+    }
 }
 
 /// Whether `key` is one of the organization's valid keys, with its current secret.
 pub async fn is_present(db: &Db, org: &OrgId, now: Timestamp, key: &ApiKey) -> Result<bool, DbError> {
-    let Some(item) = db.get_access(table::api_key(&key.id())).await? else { return Ok(false) };
-    let is_its_secret = has_hash(&item, HASH, &Blob::new(key.hash().as_bytes()));
-    Ok(is_its_secret && grant(&item)?.org == *org && KeySummary::read(&item)?.state(now).is_served())
+    let id = key.id();
+    let Some((summary, Some(account))) = find_with_account(db, &id).await? else { return Ok(false) };
+    let is_its_secret = account.keys.get(&id.number()).is_some_and(|hot| hot.hash == key.hash());
+    Ok(is_its_secret && summary.org == *org && summary.state(now).is_served())
 }
 
 /// A page of the organization's keys, newest first.
@@ -176,9 +232,8 @@ pub async fn page(
 
 /// The keys that the markers are for, oldest first.
 async fn of_markers(db: &Db, markers: &[Item]) -> Result<Vec<KeySummary>, DbError> {
-    let ids = markers.iter().filter_map(table::marked_key);
-    let items = db.get_all_access(ids.map(|id| table::api_key(&id)).collect()).await?;
-    let mut keys: Vec<KeySummary> = items.iter().map(KeySummary::read).collect::<Result<_, _>>()?;
+    let ids: Vec<KeyId> = markers.iter().filter_map(table::marked_key).collect();
+    let (mut keys, _) = summaries(db, &ids).await?;
     keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(keys)
 }
@@ -203,13 +258,15 @@ pub struct PreviousSecret {
 }
 
 impl PreviousSecret {
-    fn read(item: &Item) -> Option<Self> {
-        let hash = item.get(PREVIOUS_HASH)?.as_b().ok()?;
-        let uses: u64 = integer(item, &uses_attribute(hash.as_ref())).unwrap_or(0);
-        Some(Self {
-            last_four: text(item, PREVIOUS_LAST_FOUR)?.to_owned(),
-            until: Timestamp::from_millis(integer(item, PREVIOUS_UNTIL)?),
-            uses: uses.saturating_sub(integer(item, PREVIOUS_USES_BEFORE).unwrap_or(0)),
-        })
+    /// `hot`: the key on its account, unless it is revoked.
+    fn read(item: &Item, hot: Option<&AccountKey>) -> Option<Self> {
+        let last_four = text(item, PREVIOUS_LAST_FOUR)?.to_owned();
+        let Some(hot) = hot else {
+            let until = Timestamp::from_millis(integer(item, PREVIOUS_UNTIL)?);
+            return Some(Self { last_four, until, uses: integer(item, PREVIOUS_USES).unwrap_or(0) });
+        };
+        let former = hot.former?;
+        let usage: u64 = integer(item, &usage_uses(&former.hash)).unwrap_or(0);
+        Some(Self { last_four, until: former.until, uses: hot.uses_of(&former.hash) + usage })
     }
 }
