@@ -11,7 +11,7 @@ use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
 
 use crate::model::{
     base62,
-    clock::Timestamp,
+    clock::{InvalidTimestamp, Timestamp},
     plan::{Allowance, Plan},
     schema::{schemas, simple},
 };
@@ -93,9 +93,9 @@ impl fmt::Display for Month {
 }
 
 impl FromStr for Month {
-    type Err = time::error::Parse;
+    type Err = InvalidTimestamp;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
         format!("{text}-01T00:00:00.000Z").parse().map(Self::of)
     }
 }
@@ -192,9 +192,9 @@ impl fmt::Display for Day {
 }
 
 impl FromStr for Day {
-    type Err = time::error::Parse;
+    type Err = InvalidTimestamp;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
         format!("{text}T00:00:00.000Z").parse().map(Self::of)
     }
 }
