@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Builder, retry::RetryConfig},
+    config::{BehaviorVersion, Builder, StalledStreamProtectionConfig, retry::RetryConfig},
     error::SdkError,
     operation::{
         put_item::PutItemError,
@@ -26,6 +26,7 @@ use crate::store::{
     item::{self, Item, bytes_in_answer, string},
     list::List,
     table::{self, Key, Table},
+    user_agent::NoUserAgent,
 };
 
 /// By default, the SDK limits neither an attempt nor an operation. A write takes milliseconds, so an attempt that takes a second is lost.
@@ -83,6 +84,9 @@ impl Db {
             .behavior_version(BehaviorVersion::latest())
             .timeout_config(timeouts)
             .retry_config(retries)
+            // The timeout of an attempt also ends a stalled one.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .interceptor(NoUserAgent)
             .interceptor(CountCalls)
             .build();
         Self { client: Client::from_conf(config), tables: Arc::new(tables) }

@@ -17,6 +17,7 @@ mod page;
 mod record;
 mod table;
 mod transaction;
+mod user_agent;
 
 pub mod activity;
 pub mod api_key;
