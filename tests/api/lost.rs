@@ -1,7 +1,7 @@
 //! Lost responses: DynamoDB executes a request, but its response does not arrive. The SDK retries, and the client must see one success with
 //! one effect.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use local::database::Embedded;
 use serde_json::json;
@@ -14,88 +14,31 @@ use shared::{
         session,
     },
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
-    test_app::{ENDPOINT, TestApp, gateway},
+    test_app::{
+        ENDPOINT, TestApp, gateway,
+        proxy::{Proxy, message},
+    },
     test_settings::TestSettings,
 };
 
-/// Which response to lose: the next one to this operation on this table.
-type Loses = Arc<Mutex<Option<(&'static str, &'static str)>>>;
-
-/// The raw requests that were sent to DynamoDB.
-type Sent = Arc<Mutex<Vec<Vec<u8>>>>;
-
-/// A proxy between the API and DynamoDB that can lose a response.
-async fn between(upstream: String, to_lose: Loses, sent: Sent) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(carry(client, upstream.clone(), Arc::clone(&to_lose), Arc::clone(&sent)));
-        }
-    });
-    endpoint
-}
-
-async fn carry(mut client: TcpStream, upstream: String, to_lose: Loses, sent: Sent) {
-    let mut upstream = TcpStream::connect(upstream.trim_start_matches("http://")).await.unwrap();
-    while let Some(request) = message(&mut client).await {
-        sent.lock().unwrap().push(request.clone());
-        upstream.write_all(&request).await.unwrap();
-        let answer = message(&mut upstream).await.unwrap();
-        if is_lost(&request, &to_lose) || client.write_all(&answer).await.is_err() {
-            return;
-        }
-    }
-}
-
-fn is_lost(request: &[u8], to_lose: &Loses) -> bool {
-    let text = String::from_utf8_lossy(request);
-    let mut to_lose = to_lose.lock().unwrap();
-    let lost =
-        to_lose.is_some_and(|(operation, table)| text.contains(&format!(".{operation}")) && text.contains(table));
-    if lost {
-        *to_lose = None;
-    }
-    lost
-}
-
-/// One raw HTTP message with a Content-Length.
-async fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    loop {
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
-        let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        if bytes.len() == end + 4 + length.map_or(0, |length| length.trim().parse().unwrap()) {
-            return Some(bytes);
-        }
-    }
-}
-
 /// An app whose connection to DynamoDB can lose responses.
-async fn app() -> (TestApp, Loses) {
+async fn app() -> (TestApp, Proxy) {
     let mut app = TestApp::frozen(Plan::Enterprise).await;
-    let to_lose = Loses::default();
-    let endpoint = between(ENDPOINT.clone(), Arc::clone(&to_lose), Sent::default()).await;
+    let proxy = Proxy::default();
+    let endpoint = proxy.start(&ENDPOINT).await;
     let config = local::database::config(&endpoint).interceptor(app.tally.clone());
     app.gateway = Arc::new(gateway(&Db::with(config, Embedded::tables()), &app.clock));
-    (app, to_lose)
+    (app, proxy)
 }
 
 #[tokio::test]
 async fn a_write_whose_response_is_lost_succeeds_once() {
-    let (app, to_lose) = app().await;
-    let lose = |operation| *to_lose.lock().unwrap() = Some((operation, "RecordsTable"));
-    let happened = || assert_eq!(*to_lose.lock().unwrap(), None, "a response was to be lost");
+    let (app, proxy) = app().await;
+    let lose = |operation| proxy.lose(operation, "RecordsTable");
+    let happened = || proxy.assert_failed();
 
     lose("PutItem");
     let job = app.job("open").await;
@@ -141,22 +84,22 @@ async fn a_write_whose_response_is_lost_succeeds_once() {
 
 #[tokio::test]
 async fn an_update_with_if_match_whose_response_is_lost_is_not_a_conflict() {
-    let (app, to_lose) = app().await;
+    let (app, proxy) = app().await;
     let path = format!("/api/v1/jobs/{}", app.job("open").await);
-    *to_lose.lock().unwrap() = Some(("UpdateItem", "RecordsTable"));
+    proxy.lose("UpdateItem", "RecordsTable");
     let updated = app.put_if_match(&path, "\"1\"", json!({ "title": "Nurse" })).await;
-    assert_eq!(*to_lose.lock().unwrap(), None);
+    proxy.assert_failed();
     assert_eq!(updated.ok(200)["version"], 2);
 }
 
 #[tokio::test]
 async fn a_request_whose_count_response_is_lost_is_counted_once_and_served_even_if_it_took_the_last_slot() {
-    let (app, to_lose) = app().await;
+    let (app, proxy) = app().await;
     for left in (0..60).rev() {
-        *to_lose.lock().unwrap() = Some(("UpdateItem", "AccessTable"));
+        proxy.lose("UpdateItem", "AccessTable");
         let answer = app.get("/api/v1/jobs").await;
         answer.ok(200);
-        assert_eq!(*to_lose.lock().unwrap(), None);
+        proxy.assert_failed();
         assert_eq!(answer.header("x-ratelimit-remaining"), Some(left.to_string().as_str()));
     }
     app.get("/api/v1/jobs").await.error(429, "rate_limit_exceeded");
@@ -165,8 +108,8 @@ async fn a_request_whose_count_response_is_lost_is_counted_once_and_served_even_
 #[tokio::test]
 async fn a_session_begins_once_even_if_a_response_is_lost_and_a_late_retry_revives_no_session() {
     let test = TestSettings::new().await;
-    let (to_lose, sent) = (Loses::default(), Sent::default());
-    let endpoint = between(ENDPOINT.clone(), Arc::clone(&to_lose), Arc::clone(&sent)).await;
+    let proxy = Proxy::default();
+    let endpoint = proxy.start(&ENDPOINT).await;
     let db = Db::with(local::database::config(&endpoint), Embedded::tables());
     let email = Email::new(&test.admin).unwrap();
     let identity = Identity { issuer: "https://issuer.example", subject: "ada" };
@@ -175,11 +118,11 @@ async fn a_session_begins_once_even_if_a_response_is_lost_and_a_late_retry_reviv
     let actor = Actor::member(&test.admin, None);
     for ends in ["signed out", "replaced"] {
         let id = Secret::generate().unwrap();
-        *to_lose.lock().unwrap() = Some(("TransactWriteItems", "AccessTable"));
-        sent.lock().unwrap().clear();
+        proxy.lose("TransactWriteItems", "AccessTable");
+        proxy.take_sent();
         session::begin(&db, &member, &id, now, &actor).await.unwrap();
-        assert_eq!(*to_lose.lock().unwrap(), None);
-        let attempts = sent.lock().unwrap().clone();
+        proxy.assert_failed();
+        let attempts = proxy.take_sent();
         assert_eq!(attempts.len(), 2, "the SDK has retried");
         // A new request for the same session, as after a conflict, finds the same session; one with another member's data fails.
         session::begin(&db, &member, &id, now, &actor).await.unwrap();
@@ -230,15 +173,15 @@ async fn a_session_begins_once_even_if_a_response_is_lost_and_a_late_retry_reviv
 #[tokio::test]
 async fn a_sign_out_whose_response_is_lost_happens_once() {
     let test = TestSettings::new().await;
-    let (to_lose, sent) = (Loses::default(), Sent::default());
-    let endpoint = between(ENDPOINT.clone(), Arc::clone(&to_lose), sent).await;
+    let proxy = Proxy::default();
+    let endpoint = proxy.start(&ENDPOINT).await;
     let db = Db::with(local::database::config(&endpoint), Embedded::tables());
     let browser = test.admin().await;
     let id = Secret::parse(&browser.cookies["__Host-session"]).unwrap();
     let now = test.app.clock.now();
-    *to_lose.lock().unwrap() = Some(("TransactWriteItems", "AccessTable"));
+    proxy.lose("TransactWriteItems", "AccessTable");
     session::sign_out(&db, &id, now, None).await.unwrap();
-    assert_eq!(*to_lose.lock().unwrap(), None);
+    proxy.assert_failed();
     let entries = activity::page(&db, &test.app.org, None, 50, now).await.unwrap().0;
     assert_eq!(entries.iter().filter(|entry| entry.act == Act::SignedOut).count(), 1);
 }

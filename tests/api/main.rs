@@ -8,6 +8,7 @@ mod binaries;
 mod candidates;
 mod cors;
 mod cost;
+mod damaged;
 mod demo;
 mod docs;
 mod errors;

@@ -23,6 +23,7 @@ use crate::store::{
     calls::CountCalls,
     error::{DbError, built, failure},
     expression::Expression,
+    intact::Intact,
     item::{self, Item, bytes_in_answer, string},
     list::List,
     table::{self, Key, Table},
@@ -87,6 +88,8 @@ impl Db {
             // The timeout of an attempt also ends a stalled one.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .interceptor(NoUserAgent)
+            .interceptor(Intact)
+            .retry_classifier(Intact)
             .interceptor(CountCalls)
             .build();
         Self { client: Client::from_conf(config), tables: Arc::new(tables) }

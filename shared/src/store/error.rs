@@ -78,7 +78,7 @@ pub(crate) fn built<T>(part: Result<T, BuildError>) -> Result<T, DbError> {
 /// Maps the SDK's errors to ours. DynamoDB's own messages name expressions and tables, not a tenant's values.
 pub(crate) fn failure<E: ProvideErrorMetadata>(error: &SdkError<E>) -> DbError {
     match error {
-        SdkError::TimeoutError(_) => DbError::Unavailable("no answer in time".to_owned()),
+        SdkError::TimeoutError(_) => DbError::Unavailable("no response in time".to_owned()),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             DbError::Unavailable("no connection in time".to_owned())
         }
@@ -86,7 +86,11 @@ pub(crate) fn failure<E: ProvideErrorMetadata>(error: &SdkError<E>) -> DbError {
             let reason = failure.as_connector_error().map(|error| chain(error)).unwrap_or_default();
             DbError::Unavailable(format!("no connection: {reason}"))
         }
-        SdkError::ResponseError(_) => DbError::Unavailable("no readable answer".to_owned()),
+        SdkError::ResponseError(_) => DbError::Unavailable("no readable response".to_owned()),
+        // The SDK can't parse it.
+        SdkError::ServiceError(service) if service.raw().status().is_success() => {
+            DbError::Unavailable("no readable response".to_owned())
+        }
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("no code");
             let told = format!("{code}: {}", service.err().message().unwrap_or("no message"));

@@ -11,6 +11,7 @@ pub mod connect;
 pub mod db;
 pub mod error;
 mod expression;
+mod intact;
 mod item;
 mod list;
 mod page;

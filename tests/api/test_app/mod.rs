@@ -2,6 +2,7 @@
 //! DynamoDB and their cost.
 
 mod answer;
+pub mod proxy;
 mod tally;
 
 use std::{

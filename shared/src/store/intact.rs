@@ -1,0 +1,72 @@
+//! Checks that a response of DynamoDB has arrived whole, and repeats the call if it has not. It knows no table.
+//!
+//! DynamoDB's body is a JSON object, even if there is nothing to say or an error to report, and comes with its checksum. Whatever is in
+//! between may empty or cut it. The SDK takes an empty body for an empty object: a write would count as done, an item as missing, a list as
+//! empty.
+
+use aws_sdk_dynamodb::{
+    config::{
+        ConfigBag, Intercept, RuntimeComponents,
+        http::HttpResponse,
+        interceptors::{AfterDeserializationInterceptorContextRef, InterceptorContext},
+        retry::{ClassifyRetry, RetryAction},
+    },
+    error::BoxError,
+    operation::{batch_get_item::BatchGetItemOutput, query::QueryOutput},
+};
+
+/// The CRC-32 of the body, in decimal.
+const CHECKSUM: &str = "x-amz-crc32";
+
+/// Fails an attempt whose response is damaged, and classifies that failure as one to retry.
+#[derive(Debug)]
+pub(crate) struct Intact;
+
+fn check(response: &HttpResponse) -> Result<(), &'static str> {
+    let body = response.body().bytes().unwrap_or_default();
+    let checksum = response.headers().get(CHECKSUM).and_then(|sum| sum.parse().ok());
+    if checksum.is_some_and(|sum: u32| sum != crc32fast::hash(body)) {
+        return Err("a body that does not match its checksum");
+    }
+    let body = body.trim_ascii();
+    let is_object = body.starts_with(b"{") && body.ends_with(b"}");
+    if is_object { Ok(()) } else { Err("a body that is not a JSON object") }
+}
+
+impl Intercept for Intact {
+    fn name(&self) -> &'static str {
+        "Intact"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        check(context.response())?;
+        // What these calls always return. The SDK would read its absence as an empty list.
+        let Ok(output) = context.output_or_error() else { return Ok(()) };
+        let lacks_items = output.downcast_ref::<QueryOutput>().is_some_and(|output| output.items.is_none())
+            || output.downcast_ref::<BatchGetItemOutput>().is_some_and(|output| output.responses.is_none());
+        if lacks_items { Err("a response without its items".into()) } else { Ok(()) }
+    }
+}
+
+impl ClassifyRetry for Intact {
+    fn name(&self) -> &'static str {
+        "Intact"
+    }
+
+    /// A response that reports success but can't be read is damaged, like one that fails the check.
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let (Some(response), Some(Err(error))) = (context.response(), context.output_or_error()) else {
+            return RetryAction::NoActionIndicated;
+        };
+        if response.status().is_success() || error.is_interceptor_error() {
+            RetryAction::transient_error()
+        } else {
+            RetryAction::NoActionIndicated
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Damaged responses: DynamoDB's response arrives, but emptied, cut or altered on the way. The SDK retries, and if that does not help, the
+//! client gets a 503: never a success that did not happen, a 404 for an object that exists, or a list without its rows.
+
+use std::sync::Arc;
+
+use local::database::Embedded;
+use serde_json::json;
+use shared::{model::plan::Plan, store::db::Db};
+
+use crate::test_app::{
+    ENDPOINT, TestApp, gateway,
+    proxy::{Change, Fault, Proxy},
+};
+
+/// The response with another body, and whatever else it takes to be a valid HTTP message. The checksum stays only if asked.
+fn with_body(response: &[u8], keeps_checksum: bool, change: impl FnOnce(&[u8]) -> Vec<u8>) -> Option<Vec<u8>> {
+    let end = response.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let body = change(&response[end + 4..]);
+    let head = String::from_utf8_lossy(&response[..end]).into_owned();
+    let kept = |line: &&str| {
+        let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        name != "content-length" && (keeps_checksum || name != "x-amz-crc32")
+    };
+    let lines: Vec<&str> = head.split("\r\n").filter(kept).collect();
+    let mut changed = format!("{}\r\ncontent-length: {}\r\n\r\n", lines.join("\r\n"), body.len()).into_bytes();
+    changed.extend(body);
+    Some(changed)
+}
+
+fn without(body: &[u8], name: &str) -> Vec<u8> {
+    let mut body: serde_json::Value = serde_json::from_slice(body).unwrap();
+    body.as_object_mut().unwrap().remove(name).unwrap();
+    body.to_string().into_bytes()
+}
+
+const EMPTY: Change = |response| with_body(response, false, |_| Vec::new());
+const CUT_ANYWHERE: Change = |response| with_body(response, false, |body| body[..body.len() / 2].to_vec());
+const CUT_AFTER_A_BRACE: Change = |response| with_body(response, false, |body| body[..body.len() - 1].to_vec());
+const CUT_WITH_ITS_CHECKSUM: Change = |response| with_body(response, true, |body| body[..body.len() / 2].to_vec());
+/// Still JSON, and still a record: only the checksum shows it.
+const ALTERED: Change = |response| {
+    with_body(response, true, |body| {
+        let text = String::from_utf8_lossy(body);
+        assert!(text.contains("Nurse"));
+        text.replace("Nurse", "Curse").into_bytes()
+    })
+};
+const ANOTHER_PAGE: Change = |response| with_body(response, false, |_| b"<html>Please sign in</html>".to_vec());
+const WITHOUT_ITEMS: Change = |response| with_body(response, false, |body| without(body, "Items"));
+const WITHOUT_RESPONSES: Change = |response| with_body(response, false, |body| without(body, "Responses"));
+const EMPTY_OBJECT: Change = |response| with_body(response, false, |_| b"{}".to_vec());
+
+/// An app whose connection to DynamoDB can damage responses.
+async fn app() -> (TestApp, Proxy) {
+    let mut app = TestApp::frozen(Plan::Enterprise).await;
+    let proxy = Proxy::default();
+    let endpoint = proxy.start(&ENDPOINT).await;
+    app.db = Db::with(local::database::config(&endpoint).interceptor(app.tally.clone()), Embedded::tables());
+    app.gateway = Arc::new(gateway(&app.db, &app.clock));
+    (app, proxy)
+}
+
+/// More often than the SDK retries.
+const ALWAYS: usize = 3;
+
+#[tokio::test]
+async fn a_read_whose_response_is_damaged_is_retried_and_a_503_if_it_stays_damaged() {
+    for (operation, path, changes) in [
+        (
+            "GetItem",
+            "/api/v1/jobs/{job}",
+            &[EMPTY, CUT_ANYWHERE, CUT_AFTER_A_BRACE, CUT_WITH_ITS_CHECKSUM, ALTERED, ANOTHER_PAGE][..],
+        ),
+        (
+            "Query",
+            "/api/v1/jobs",
+            &[
+                EMPTY,
+                CUT_ANYWHERE,
+                CUT_AFTER_A_BRACE,
+                CUT_WITH_ITS_CHECKSUM,
+                ALTERED,
+                ANOTHER_PAGE,
+                WITHOUT_ITEMS,
+                EMPTY_OBJECT,
+            ],
+        ),
+    ] {
+        for (i, change) in changes.iter().copied().enumerate() {
+            // Each has its own client: the SDK retries less while a client meets many failures.
+            let (app, proxy) = app().await;
+            let job =
+                app.post("/api/v1/jobs", json!({ "title": "Nurse" })).await.ok(201)["id"].as_str().unwrap().to_owned();
+            let path = path.replace("{job}", &job);
+            let whole = app.get(&path).await.ok(200).clone();
+            let fault = Fault { operation, table: "RecordsTable", times: 1, change };
+
+            app.tally.take();
+            proxy.fail(fault);
+            assert_eq!(*app.get(&path).await.ok(200), whole, "{operation} {i}");
+            proxy.assert_failed();
+            assert_eq!(app.tally.take().calls[operation], 2, "{operation} {i}");
+
+            proxy.fail(Fault { times: ALWAYS, ..fault });
+            app.get(&path).await.error(503, "service_unavailable");
+            proxy.assert_failed();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_response_is_damaged_happens_once_and_is_never_confirmed_unread() {
+    for change in [EMPTY, ANOTHER_PAGE] {
+        let (app, proxy) = app().await;
+        let fail = |operation, times| proxy.fail(Fault { operation, table: "RecordsTable", times, change });
+        for times in [1, ALWAYS] {
+            let is_confirmed = times == 1;
+            let status = |success| if is_confirmed { success } else { 503 };
+
+            fail("PutItem", times);
+            assert_eq!(app.post("/api/v1/jobs", json!({ "title": "Nurse" })).await.status, status(201));
+            proxy.assert_failed();
+
+            let job = app.get("/api/v1/jobs").await.ids()[0].clone();
+            fail("UpdateItem", times);
+            let title = format!("Nurse {times}");
+            assert_eq!(app.put(&format!("/api/v1/jobs/{job}"), json!({ "title": title })).await.status, status(200));
+            proxy.assert_failed();
+
+            fail("TransactWriteItems", times);
+            let body = json!({ "firstName": "Ada", "lastName": "Byron", "email": format!("ada{times}@example.com") });
+            assert_eq!(app.post("/api/v1/candidates", body).await.status, status(201));
+            proxy.assert_failed();
+        }
+        assert_eq!(app.get("/api/v1/jobs").await.rows().len(), 2);
+        assert_eq!(app.get("/api/v1/candidates").await.rows().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_count_whose_response_is_damaged_admits_no_request() {
+    let (app, proxy) = app().await;
+    proxy.fail(Fault { operation: "UpdateItem", table: "AccessTable", times: ALWAYS, change: EMPTY });
+    app.get("/api/v1/jobs").await.error(503, "service_unavailable");
+    proxy.assert_failed();
+}
+
+#[tokio::test]
+async fn a_list_of_keys_is_never_shorter_because_a_response_is_damaged() {
+    for (operation, changes) in
+        [("Query", [EMPTY, WITHOUT_ITEMS, EMPTY_OBJECT]), ("BatchGetItem", [EMPTY, WITHOUT_RESPONSES, EMPTY_OBJECT])]
+    {
+        for change in changes {
+            let (app, proxy) = app().await;
+            let fault = Fault { operation, table: "AccessTable", times: 1, change };
+            proxy.fail(fault);
+            assert_eq!(shared::store::api_key::list(&app.db, &app.org, None).await.unwrap().0.len(), 1);
+            proxy.assert_failed();
+            proxy.fail(Fault { times: ALWAYS, ..fault });
+            assert!(shared::store::api_key::list(&app.db, &app.org, None).await.is_err());
+            proxy.assert_failed();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_names_neither_the_sdk_nor_its_version() {
+    let (app, proxy) = app().await;
+    app.get("/api/v1/jobs").await.ok(200);
+    let sent = proxy.take_sent();
+    assert_eq!(sent.len(), 3);
+    for request in sent {
+        let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
+        assert!(text.contains("x-amz-target") && !text.contains("user-agent"), "{text}");
+    }
+}
