@@ -7,13 +7,16 @@ use local::database::Embedded;
 use serde_json::json;
 use shared::{model::plan::Plan, store::db::Db};
 
-use crate::test_app::{
-    ENDPOINT, TestApp, gateway,
-    proxy::{Change, Fault, Proxy},
+use crate::{
+    failures::Log,
+    test_app::{
+        ENDPOINT, TestApp, gateway,
+        proxy::{Change, Fault, Proxy},
+    },
 };
 
 /// The response with another body, and whatever else it takes to be a valid HTTP message. The checksum stays only if asked.
-fn with_body(response: &[u8], keeps_checksum: bool, change: impl FnOnce(&[u8]) -> Vec<u8>) -> Option<Vec<u8>> {
+fn with_body(response: &[u8], keeps_checksum: bool, change: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let end = response.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
     let body = change(&response[end + 4..]);
     let head = String::from_utf8_lossy(&response[..end]).into_owned();
@@ -24,7 +27,7 @@ fn with_body(response: &[u8], keeps_checksum: bool, change: impl FnOnce(&[u8]) -
     let lines: Vec<&str> = head.split("\r\n").filter(kept).collect();
     let mut changed = format!("{}\r\ncontent-length: {}\r\n\r\n", lines.join("\r\n"), body.len()).into_bytes();
     changed.extend(body);
-    Some(changed)
+    changed
 }
 
 fn without(body: &[u8], name: &str) -> Vec<u8> {
@@ -160,6 +163,56 @@ async fn a_list_of_keys_is_never_shorter_because_a_response_is_damaged() {
             assert!(shared::store::api_key::list(&app.db, &app.org, None).await.is_err());
             proxy.assert_failed();
         }
+    }
+}
+
+/// DynamoDB's own response to a call that it does not execute.
+fn error(response: &[u8], code: &str) -> Vec<u8> {
+    let body = json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "no" }).to_string();
+    let changed = with_body(response, false, |_| body.into_bytes());
+    String::from_utf8(changed).unwrap().replacen("200 OK", "400 Bad Request", 1).into_bytes()
+}
+
+#[tokio::test]
+async fn an_error_of_dynamodb_keeps_its_meaning_whichever_attempt_it_answers() {
+    const THROTTLED: Change = |response| error(response, "ThrottlingException");
+    const REJECTED: Change = |response| error(response, "ValidationException");
+    for (operation, path) in [("GetItem", "/api/v1/jobs/{job}"), ("Query", "/api/v1/jobs")] {
+        let (app, proxy) = app().await;
+        let path = path.replace("{job}", &app.job("open").await);
+        let fault = |times, change| Fault { operation, table: "RecordsTable", times, change };
+        for (faults, status, calls) in [
+            (vec![fault(1, THROTTLED)], 200, 2),
+            (vec![fault(ALWAYS, THROTTLED)], 503, 3),
+            (vec![fault(1, REJECTED)], 500, 1),
+            // After a response that is read here, one that the SDK reads.
+            (vec![fault(1, EMPTY), fault(1, REJECTED)], 500, 2),
+        ] {
+            app.tally.take();
+            proxy.fail_in_turn(faults);
+            assert_eq!(app.get(&path).await.status, status, "{operation}");
+            proxy.assert_failed();
+            assert_eq!(app.tally.take().calls[operation], calls, "{operation}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_another_form_is_our_fault_and_not_retried() {
+    let app = TestApp::new().await;
+    let job = app.job("open").await;
+    let update = app.client.update_item().table_name(Embedded::tables().records);
+    let string = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
+    let update = update.key("pk", string(format!("ORG#{}#JOB", app.org))).key("sk", string(job.clone()));
+    let update = update.update_expression("SET #title = :title").expression_attribute_names("#title", "title");
+    let number = aws_sdk_dynamodb::types::AttributeValue::N("1".to_owned());
+    update.expression_attribute_values(":title", number).send().await.unwrap();
+    for (operation, path) in [("GetItem", format!("/api/v1/jobs/{job}")), ("Query", "/api/v1/jobs".to_owned())] {
+        let log = Log::listen();
+        app.tally.take();
+        app.get(&path).await.error(500, "internal_error");
+        assert_eq!(app.tally.take().calls[operation], 1);
+        assert!(log.text().contains("an item can't be read or written: shared::store::job::Job"), "{}", log.text());
     }
 }
 

@@ -11,12 +11,13 @@ use aws_sdk_dynamodb::{
     error::SdkError,
     operation::{
         put_item::PutItemError,
+        query::builders::QueryFluentBuilder,
         transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput},
         update_item::UpdateItemError,
     },
     types::{KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
-use serde::de::DeserializeOwned;
+use serde::Serialize;
 
 use crate::store::{
     backoff::Backoff,
@@ -24,8 +25,9 @@ use crate::store::{
     error::{DbError, built, failure},
     expression::Expression,
     intact::Intact,
-    item::{self, Item, bytes_in_answer, string},
+    item::{Item, string},
     list::List,
+    response::{self, Readable, Row, size},
     table::{self, Key, Table},
     user_agent::NoUserAgent,
 };
@@ -125,10 +127,9 @@ impl Db {
     }
 
     /// Reads a record with strong consistency, so that it finds what was just written.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, key: Key) -> Result<Option<T>, DbError> {
+    pub(crate) async fn get<T: Readable>(&self, key: Key) -> Result<Option<T>, DbError> {
         let request = self.client.get_item().table_name(&self.tables.records).set_key(Some(key.into_item()));
-        let answer = request.consistent_read(true).send().await.map_err(|error| failure(&error))?;
-        answer.item.map(item::read).transpose()
+        response::get(request.consistent_read(true)).await
     }
 
     /// Reads an item of the Access table with strong consistency.
@@ -158,9 +159,38 @@ impl Db {
         Ok(items)
     }
 
-    /// Reads up to `limit` rows of a list after `start`, and whether there are more. It sends one Query for `limit + 1` rows, because
-    /// `LastEvaluatedKey` is also set on a page that ends exactly at the end of the list. It sends another only if 1 MB, the most that a
-    /// Query reads, holds fewer rows. It returns fewer rows than `limit`, with more to come, only if they would not fit into a response.
+    /// Reads up to `limit` records of a list of the Records table after `start`, and whether there are more. It sends one Query for
+    /// `limit + 1` rows, because `LastEvaluatedKey` is also set on a page that ends exactly at the end of the list. It sends another only
+    /// if 1 MB, the most that a Query reads, holds fewer rows. It returns fewer rows than `limit`, with more to come, only if they would
+    /// not fit into a response.
+    pub(crate) async fn list<T: Readable + Serialize>(
+        &self,
+        list: &List,
+        mut start: Option<Item>,
+        limit: usize,
+    ) -> Result<(Vec<Row<T>>, bool), DbError> {
+        let mut rows = Vec::new();
+        let mut bytes = 0;
+        loop {
+            let request = self.rows_of(list, start.take(), limit + 1 - rows.len());
+            let read = response::query(request, list.sort_key_name()).await?;
+            rows.extend(read.rows);
+            bytes += read.bytes;
+            // No text is longer in our response than twice its length in DynamoDB's.
+            let fitting = if bytes * 2 > MAX_PAGE_BYTES { size::fitting(&rows, MAX_PAGE_BYTES) } else { rows.len() };
+            let wanted = limit.min(fitting);
+            if rows.len() > wanted {
+                rows.truncate(wanted);
+                return Ok((rows, true));
+            }
+            start = read.last_key;
+            if start.is_none() {
+                return Ok((rows, false));
+            }
+        }
+    }
+
+    /// Like [`list`](Self::list), for a list of the Access table. Its items are small, so they always fit into a response.
     pub(crate) async fn query(
         &self,
         list: &List,
@@ -168,35 +198,34 @@ impl Db {
         limit: usize,
     ) -> Result<(Vec<Item>, bool), DbError> {
         let mut rows = Vec::new();
-        let mut bytes = 0;
         loop {
-            let answer = self
-                .client
-                .query()
-                .table_name(self.name(list.table()))
-                .set_index_name(list.index().map(str::to_owned))
-                .key_condition_expression("#partition = :partition")
-                .expression_attribute_names("#partition", list.partition_name())
-                .expression_attribute_values(":partition", string(list.partition()))
-                .scan_index_forward(list.ascending())
-                .consistent_read(list.is_read_consistently())
-                .limit(i32::try_from(limit + 1 - rows.len()).unwrap_or(i32::MAX))
-                .set_exclusive_start_key(start.take())
-                .send()
-                .await
-                .map_err(|error| failure(&error))?;
-            for row in answer.items.unwrap_or_default() {
-                bytes += bytes_in_answer(&row);
-                if rows.len() == limit || (bytes > MAX_PAGE_BYTES && !rows.is_empty()) {
-                    return Ok((rows, true));
-                }
-                rows.push(row);
+            let request = self.rows_of(list, start.take(), limit + 1 - rows.len());
+            let answer = request.send().await.map_err(|error| failure(&error))?;
+            rows.extend(answer.items.unwrap_or_default());
+            if rows.len() > limit {
+                rows.truncate(limit);
+                return Ok((rows, true));
             }
             start = answer.last_evaluated_key;
             if start.is_none() {
                 return Ok((rows, false));
             }
         }
+    }
+
+    /// The query for up to `limit` rows of a list after `start`.
+    fn rows_of(&self, list: &List, start: Option<Item>, limit: usize) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(self.name(list.table()))
+            .set_index_name(list.index().map(str::to_owned))
+            .key_condition_expression("#partition = :partition")
+            .expression_attribute_names("#partition", list.partition_name())
+            .expression_attribute_values(":partition", string(list.partition()))
+            .scan_index_forward(list.ascending())
+            .consistent_read(list.is_read_consistently())
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(start)
     }
 
     /// Updates an item, and returns the attributes that `values` selects.

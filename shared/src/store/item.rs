@@ -42,38 +42,3 @@ pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
 pub(crate) fn integer<T: std::str::FromStr>(item: &Item, name: &str) -> Option<T> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
-
-/// The most bytes that an item's texts take in Lambda's response, which is JSON within JSON: a quote or a backslash takes four bytes
-/// there, and a line break three.
-pub(crate) fn bytes_in_answer(item: &Item) -> usize {
-    item.values().map(bytes_of_value).sum()
-}
-
-fn bytes_of_value(value: &AttributeValue) -> usize {
-    match value {
-        AttributeValue::S(text) => text
-            .bytes()
-            .map(|byte| match byte {
-                b'"' | b'\\' => 4,
-                0..0x20 => 3,
-                _ => 1,
-            })
-            .sum(),
-        AttributeValue::L(values) => values.iter().map(bytes_of_value).sum(),
-        AttributeValue::M(values) => bytes_in_answer(values),
-        _ => 32,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_measured_as_json_within_json() {
-        let text = "a\"\\\n\u{e9}\u{1f319}";
-        let answer = serde_json::to_string(&serde_json::to_string(text).unwrap()).unwrap();
-        // The outer quotes, and the inner ones with their backslashes.
-        assert_eq!(bytes_of_value(&string(text)), answer.len() - 2 - 4);
-    }
-}

@@ -191,10 +191,14 @@ impl List {
         matches!(self.kind, ListKind::OldestFirst | ListKind::Markers | ListKind::Latest)
     }
 
+    /// The attribute that the list is sorted by.
+    pub(crate) fn sort_key_name(&self) -> &'static str {
+        if self.kind == ListKind::ByStage { STAGE_SK } else { SK }
+    }
+
     /// A row's position in the list, which is its sort key.
     pub(crate) fn sort_key(&self, row: &Item) -> Result<String, DbError> {
-        let name = if self.kind == ListKind::ByStage { STAGE_SK } else { SK };
-        text(row, name).map(str::to_owned).ok_or(DbError::Unreadable("a row without its sort key"))
+        text(row, self.sort_key_name()).map(str::to_owned).ok_or(DbError::Unreadable("a row without its sort key"))
     }
 
     /// `ExclusiveStartKey` for the rows after the one with this sort key. It consists of the sort key, the row's key in its table, and the

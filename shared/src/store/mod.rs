@@ -4,6 +4,7 @@
 //! [`OrgId`](crate::model::id::OrgId). Absence is an `Option`, and the handler decides whether it is an error.
 
 pub(crate) mod account;
+mod attribute;
 mod backoff;
 pub(crate) mod calls;
 mod change;
@@ -16,6 +17,7 @@ mod item;
 mod list;
 mod page;
 mod record;
+mod response;
 mod table;
 mod transaction;
 mod user_agent;

@@ -5,17 +5,12 @@
 //! belongs to another list is rejected. The digest is not a secret: a client that computes one can only move within its own list,
 //! because the partition is rebuilt from the caller.
 
-use serde::de::DeserializeOwned;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
     model::page::{Cursor, InvalidCursor, Page, PageRequest},
-    store::{
-        db::Db,
-        error::StoreError,
-        item::{self, Item},
-        list::List,
-    },
+    store::{db::Db, error::StoreError, item::Item, list::List, response::Readable},
 };
 
 const VERSION: u8 = 1;
@@ -55,17 +50,19 @@ fn digest(list: &List, sort_key: &str) -> [u8; DIGEST_BYTES] {
 }
 
 /// Reads the page of `list` that `request` asks for.
-pub(crate) async fn read<T: DeserializeOwned>(
+pub(crate) async fn read<T: Readable + Serialize>(
     db: &Db,
     list: &List,
     request: &PageRequest,
 ) -> Result<Page<T>, StoreError> {
     let limit = request.limit();
-    let (items, next) = items(db, list, request.cursor(), None, limit).await?;
-    Ok(Page { rows: items.into_iter().map(item::read).collect::<Result<_, _>>()?, next, limit })
+    let start = request.cursor().map(|cursor| start(cursor, list)).transpose()?;
+    let (rows, has_more) = db.list(list, start, limit.into()).await?;
+    let next = rows.last().filter(|_| has_more).map(|row| cursor_after(list, &row.sort_key));
+    Ok(Page { rows: rows.into_iter().map(|row| row.record).collect(), next, limit })
 }
 
-/// Reads up to `limit` items of `list` after `cursor`, or else after `first`, and returns them with the cursor of the next page.
+/// Reads up to `limit` items of `list`, which is in the Access table, after `cursor`, or else after `first`, and returns them with the cursor of the next page.
 pub(crate) async fn items(
     db: &Db,
     list: &List,

@@ -1,7 +1,6 @@
 //! What the records that are updated field by field have in common. It knows no record's fields.
 
 use aws_sdk_dynamodb::types::ReturnValue;
-use serde::de::DeserializeOwned;
 
 use crate::{
     model::{id::OrgId, if_match::IfMatch, object::Object},
@@ -11,6 +10,7 @@ use crate::{
         db::Db,
         error::{DbError, StoreError},
         item::Item,
+        response::Readable,
         table::{Key, Table},
     },
 };
@@ -18,7 +18,7 @@ use crate::{
 /// A record that is updated field by field, each time on the condition that it has not changed meanwhile.
 ///
 /// Every change increments its [`version`](Object::version).
-pub(crate) trait Record: Object + DeserializeOwned + PartialEq {
+pub(crate) trait Record: Object + Readable + PartialEq {
     /// Its item in the table.
     fn item(&self, org: &OrgId) -> Result<Item, DbError>;
 

@@ -16,7 +16,7 @@ use crate::{
     store::{
         db::Db,
         error::{DbError, StoreError},
-        item::{self, Item, write},
+        item::{Item, write},
         list::List,
         page, table,
     },
@@ -111,7 +111,7 @@ pub(crate) async fn named(db: &Db, org: &OrgId, id: StageId) -> Result<Stage, St
 
 /// The stage that a new candidate enters.
 pub(crate) async fn first(db: &Db, org: &OrgId) -> Result<Stage, StoreError> {
-    let (mut rows, _) = db.query(&List::stages(org), None, 1).await?;
+    let (mut rows, _) = db.list(&List::stages(org), None, 1).await?;
     let first = rows.pop().ok_or(DbError::Unreadable("an organization without stages"))?;
-    Ok(item::read(first)?)
+    Ok(first.record)
 }

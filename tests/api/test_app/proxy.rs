@@ -1,14 +1,17 @@
 //! A proxy between the API and DynamoDB, which can lose or change responses, and remembers what was sent.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
-/// What happens to a whole response on its way. `None`: it is lost, and the connection with it.
-pub type Change = fn(&[u8]) -> Option<Vec<u8>>;
+/// What becomes of a whole response on its way. Empty: it is lost, and the connection with it.
+pub type Change = fn(&[u8]) -> Vec<u8>;
 
 /// A fault in the network: the next responses to an operation on a table do not arrive as DynamoDB sent them.
 #[derive(Clone, Copy)]
@@ -23,7 +26,7 @@ pub struct Fault {
 
 #[derive(Clone, Default)]
 pub struct Proxy {
-    fault: Arc<Mutex<Option<Fault>>>,
+    faults: Arc<Mutex<VecDeque<Fault>>>,
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -47,40 +50,43 @@ impl Proxy {
             self.sent.lock().unwrap().push(request.clone());
             upstream.write_all(&request).await.unwrap();
             let response = message(&mut upstream).await.unwrap();
-            let Some(response) = self.change(&request, response) else { return };
-            if client.write_all(&response).await.is_err() {
+            let response = self.change(&request, response);
+            if response.is_empty() || client.write_all(&response).await.is_err() {
                 return;
             }
         }
     }
 
-    fn change(&self, request: &[u8], response: Vec<u8>) -> Option<Vec<u8>> {
+    fn change(&self, request: &[u8], response: Vec<u8>) -> Vec<u8> {
         let text = String::from_utf8_lossy(request);
-        let mut fault = self.fault.lock().unwrap();
+        let mut faults = self.faults.lock().unwrap();
         let strikes = |fault: &Fault| text.contains(&format!(".{}\r\n", fault.operation)) && text.contains(fault.table);
-        let Some(Fault { times, change, .. }) = fault.as_mut().filter(|fault| strikes(fault)) else {
-            return Some(response);
-        };
-        *times -= 1;
-        let (change, is_over) = (*change, *times == 0);
-        if is_over {
-            *fault = None;
+        let Some(fault) = faults.front_mut().filter(|fault| strikes(fault)) else { return response };
+        fault.times -= 1;
+        let Fault { times, change, .. } = *fault;
+        if times == 0 {
+            faults.pop_front();
         }
         change(&response)
     }
 
     /// Loses the next response to this operation on this table.
     pub fn lose(&self, operation: &'static str, table: &'static str) {
-        self.fail(Fault { operation, table, times: 1, change: |_| None });
+        self.fail(Fault { operation, table, times: 1, change: |_| Vec::new() });
     }
 
     pub fn fail(&self, fault: Fault) {
-        *self.fault.lock().unwrap() = Some(fault);
+        self.fail_in_turn([fault]);
     }
 
-    /// Asserts that the fault has happened as often as it was to.
+    /// Each fault strikes once the one before is over.
+    pub fn fail_in_turn(&self, faults: impl IntoIterator<Item = Fault>) {
+        *self.faults.lock().unwrap() = faults.into_iter().collect();
+    }
+
+    /// Asserts that the faults have happened as often as they were to.
     pub fn assert_failed(&self) {
-        assert!(self.fault.lock().unwrap().is_none(), "a response was to be lost or changed");
+        assert!(self.faults.lock().unwrap().is_empty(), "a response was to be lost or changed");
     }
 
     /// The raw requests that were sent since the last call.

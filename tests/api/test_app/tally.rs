@@ -16,16 +16,14 @@ use aws_sdk_dynamodb::{
     },
     error::BoxError,
     operation::{
-        batch_get_item::{BatchGetItemInput, BatchGetItemOutput},
-        delete_item::{DeleteItemInput, DeleteItemOutput},
-        get_item::{GetItemInput, GetItemOutput},
-        put_item::{PutItemInput, PutItemOutput},
-        query::{QueryInput, QueryOutput},
-        transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
-        update_item::{UpdateItemInput, UpdateItemOutput},
+        batch_get_item::BatchGetItemInput, delete_item::DeleteItemInput, get_item::GetItemInput,
+        put_item::PutItemInput, query::QueryInput, transact_write_items::TransactWriteItemsInput,
+        update_item::UpdateItemInput,
     },
-    types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, TransactWriteItem},
+    types::{AttributeValue, ReturnConsumedCapacity, TransactWriteItem},
 };
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use serde_json::Value;
 
 /// Counts every call to DynamoDB and the capacity that DynamoDB says it consumed.
 #[derive(Clone, Debug, Default)]
@@ -158,30 +156,22 @@ impl Intercept for Tally {
         &self,
         context: &FinalizerInterceptorContextRef<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(Ok(output)) = context.output_or_error() else { return Ok(()) };
+        // From the body, because the SDK does not see all of every response.
+        let Some((Ok(_), response)) = context.output_or_error().zip(context.response()) else { return Ok(()) };
+        let body: Value = serde_json::from_slice(response.body().bytes().unwrap())?;
+        let capacity = &body["ConsumedCapacity"];
+        // An object, or one for each table.
+        let units: f64 = std::iter::once(capacity)
+            .chain(capacity.as_array().into_iter().flatten())
+            .filter_map(|capacity| capacity["CapacityUnits"].as_f64())
+            .sum();
         let mut bill = self.0.lock().unwrap();
-        let units = |capacity: &ConsumedCapacity| capacity.capacity_units().unwrap_or_default();
-        macro_rules! charge {
-            ($($output:ty => $units:ident)*) => {$(
-                if let Some(output) = output.downcast_ref::<$output>() {
-                    bill.$units += output.consumed_capacity().map_or(0.0, units);
-                }
-            )*};
-        }
-        charge! {
-            DeleteItemOutput => write_units
-            GetItemOutput => read_units
-            QueryOutput => read_units
-            PutItemOutput => write_units
-            UpdateItemOutput => write_units
-        }
-        if let Some(output) = output.downcast_ref::<TransactWriteItemsOutput>() {
-            bill.write_units += output.consumed_capacity().iter().map(units).sum::<f64>();
-        }
-        if let Some(output) = output.downcast_ref::<BatchGetItemOutput>() {
-            bill.read_units += output.consumed_capacity().iter().map(units).sum::<f64>();
+        if ["BatchGetItem", "GetItem", "Query"].contains(&config.load::<Metadata>().unwrap().name()) {
+            bill.read_units += units;
+        } else {
+            bill.write_units += units;
         }
         Ok(())
     }
