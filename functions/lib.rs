@@ -45,6 +45,34 @@ pub struct Budget {
 
 const BUDGET: Budget = Budget { instructions: 2_100_000, zipped_bytes: 2_500_000, peak_kib: 12 * 1_024 };
 
+/// What a typical request may cost, to the warm `jobs` function. `measure` fails if one is over by more than 10%.
+#[derive(Debug)]
+pub struct RequestBudget {
+    /// What `measure` calls it.
+    pub name: &'static str,
+    /// Its method.
+    pub method: &'static str,
+    /// Its path, with `{id}` for a job's id.
+    pub path: &'static str,
+    /// Its body, if it has one.
+    pub body: Option<&'static str>,
+    /// CPU instructions, without a processor's own for SHA-256. Each includes admission, which makes two calls to DynamoDB.
+    pub instructions: u64,
+}
+
+/// The requests that are measured. The page has 20 jobs of a kilobyte each.
+pub const REQUESTS: [RequestBudget; 3] = [
+    RequestBudget { name: "list 20 jobs", method: "GET", path: "/api/v1/jobs", body: None, instructions: 2_900_000 },
+    RequestBudget { name: "get a job", method: "GET", path: "/api/v1/jobs/{id}", body: None, instructions: 1_900_000 },
+    RequestBudget {
+        name: "create a job",
+        method: "POST",
+        path: "/api/v1/jobs",
+        body: Some(r#"{"title":"Night shift nurse","status":"open","location":"Hamburg, Germany"}"#),
+        instructions: 2_000_000,
+    },
+];
+
 /// Every function.
 pub const FUNCTIONS: [Function; 7] = [
     with_key("functions/jobs", "Jobs", "Jobs in your organization.", jobs::router, |app, _| {
