@@ -142,10 +142,12 @@ async fn a_write_whose_response_is_damaged_happens_once_and_is_never_confirmed_u
 
 #[tokio::test]
 async fn a_count_whose_response_is_damaged_admits_no_request() {
-    let (app, proxy) = app().await;
-    proxy.fail(Fault { operation: "UpdateItem", table: "AccessTable", times: ALWAYS, change: EMPTY });
-    app.get("/api/v1/jobs").await.error(503, "service_unavailable");
-    proxy.assert_failed();
+    for (times, change) in [(ALWAYS, EMPTY), (1, EMPTY_OBJECT)] {
+        let (app, proxy) = app().await;
+        proxy.fail(Fault { operation: "UpdateItem", table: "AccessTable", times, change });
+        app.get("/api/v1/jobs").await.error(503, "service_unavailable");
+        proxy.assert_failed();
+    }
 }
 
 #[tokio::test]

@@ -228,7 +228,7 @@ impl Db {
             .set_exclusive_start_key(start)
     }
 
-    /// Updates an item, and returns the attributes that `values` selects.
+    /// Updates an item that exists, and returns the attributes that `values` selects.
     pub(crate) async fn update(
         &self,
         table: Table,
@@ -236,6 +236,7 @@ impl Db {
         mut expression: Expression,
         values: ReturnValue,
     ) -> Result<Conditional, DbError> {
+        let has_attributes = values != ReturnValue::None;
         let request = self
             .client
             .update_item()
@@ -250,6 +251,9 @@ impl Db {
         let mut backoff = Backoff::new();
         loop {
             let error = match request.clone().send().await {
+                Ok(answer) if has_attributes && answer.attributes.is_none() => {
+                    return Err(DbError::Unavailable("a response without the attributes".to_owned()));
+                }
                 Ok(answer) => return Ok(Ok(answer.attributes.unwrap_or_default())),
                 Err(error) => error,
             };
