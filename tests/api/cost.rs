@@ -5,20 +5,29 @@ use shared::store::api_key;
 
 use crate::{
     every_route::{Objects, ROUTES},
-    test_app::{TestApp, unknown_key},
+    test_app::{TestApp, request, send, unknown_key},
 };
 
 #[tokio::test]
-async fn every_route_costs_what_this_table_says() {
+async fn every_route_costs_what_this_table_says_with_a_key_that_the_instance_has_served() {
     let app = TestApp::new().await;
     let objects = Objects::of(&app).await;
     let mut table = String::new();
     for row in ROUTES {
         // Use a stage with a candidate in it, so that the list is not empty.
         let path = objects.path(row).replace(&objects.stage, &app.stages().await[0]);
-        app.tally.take();
-        app.call(row.method, &path, Some(&app.key), objects.body(row)).await.ok(row.status);
-        table += &format!("{} {}: {}\n", row.method, row.path, app.tally.take());
+        // On an instance that has not served the key, and again.
+        let instance = app.fresh_gateway();
+        let mut bills = Vec::new();
+        for body in [objects.earlier_body(row), objects.body(row)] {
+            app.clock.advance(app.step_millis);
+            app.tally.take();
+            let answer = send(&instance, request(row.method, &path, Some(&app.key), body)).await;
+            bills.push((answer, app.tally.take()));
+        }
+        let [(_, first), (answer, again)] = bills.as_slice() else { panic!("two requests") };
+        answer.ok(row.status);
+        table += &format!("{} {}: {again}; on a new instance {} in a row\n", row.method, row.path, first.in_a_row);
     }
     println!("{table}");
     insta::assert_snapshot!(table);

@@ -223,7 +223,7 @@ async fn a_call_names_neither_the_sdk_nor_its_version() {
     let (app, proxy) = app().await;
     app.get("/api/v1/jobs").await.ok(200);
     let sent = proxy.take_sent();
-    assert_eq!(sent.len(), 3);
+    assert_eq!(sent.len(), 2);
     for request in sent {
         let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
         assert!(text.contains("x-amz-target") && !text.contains("user-agent"), "{text}");

@@ -65,6 +65,8 @@ pub struct Objects {
     other_candidate: String,
     /// The second stage.
     pub stage: String,
+    /// The third stage.
+    other_stage: String,
     application: String,
 }
 
@@ -74,7 +76,8 @@ impl Objects {
         let candidate = app.candidate("ada@example.com").await;
         let application = app.application(&job, &candidate).await;
         let other_candidate = app.candidate("alan@example.com").await;
-        Self { job, candidate, other_candidate, stage: app.stages().await.swap_remove(1), application }
+        let [_, stage, other_stage, ..]: [String; 6] = app.stages().await.try_into().unwrap();
+        Self { job, candidate, other_candidate, stage, other_stage, application }
     }
 
     /// The row's path with these objects' ids.
@@ -104,6 +107,24 @@ impl Objects {
             ("POST", "/api/v1/jobs/{jobId}/applications") => Some(json!({ "candidateId": self.other_candidate })),
             ("PUT", "/api/v1/jobs/{jobId}/applications/{id}") => Some(json!({ "status": "shortlisted" })),
             _ => None,
+        }
+    }
+}
+
+impl Objects {
+    /// A body for the same route that does something else, so that the real one still has an effect.
+    pub fn earlier_body(&self, row: &Row) -> Option<Value> {
+        match (row.method, row.path) {
+            ("POST", "/api/v1/candidates") => {
+                Some(json!({ "firstName": "Ada", "lastName": "Byron", "email": "x@example.com" }))
+            }
+            ("PUT", "/api/v1/candidates/{id}") => Some(json!({ "email": "earlier@example.com" })),
+            ("PUT", "/api/v1/jobs/{id}") => Some(json!({ "title": "Nurse of the night" })),
+            // Applies nobody.
+            ("POST", "/api/v1/jobs/{jobId}/applications") => Some(json!({ "candidateId": self.stage })),
+            ("PUT", "/api/v1/jobs/{jobId}/applications/{id}") => Some(json!({ "status": "in-review" })),
+            ("PUT", "/api/v1/pipeline/candidates/{id}/move") => Some(json!({ "stageId": self.other_stage })),
+            _ => self.body(row),
         }
     }
 }

@@ -5,6 +5,7 @@ use shared::{
     contract::{error_code::ErrorCode, operation::Doc},
     http::{
         app::App,
+        ask::{Ask, Later},
         caller::Caller,
         envelope::{Created, Updated},
         error::ApiError,
@@ -44,12 +45,15 @@ pub fn router() -> Routes {
 
 /// `GET /api/v1/jobs/{jobId}/applications`: the job's applications, newest first.
 async fn list(
-    caller: Caller<ApplicationsRead>,
+    ask: Ask<ApplicationsRead>,
     State(app): State<App>,
-    Path(job): Path<JobId>,
-    Query(query): Query<ListApplications>,
+    job: Later<Path<JobId>>,
+    query: Later<Query<ListApplications>>,
 ) -> Result<Listed<Application>, ApiError> {
-    application::list(&app.db, caller.org(), job, query).await?.map(Listed).ok_or(ApiError::NotFound)
+    let wanted = job.and_then(|job| Ok((job, query?)));
+    let read = async |org, (Path(job), Query(query))| application::list(&app.db, &org, job, query).await;
+    let (_, page) = ask.read(wanted, read).await?;
+    page?.map(Listed).ok_or(ApiError::NotFound)
 }
 
 /// `POST /api/v1/jobs/{jobId}/applications`: creates a candidate's application to an open job.
@@ -66,12 +70,16 @@ async fn create(
 
 /// `PUT /api/v1/jobs/{jobId}/applications/{id}`: changes an application's status.
 async fn update(
-    caller: Caller<ApplicationsWrite>,
+    ask: Ask<ApplicationsWrite>,
     State(app): State<App>,
-    Path((job, id)): Path<(JobId, ApplicationId)>,
-    if_match: IfMatch,
-    Json(patch): Json<ApplicationPatch>,
+    ids: Later<Path<(JobId, ApplicationId)>>,
+    if_match: Later<IfMatch>,
+    patch: Later<Json<ApplicationPatch>>,
 ) -> Result<Updated<Application>, ApiError> {
-    let updated = application::update(&app.db, caller.org(), job, id, app.clock.now(), &if_match, &patch).await;
+    let read = async |org, Path((job, id))| application::get(&app.db, &org, job, id).await;
+    let (caller, application) = ask.read(ids, read).await?;
+    let (if_match, Json(patch)) = (if_match?, patch?);
+    let application = application?.ok_or(ApiError::NotFound)?;
+    let updated = application::update(&app.db, caller.org(), application, app.clock.now(), &if_match, &patch).await;
     Updated::shown_to(&caller, updated)
 }

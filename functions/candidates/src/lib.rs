@@ -8,7 +8,7 @@ use shared::{
     },
     http::{
         app::App,
-        caller::Caller,
+        ask::{Ask, Later},
         envelope::{Created, Data, Updated},
         error::ApiError,
         extract::{IfMatch, Json, Path, Query},
@@ -49,40 +49,47 @@ pub fn router() -> Routes {
 
 /// `GET /api/v1/candidates`: the organization's candidates, newest first, or the one with an email.
 async fn list(
-    caller: Caller<CandidatesRead>,
+    ask: Ask<CandidatesRead>,
     State(app): State<App>,
-    Query(query): Query<ListCandidates>,
+    query: Later<Query<ListCandidates>>,
 ) -> Result<Listed<Candidate>, ApiError> {
-    Ok(Listed(candidate::list(&app.db, caller.org(), query).await?))
+    let (_, page) = ask.read(query, async |org, Query(query)| candidate::list(&app.db, &org, query).await).await?;
+    Ok(Listed(page?))
 }
 
 /// `POST /api/v1/candidates`: creates a candidate, in the pipeline's first stage unless the body specifies another.
 async fn create(
-    caller: Caller<CandidatesWrite>,
+    ask: Ask<CandidatesWrite>,
     State(app): State<App>,
-    Json(new): Json<NewCandidate>,
+    new: Later<Json<NewCandidate>>,
 ) -> Result<Created<Candidate>, ApiError> {
-    let candidate = candidate::create(&app.db, caller.org(), app.clock.stamp(), new).await?;
+    let read = async |org, Json(new)| (candidate::stage_of(&app.db, &org, &new).await, new);
+    let (caller, (stage, new)) = ask.read(new, read).await?;
+    let candidate = candidate::create(&app.db, caller.org(), app.clock.stamp(), new, &stage?).await?;
     Ok(Created::at(format!("/api/v1/candidates/{}", candidate.id()), candidate))
 }
 
 /// `GET /api/v1/candidates/{id}`: returns a candidate.
 async fn get(
-    caller: Caller<CandidatesRead>,
+    ask: Ask<CandidatesRead>,
     State(app): State<App>,
-    Path(id): Path<CandidateId>,
+    id: Later<Path<CandidateId>>,
 ) -> Result<Data<Candidate>, ApiError> {
-    candidate::get(&app.db, caller.org(), id).await?.map(Data).ok_or(ApiError::NotFound)
+    let (_, candidate) = ask.read(id, async |org, Path(id)| candidate::get(&app.db, &org, id).await).await?;
+    candidate?.map(Data).ok_or(ApiError::NotFound)
 }
 
 /// `PUT /api/v1/candidates/{id}`: changes the fields in the body.
 async fn update(
-    caller: Caller<CandidatesWrite>,
+    ask: Ask<CandidatesWrite>,
     State(app): State<App>,
-    Path(id): Path<CandidateId>,
-    if_match: IfMatch,
-    Json(patch): Json<CandidatePatch>,
+    id: Later<Path<CandidateId>>,
+    if_match: Later<IfMatch>,
+    patch: Later<Json<CandidatePatch>>,
 ) -> Result<Updated<Candidate>, ApiError> {
-    let updated = candidate::update(&app.db, caller.org(), id, app.clock.now(), &if_match, &patch).await;
+    let (caller, candidate) = ask.read(id, async |org, Path(id)| candidate::get(&app.db, &org, id).await).await?;
+    let (if_match, Json(patch)) = (if_match?, patch?);
+    let candidate = candidate?.ok_or(ApiError::NotFound)?;
+    let updated = candidate::update(&app.db, caller.org(), candidate, app.clock.now(), &if_match, &patch).await;
     Updated::shown_to(&caller, updated)
 }

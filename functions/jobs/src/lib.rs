@@ -5,6 +5,7 @@ use shared::{
     contract::operation::{Doc, PARTIAL},
     http::{
         app::App,
+        ask::{Ask, Later},
         caller::Caller,
         envelope::{Created, Data, Updated},
         error::ApiError,
@@ -35,11 +36,12 @@ pub fn router() -> Routes {
 
 /// `GET /api/v1/jobs`: the organization's jobs, newest first.
 async fn list(
-    caller: Caller<JobsRead>,
+    ask: Ask<JobsRead>,
     State(app): State<App>,
-    Query(query): Query<ListJobs>,
+    query: Later<Query<ListJobs>>,
 ) -> Result<Listed<Job>, ApiError> {
-    Ok(Listed(job::list(&app.db, caller.org(), query).await?))
+    let (_, page) = ask.read(query, async |org, Query(query)| job::list(&app.db, &org, query).await).await?;
+    Ok(Listed(page?))
 }
 
 /// `POST /api/v1/jobs`: creates a job.
@@ -53,18 +55,22 @@ async fn create(
 }
 
 /// `GET /api/v1/jobs/{id}`: returns a job.
-async fn get(caller: Caller<JobsRead>, State(app): State<App>, Path(id): Path<JobId>) -> Result<Data<Job>, ApiError> {
-    job::get(&app.db, caller.org(), id).await?.map(Data).ok_or(ApiError::NotFound)
+async fn get(ask: Ask<JobsRead>, State(app): State<App>, id: Later<Path<JobId>>) -> Result<Data<Job>, ApiError> {
+    let (_, job) = ask.read(id, async |org, Path(id)| job::get(&app.db, &org, id).await).await?;
+    job?.map(Data).ok_or(ApiError::NotFound)
 }
 
 /// `PUT /api/v1/jobs/{id}`: changes the fields in the body.
 async fn update(
-    caller: Caller<JobsWrite>,
+    ask: Ask<JobsWrite>,
     State(app): State<App>,
-    Path(id): Path<JobId>,
-    if_match: IfMatch,
-    Json(patch): Json<JobPatch>,
+    id: Later<Path<JobId>>,
+    if_match: Later<IfMatch>,
+    patch: Later<Json<JobPatch>>,
 ) -> Result<Updated<Job>, ApiError> {
-    let updated = job::update(&app.db, caller.org(), id, app.clock.now(), &if_match, &patch).await;
+    let (caller, job) = ask.read(id, async |org, Path(id)| job::get(&app.db, &org, id).await).await?;
+    let (if_match, Json(patch)) = (if_match?, patch?);
+    let job = job?.ok_or(ApiError::NotFound)?;
+    let updated = job::update(&app.db, caller.org(), job, app.clock.now(), &if_match, &patch).await;
     Updated::shown_to(&caller, updated)
 }

@@ -6,7 +6,7 @@ use shared::{
     contract::{error_code::ErrorCode, operation::Doc},
     http::{
         app::App,
-        caller::Caller,
+        ask::{Ask, Later},
         envelope::Updated,
         error::ApiError,
         extract::{Json, Path, Query},
@@ -52,30 +52,37 @@ pub fn router() -> Routes {
 
 /// `GET /api/v1/pipeline/stages`: the stages, in pipeline order.
 async fn list_stages(
-    caller: Caller<PipelineRead>,
+    ask: Ask<PipelineRead>,
     State(app): State<App>,
-    Query(page): Query<PageRequest>,
+    page: Later<Query<PageRequest>>,
 ) -> Result<Listed<Stage>, ApiError> {
-    Ok(Listed(stage::list(&app.db, caller.org(), page).await?))
+    let (_, page) = ask.read(page, async |org, Query(page)| stage::list(&app.db, &org, page).await).await?;
+    Ok(Listed(page?))
 }
 
 /// `GET /api/v1/pipeline/stages/{stageId}/candidates`: the candidates in a stage, latest arrival first.
 async fn list_positions(
-    caller: Caller<PipelineRead>,
+    ask: Ask<PipelineRead>,
     State(app): State<App>,
-    Path(stage): Path<StageId>,
-    Query(page): Query<PageRequest>,
+    stage: Later<Path<StageId>>,
+    page: Later<Query<PageRequest>>,
 ) -> Result<Listed<Position>, ApiError> {
-    position::list(&app.db, caller.org(), stage, page).await?.map(Listed).ok_or(ApiError::NotFound)
+    let wanted = stage.and_then(|stage| Ok((stage, page?)));
+    let read = async |org, (Path(stage), Query(page))| position::list(&app.db, &org, stage, page).await;
+    let (_, page) = ask.read(wanted, read).await?;
+    page?.map(Listed).ok_or(ApiError::NotFound)
 }
 
 /// `PUT /api/v1/pipeline/candidates/{id}/move`: moves a candidate to a stage.
 async fn move_to(
-    caller: Caller<PipelineWrite>,
+    ask: Ask<PipelineWrite>,
     State(app): State<App>,
-    Path(candidate): Path<CandidateId>,
-    Json(to): Json<NewMove>,
+    candidate: Later<Path<CandidateId>>,
+    to: Later<Json<NewMove>>,
 ) -> Result<Updated<Moved>, ApiError> {
-    let moved = position::move_to(&app.db, caller.org(), candidate, app.clock.stamp(), &to).await;
+    let wanted = candidate.and_then(|candidate| Ok((candidate, to?)));
+    let read = async |org, (Path(candidate), Json(to))| (position::departure(&app.db, &org, candidate, &to).await, to);
+    let (caller, (from, to)) = ask.read(wanted, read).await?;
+    let moved = position::move_to(&app.db, caller.org(), from?, app.clock.stamp(), &to).await;
     Updated::shown_to(&caller, moved)
 }

@@ -228,7 +228,9 @@ impl Demo {
         })
         .await?;
         each(candidates, |(stamp, body)| async move {
-            match candidate::create(db, &org, stamp, parsed(&body)?).await {
+            let new = parsed(&body)?;
+            let stage = candidate::stage_of(db, &org, &new).await?;
+            match candidate::create(db, &org, stamp, new, &stage).await {
                 Ok(_) | Err(StoreError::EmailTaken { .. }) => Ok(()),
                 Err(error) => Err(error.into()),
             }
@@ -315,7 +317,9 @@ impl NewApplication {
             Err(error) => return Err(error.into()),
         }
         let id = ApplicationId::from(self.stamp);
-        application::update(db, org, self.job, id, self.decided, &IfMatch::ANY, &parsed(&self.status)?).await?;
+        if let Some(application) = application::get(db, org, self.job, id).await? {
+            application::update(db, org, application, self.decided, &IfMatch::ANY, &parsed(&self.status)?).await?;
+        }
         Ok(())
     }
 }

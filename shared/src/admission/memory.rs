@@ -12,7 +12,9 @@ use crate::{
     },
     model::{
         clock::Timestamp,
+        id::OrgId,
         key::{AccountId, KeyHash, KeyId, KeyNumber},
+        scope::Scope,
         window::{Day, Limits, Minute, Standing},
     },
     store::account::{Account, Attribute, Counting},
@@ -20,6 +22,8 @@ use crate::{
 
 /// How long a used-up month is remembered, which is also how long an instance takes to notice a change of plan.
 const USED_UP_MONTH_MILLIS: i64 = 5_000;
+/// A limit is nearly used up when no more than one part in this many is left.
+const SCARCE: u64 = 10;
 /// The most counters that an update removes on its way: DynamoDB accepts an expression of at most 4 KB.
 const MAX_REMOVED: usize = 24;
 /// Counters are normally removed by the next update. An account whose every request reaches a fresh instance would accumulate them, so
@@ -48,6 +52,8 @@ struct Known {
     read: Minute,
     /// Counters that the key's next update is to remove.
     stale: Vec<Attribute>,
+    /// The scopes for which this instance has admitted the key since it last rejected it.
+    admitted: Vec<Scope>,
 }
 
 /// What is to be tidied up on an account's item.
@@ -63,6 +69,13 @@ impl Known {
         let Limits { burst, month, .. } = self.seen.limits;
         let burst = if now < burst.resets_at { burst } else { Standing::of_burst(0, now) };
         Limits { now, burst, month: month.filter(|month| now < month.resets_at), usage: None }
+    }
+
+    /// Whether there is so much left of both limits that a request is expected to be admitted.
+    fn has_room(&self, now: Timestamp) -> bool {
+        let Limits { burst, month, .. } = self.limits(now);
+        let has_room = |standing: Standing| standing.remaining() > standing.limit / SCARCE;
+        has_room(burst) && month.is_none_or(has_room)
     }
 
     /// Whether it was seen less than `millis` ago. A clock may step back.
@@ -106,6 +119,18 @@ impl Memory {
         })
     }
 
+    /// The organization that a request is expected to be admitted for, because the last one with this secret and scope was.
+    pub(crate) fn expects(&self, request: &Counting<'_>) -> Option<OrgId> {
+        self.with(|memory| {
+            let known = memory.served.0.get(&request.hash)?;
+            let grant = &known.seen.grant;
+            let is_expected = known.admitted.contains(&request.scope)
+                && known.has_room(request.now)
+                && !grant.has_expired(request.now);
+            is_expected.then_some(grant.org)
+        })
+    }
+
     /// What is known of the key, unless the whole account is to be read again, and the counters that the update is to remove.
     pub(crate) fn recall(&self, request: &Counting<'_>) -> (Option<Seen>, Vec<Attribute>) {
         self.with(|memory| {
@@ -128,7 +153,8 @@ impl Memory {
                 memory.chores.insert(account.id.clone(), Chores { days, stale });
             }
             stale.truncate(MAX_REMOVED);
-            let known = Known { seen: seen.clone(), read: Minute::of(request.now), stale };
+            let admitted = memory.served.0.remove(&request.hash).map(|known| known.admitted).unwrap_or_default();
+            let known = Known { seen: seen.clone(), read: Minute::of(request.now), stale, admitted };
             memory.served.insert(request.hash, known);
         });
     }
@@ -140,9 +166,15 @@ impl Memory {
             Ok(admitted) => {
                 if let Some(known) = memory.served.0.get_mut(&hash) {
                     known.seen.limits = admitted.limits;
+                    if !known.admitted.contains(&request.scope) {
+                        known.admitted.push(request.scope);
+                    }
                 }
             }
             Err(rejected) => {
+                if let Some(known) = memory.served.0.get_mut(&hash) {
+                    known.admitted.clear();
+                }
                 if let Rejection::InvalidKey = rejected.reason {
                     memory.served.0.remove(&hash);
                     memory.strangers.note(&key.id(), &hash, now);

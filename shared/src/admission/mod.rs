@@ -10,14 +10,17 @@ mod reports;
 mod strangers;
 mod tidy;
 
-use crate::model::{
-    key::Grant,
-    window::{Limits, Standing},
-};
-use crate::store::{
-    account::{self, Account, Counted, Counting},
-    db::Db,
-    error::DbError,
+use crate::{
+    model::{
+        id::OrgId,
+        key::Grant,
+        window::{Limits, Standing},
+    },
+    store::{
+        account::{self, Account, Counted, Counting},
+        db::Db,
+        error::DbError,
+    },
 };
 use decision::limits;
 pub(crate) use decision::{Admitted, Decision, Rejected, Rejection, Seen};
@@ -34,32 +37,66 @@ pub(crate) async fn admit(db: &Db, memory: &Memory, request: &Counting<'_>) -> D
     decision
 }
 
+/// Like [`admit`], and reads for the caller's organization: at the same time where this instance expects the request to be admitted, else
+/// afterwards. A read of a request that is rejected is dropped, whether or not it has ended.
+pub(crate) async fn admit_and_read<T>(
+    db: &Db,
+    memory: &Memory,
+    request: &Counting<'_>,
+    read: impl AsyncFnOnce(OrgId) -> T,
+) -> Result<(Admitted, T), Box<Rejected>> {
+    // On the heap: a call to DynamoDB takes much room.
+    let mut admitting = Box::pin(admit(db, memory, request));
+    let Some(org) = memory.expects(request) else {
+        let admitted = admitting.await?;
+        let read = Box::pin(read(admitted.grant.org)).await;
+        return Ok((admitted, read));
+    };
+    let mut reading = Box::pin(read(org));
+    let mut early = None;
+    let admitted = loop {
+        tokio::select! {
+            decision = &mut admitting => break decision?,
+            read = &mut reading, if early.is_none() => early = Some(read),
+        }
+    };
+    let read = match early {
+        Some(read) => read,
+        None => reading.await,
+    };
+    Ok((admitted, read))
+}
+
 /// Has DynamoDB check everything and count the request in one update. Only if it refuses does the old item tell why.
 async fn ask(db: &Db, memory: &Memory, request: &Counting<'_>) -> Result<Decision, DbError> {
     let (known, stale) = memory.recall(request);
     let (counted, tag) = account::count(db, request, &stale, known.is_none()).await?;
-    let account = match (counted, known) {
-        (Counted::Changed(counts), Some(known)) if counts.revision == known.revision => {
+    let (account, known) = match (counted, known) {
+        (Counted::Changed(counts), Some(known)) => {
+            let is_current = counts.revision == known.revision;
             let limits = limits(known.plan, counts, request.now);
-            return Ok(Ok(Admitted { grant: known.grant, limits }));
-        }
-        // Somebody has changed the account since this instance read it.
-        (Counted::Changed(_), _) => account::get(db, &request.key.id().account()).await?,
-        (Counted::Whole(account), _) => Some(account),
-        (Counted::Refused(account), _) => {
-            let counted = account.as_ref().is_some_and(|account| account.has_counted(request.key, tag));
-            if !counted {
-                return Ok(refused(memory, account.as_ref(), request));
+            let known = Admitted { grant: known.grant, limits };
+            if is_current {
+                return Ok(Ok(known));
             }
-            account
+            // Somebody has changed the account since this instance read it. If it can't be read again, this is known well enough.
+            (account::get(db, &request.key.id().account()).await.ok().flatten(), Some(known))
         }
+        (Counted::Whole(account), _) => (Some(account), None),
+        // The SDK has sent the update again after a lost response, and this request was counted.
+        (Counted::Refused(Some(account)), _) if account.has_counted(request.key, tag) => (Some(account), None),
+        (Counted::Refused(account), _) => return Ok(refused(memory, account.as_ref(), request)),
+        (Counted::Changed(_), None) => return Err(DbError::Unreadable("part of an account that was asked for whole")),
     };
-    let Some((account, seen)) = account.and_then(|account| Seen::of(&account, request).map(|seen| (account, seen)))
-    else {
-        return Ok(reject(None, Rejection::InvalidKey));
-    };
-    memory.learn(request, &account, &seen);
-    Ok(Ok(Admitted { grant: seen.grant, limits: seen.limits }))
+    let seen = account.and_then(|account| Seen::of(&account, request).map(|seen| (account, seen)));
+    match (seen, known) {
+        (Some((account, seen)), _) => {
+            memory.learn(request, &account, &seen);
+            Ok(Ok(Admitted { grant: seen.grant, limits: seen.limits }))
+        }
+        (None, Some(known)) => Ok(Ok(known)),
+        (None, None) => Err(DbError::Unreadable("an account that counted a request without its key")),
+    }
 }
 
 /// Why the account refused the request.

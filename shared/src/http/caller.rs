@@ -12,7 +12,7 @@ use axum::{
 };
 
 use crate::{
-    admission::{self, Admitted, Rejected, Rejection},
+    admission::{self, Admitted, Decision, Rejected, Rejection},
     contract::{
         error_code::ErrorCode,
         operation::{Operation, Part},
@@ -49,6 +49,18 @@ impl<S> Caller<S> {
         &self.org
     }
 
+    /// The caller of a request that was admitted, whose limits and expiry its response tells.
+    pub(super) fn admitted(decision: Decision) -> Result<Self, ApiError>
+    where
+        S: RequiredScope,
+    {
+        let Admitted { grant, limits } = decision.map_err(|not| rejected(*not))?;
+        note(&grant, &limits);
+        let Grant { org, scopes, .. } = grant;
+        let may_read = S::SCOPE.read().is_some_and(|read| scopes.contains(&read));
+        Ok(Self { org, may_read, scope: PhantomData })
+    }
+
     /// Whether the key may also read what its scope `S` changes. Write does not imply read.
     pub(crate) fn may_read(&self) -> bool {
         self.may_read
@@ -63,14 +75,11 @@ impl<S: RequiredScope> FromRequestParts<App> for Caller<S> {
         let request = Counting { key: &key, hash: key.hash(), scope: S::SCOPE, now: app.clock.now() };
         let decision = admission::admit(&app.db, &app.memory, &request).await;
         admission::tidy(&app.db, &app.memory, &request).await;
-        let Admitted { grant, limits } = decision.map_err(|not| rejected(*not))?;
-        note(&grant, &limits);
-        let Grant { org, scopes, .. } = grant;
-        let may_read = S::SCOPE.read().is_some_and(|read| scopes.contains(&read));
-        Ok(Self { org, may_read, scope: PhantomData })
+        Self::admitted(decision)
     }
 }
 
+/// The key in the request's header, if it has the form of one.
 pub(super) fn presented_key(headers: &HeaderMap) -> Result<ApiKey, ApiError> {
     let mut presented = headers.get_all(API_KEY_HEADER).iter();
     let key = match presented.next() {

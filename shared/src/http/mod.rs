@@ -2,6 +2,7 @@
 //! responses, and the log. It knows no route, and nothing about DynamoDB except that a call can fail.
 
 pub mod app;
+pub mod ask;
 pub mod caller;
 pub mod context;
 pub mod envelope;

@@ -198,12 +198,16 @@ pub async fn create(
     }
 }
 
-/// Changes an application's status. `None`: the organization's job, if there is one, has no such application.
+/// The application, if the organization's job has it.
+pub async fn get(db: &Db, org: &OrgId, job: JobId, id: ApplicationId) -> Result<Option<Application>, StoreError> {
+    Ok(db.get(table::application(org, job, id)).await?)
+}
+
+/// Changes the status of an application, as it was read. `None`: it is gone.
 pub async fn update(
     db: &Db,
     org: &OrgId,
-    job: JobId,
-    id: ApplicationId,
+    application: Application,
     now: Timestamp,
     if_match: &IfMatch,
     patch: &ApplicationPatch,
@@ -214,5 +218,6 @@ pub async fn update(
         }
         _ => old.clone(),
     };
-    revise(db, org, table::application(org, job, id), if_match, change).await
+    let key = table::application(org, application.job_id, application.id);
+    revise(db, org, key, application, if_match, change).await
 }

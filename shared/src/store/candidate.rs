@@ -24,7 +24,7 @@ use crate::{
         list::List,
         page,
         record::{Record, revise},
-        stage,
+        stage::{self, Stage},
         table::{self, Key, Table},
         transaction::{Part, Transaction},
     },
@@ -214,12 +214,22 @@ pub async fn get(db: &Db, org: &OrgId, id: CandidateId) -> Result<Option<Candida
     Ok(db.get(table::candidate(org, id)).await?)
 }
 
-/// Creates a candidate and the marker of their email.
-pub async fn create(db: &Db, org: &OrgId, stamp: Stamp, new: NewCandidate) -> Result<Candidate, StoreError> {
-    let stage = match new.stage_id {
-        None => stage::first(db, org).await?,
-        Some(id) => stage::named(db, org, id).await?,
-    };
+/// The stage that a new candidate enters.
+pub async fn stage_of(db: &Db, org: &OrgId, new: &NewCandidate) -> Result<Stage, StoreError> {
+    match new.stage_id {
+        None => stage::first(db, org).await,
+        Some(id) => stage::named(db, org, id).await,
+    }
+}
+
+/// Creates a candidate at a stage, and the marker of their email.
+pub async fn create(
+    db: &Db,
+    org: &OrgId,
+    stamp: Stamp,
+    new: NewCandidate,
+    stage: &Stage,
+) -> Result<Candidate, StoreError> {
     let now = stamp.now();
     let candidate = new.with(CandidateRest {
         id: stamp.into(),
@@ -239,11 +249,11 @@ pub async fn create(db: &Db, org: &OrgId, stamp: Stamp, new: NewCandidate) -> Re
     }
 }
 
-/// Changes a candidate. `None`: the organization has no such candidate.
+/// Changes a candidate, as they were read. `None`: they are gone.
 pub async fn update(
     db: &Db,
     org: &OrgId,
-    id: CandidateId,
+    candidate: Candidate,
     now: Timestamp,
     if_match: &IfMatch,
     patch: &CandidatePatch,
@@ -256,7 +266,7 @@ pub async fn update(
         }
         new
     };
-    revise(db, org, table::candidate(org, id), if_match, change).await
+    revise(db, org, table::candidate(org, candidate.id), candidate, if_match, change).await
 }
 
 /// Writes the email marker, on the condition that no candidate has the email.

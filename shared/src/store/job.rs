@@ -210,11 +210,11 @@ pub async fn create(db: &Db, org: &OrgId, stamp: Stamp, new: NewJob) -> Result<J
     Ok(job)
 }
 
-/// Changes a job. `None`: the organization has no such job.
+/// Changes a job, as it was read. `None`: it is gone.
 pub async fn update(
     db: &Db,
     org: &OrgId,
-    id: JobId,
+    job: Job,
     now: Timestamp,
     if_match: &IfMatch,
     patch: &JobPatch,
@@ -228,5 +228,5 @@ pub async fn update(
         }
         new
     };
-    revise(db, org, table::job(org, id), if_match, change).await
+    revise(db, org, table::job(org, job.id), job, if_match, change).await
 }

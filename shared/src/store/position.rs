@@ -16,6 +16,7 @@ use crate::{
         value::ShortText,
     },
     store::{
+        backoff::Backoff,
         db::{Conditional, Db},
         error::StoreError,
         expression::Expression,
@@ -120,69 +121,77 @@ pub struct Moved {
 impl Object for Moved {}
 
 /// The attributes of a candidate that decide a move, and those by which a move is recognized later.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Whereabouts {
+    id: CandidateId,
     stage_id: StageId,
     stage_entered_at: Timestamp,
     last_move: Option<MoveId>,
     previous_stage_id: Option<StageId>,
+    version: u64,
 }
 
-/// Moves a candidate, with one conditional update: of two concurrent moves, one is first and the other sees its result. `None`: the
-/// organization has no such candidate.
+/// What a move depends on: where the candidate is, and that the stage exists.
+#[derive(Debug)]
+pub struct Departure {
+    candidate: Option<Whereabouts>,
+}
+
+/// Reads what a move depends on.
+pub async fn departure(db: &Db, org: &OrgId, candidate: CandidateId, to: &NewMove) -> Result<Departure, StoreError> {
+    let read = async { Ok(db.get::<Whereabouts>(table::candidate(org, candidate)).await?) };
+    let (_, candidate) = tokio::try_join!(stage::named(db, org, to.stage_id), read)?;
+    Ok(Departure { candidate })
+}
+
+/// Moves a candidate, with one update on the condition that they have not changed since they were read: of two concurrent moves, one is
+/// first and the other sees its result, and an update that arrives late does nothing. `None`: the organization has no such candidate.
 ///
 /// `stamp` identifies the move on the candidate's item. An update that is retried after a lost response recognizes its own move, instead
 /// of reporting a conflict.
 pub async fn move_to(
     db: &Db,
     org: &OrgId,
-    candidate: CandidateId,
+    from: Departure,
     stamp: Stamp,
     to: &NewMove,
 ) -> Result<Option<Moved>, StoreError> {
     let NewMove { stage_id, from_stage_id } = *to;
-    stage::named(db, org, stage_id).await?;
-    let moved = |previous_stage_id, moved_at, changed| {
-        Some(Moved { candidate_id: candidate, stage_id, previous_stage_id, moved_at, changed })
-    };
-    let at: Whereabouts = match update(db, org, candidate, stamp, to).await? {
-        Ok(before) => return Ok(moved(item::read::<Whereabouts>(before)?.stage_id, stamp.now(), true)),
-        Err(None) => return Ok(None),
-        Err(Some(item)) => item::read(item)?,
-    };
-    if at.last_move == Some(stamp.into()) {
-        return Ok(moved(at.previous_stage_id.unwrap_or(at.stage_id), at.stage_entered_at, true));
+    let Some(mut at) = from.candidate else { return Ok(None) };
+    let mut backoff = Backoff::new();
+    loop {
+        let moved = |previous_stage_id, moved_at, changed| {
+            Some(Moved { candidate_id: at.id, stage_id, previous_stage_id, moved_at, changed })
+        };
+        if at.last_move == Some(stamp.into()) {
+            return Ok(moved(at.previous_stage_id.unwrap_or(at.stage_id), at.stage_entered_at, true));
+        }
+        if from_stage_id.is_some_and(|from| from != at.stage_id) {
+            return Err(StoreError::StageConflict { current_stage_id: at.stage_id });
+        }
+        if stage_id == at.stage_id {
+            return Ok(moved(at.stage_id, at.stage_entered_at, false));
+        }
+        at = match update(db, org, &at, stamp, stage_id).await? {
+            Ok(_) => return Ok(moved(at.stage_id, stamp.now(), true)),
+            Err(None) => return Ok(None),
+            Err(Some(item)) => item::read(item)?,
+        };
+        backoff.pause().await?;
     }
-    if from_stage_id.is_some_and(|from| from != at.stage_id) {
-        return Err(StoreError::StageConflict { current_stage_id: at.stage_id });
-    }
-    Ok(moved(at.stage_id, at.stage_entered_at, false))
 }
 
-/// Returns the candidate before the move, or the current one if it was not moved.
-async fn update(
-    db: &Db,
-    org: &OrgId,
-    candidate: CandidateId,
-    stamp: Stamp,
-    to: &NewMove,
-) -> Result<Conditional, StoreError> {
-    let NewMove { stage_id, from_stage_id } = *to;
-    let mut condition = format!("{} AND #stageId <> :to", table::PRESENT);
-    // DynamoDB evaluates the right side of `=` on the item before the update.
-    let mut set =
-        "SET #previous = #stageId, #stageId = :to, #entered = :now, #updated = :now, #move = :move".to_owned();
-    if from_stage_id.is_some() {
-        condition += " AND #stageId = :from";
-    }
-    let index = table::stage_arrival(org, stage_id, stamp.now(), candidate);
+/// Returns the current candidate if they were not moved.
+async fn update(db: &Db, org: &OrgId, at: &Whereabouts, stamp: Stamp, to: StageId) -> Result<Conditional, StoreError> {
+    let mut set = "SET #previous = :from, #stageId = :to, #entered = :now, #updated = :now, #move = :move".to_owned();
+    let index = table::stage_arrival(org, to, stamp.now(), at.id);
     for i in 0..index.len() {
         set += &format!(", #index{i} = :index{i}");
     }
     let index = || index.iter().enumerate();
     let expression = Expression::update(format!("{set} ADD #version :one"))
-        .only_if(condition)
+        .only_if("#version = :version")
         .names(index().map(|(i, (name, _))| (format!("#index{i}"), name)))
         .names([
             ("#stageId", "stageId"),
@@ -193,12 +202,13 @@ async fn update(
             ("#version", "version"),
         ])
         .values(index().map(|(i, (_, value))| (format!(":index{i}"), string(value))))
-        .values(from_stage_id.map(|from| (":from", string(from))))
         .values([
-            (":to", string(stage_id)),
+            (":from", string(at.stage_id)),
+            (":to", string(to)),
             (":now", string(stamp.now())),
             (":move", string(MoveId::from(stamp))),
+            (":version", number(at.version)),
             (":one", number(1)),
         ]);
-    Ok(db.update(Table::Records, table::candidate(org, candidate), expression, ReturnValue::AllOld).await?)
+    Ok(db.update(Table::Records, table::candidate(org, at.id), expression, ReturnValue::None).await?)
 }

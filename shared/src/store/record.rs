@@ -29,20 +29,20 @@ pub(crate) trait Record: Object + Readable + PartialEq {
     }
 }
 
-/// Reads the record, changes it and writes it, and starts over if another write was faster. If the change has no effect, nothing is
-/// written. `None`: the organization has no such record. `VersionConflict`: it is at a version that `if_match` does not allow, or other
+/// Changes a record, as it was read, and writes it. If another write was faster, reads it again and starts over. If the change has no
+/// effect, nothing is written. `None`: the record is gone. `VersionConflict`: it is at a version that `if_match` does not allow, or other
 /// writes were faster for too long.
 pub(crate) async fn revise<T: Record>(
     db: &Db,
     org: &OrgId,
     key: Key,
+    mut old: T,
     if_match: &IfMatch,
     change: impl Fn(&T) -> T,
 ) -> Result<Option<T>, StoreError> {
     let mut backoff = Backoff::new();
     let mut tried = false;
     loop {
-        let Some(old) = db.get::<T>(key.clone()).await? else { return Ok(None) };
         let new = change(&old);
         // After a lost response, the SDK's retry fails on the version that the first attempt wrote: this change was made.
         if tried && new == old {
@@ -59,5 +59,9 @@ pub(crate) async fn revise<T: Record>(
         }
         tried = true;
         backoff.pause().await.map_err(|_| StoreError::VersionConflict { current: None })?;
+        match db.get::<T>(key.clone()).await? {
+            Some(now) => old = now,
+            None => return Ok(None),
+        }
     }
 }

@@ -10,8 +10,8 @@ use aws_sdk_dynamodb::{
     config::{
         ConfigBag, Intercept, RuntimeComponents,
         interceptors::{
-            BeforeSerializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
-            FinalizerInterceptorContextRef,
+            BeforeSerializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
+            BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
         },
     },
     error::BoxError,
@@ -23,6 +23,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnConsumedCapacity, TransactWriteItem},
 };
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use serde_json::Value;
 
 /// Counts every call to DynamoDB and the capacity that DynamoDB says it consumed.
@@ -33,10 +34,20 @@ pub struct Tally(Arc<Mutex<Bill>>);
 pub struct Bill {
     /// Attempts on the wire, by operation.
     pub calls: BTreeMap<&'static str, u32>,
+    /// How many calls waited for one another: the length of the longest chain in which each call began after the one before had ended.
+    pub in_a_row: u32,
     pub read_units: f64,
     pub write_units: f64,
     /// What IAM must allow; a transaction needs the permissions of each of its writes.
     pub touches: BTreeSet<Touch>,
+}
+
+/// A call's place in the longest chain that it is part of, from its beginning to its end.
+#[derive(Clone, Copy, Debug)]
+struct Place(u32);
+
+impl Storable for Place {
+    type Storer = StoreReplace<Self>;
 }
 
 /// An action on a partition.
@@ -59,7 +70,7 @@ impl Bill {
 impl fmt::Display for Bill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let calls: Vec<String> = self.calls.iter().map(|(name, count)| format!("{count} {name}")).collect();
-        write!(f, "{} calls ({}), ", self.total(), calls.join(", "))?;
+        write!(f, "{} calls, {} in a row ({}), ", self.total(), self.in_a_row, calls.join(", "))?;
         write!(f, "{} write units, {} read units", self.write_units, self.read_units)
     }
 }
@@ -120,6 +131,16 @@ impl Intercept for Tally {
         "Tally"
     }
 
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let place = self.0.lock().unwrap().in_a_row + 1;
+        config.interceptor_state().store_put(Place(place));
+        Ok(())
+    }
+
     fn modify_before_serialization(
         &self,
         context: &mut BeforeSerializationInterceptorContextMut<'_>,
@@ -158,6 +179,10 @@ impl Intercept for Tally {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        if let Some(Place(place)) = config.load::<Place>() {
+            let mut bill = self.0.lock().unwrap();
+            bill.in_a_row = bill.in_a_row.max(*place);
+        }
         // From the body, because the SDK does not see all of every response.
         let Some((Ok(_), response)) = context.output_or_error().zip(context.response()) else { return Ok(()) };
         let body: Value = serde_json::from_slice(response.body().bytes().unwrap())?;

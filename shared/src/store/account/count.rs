@@ -15,7 +15,11 @@ use crate::{
         window::{BURST_LIMIT, Day, Minute, Month},
     },
     store::{
-        account::item::{Account, Attribute, PLAN, REVISION, allows, letter, stored_hash},
+        account::{
+            attribute::{Attribute, PLAN, REVISION, letter},
+            change::{allows, stored_hash},
+            item::Account,
+        },
         db::Db,
         error::DbError,
         expression::Expression,

@@ -2,15 +2,16 @@
 //! what a request needs: the secret, the scopes, the expiry and the counters. An organization on the Enterprise plan has as many accounts
 //! as its keys need. What no request needs, such as a key's name, is on other items, so that counting a request writes one unit.
 
+mod attribute;
+mod change;
 mod count;
 mod item;
 mod tidy;
 
+pub(crate) use attribute::{Attribute, REVISION_NAME, scope_letters, scopes_of};
+pub(crate) use change::{MAX_KEYS, add_key, key_attributes, new_account, remove_key, set_plan, stored_hash, unchanged};
 pub(crate) use count::{Counted, Counting, Counts, count};
-pub(crate) use item::{
-    Account, AccountKey, Attribute, MAX_KEYS, REVISION_NAME, add_key, key_attributes, new_account, remove_key,
-    scope_letters, scopes_of, set_plan, stored_hash, unchanged,
-};
+pub(crate) use item::{Account, AccountKey};
 pub(crate) use tidy::tidy;
 
 use crate::{

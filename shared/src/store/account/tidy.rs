@@ -9,8 +9,8 @@ use crate::{
     },
     store::{
         account::{
+            attribute::Attribute,
             count::{names, remove},
-            item::Attribute,
         },
         db::Db,
         error::DbError,

@@ -1,0 +1,82 @@
+//! Admits a request, and reads for it meanwhile. It knows no route and no record.
+//!
+//! A request is admitted by one call to DynamoDB, and most need one read before anything else. Where this instance expects that the request
+//! is admitted, both are sent at once. A handler then takes an [`Ask`] instead of a [`Caller`], and hands it what to read. What is wrong with
+//! the path, the query or the body must not be told before the request is admitted, so such a handler takes them as [`Later`].
+
+use std::marker::PhantomData;
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+
+use crate::{
+    admission,
+    contract::operation::{Operation, Part},
+    http::{
+        app::App,
+        caller::{Caller, presented_key},
+        error::ApiError,
+    },
+    model::{id::OrgId, key::ApiKey, scope::RequiredScope},
+    store::account::Counting,
+};
+
+/// Part of a request, or the error about it, which is told only after the request is admitted.
+pub type Later<T> = Result<T, ApiError>;
+
+impl<T: Part> Part for Later<T> {
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+    }
+}
+
+/// A request whose key has yet to be admitted for the scope `S`. It gives access to nothing.
+#[derive(Debug)]
+pub struct Ask<S> {
+    app: App,
+    key: ApiKey,
+    scope: PhantomData<S>,
+}
+
+impl<S: RequiredScope> Ask<S> {
+    /// Admits the request, and returns its caller and what `read` returned for the caller's organization and `input`.
+    ///
+    /// `read` may run before the request is admitted, and whether it did shows in nothing but the time. So it must write nothing. Without
+    /// its input there is no read, and the error about the input is returned if the request is admitted.
+    pub async fn read<I, T>(
+        self,
+        input: Later<I>,
+        read: impl AsyncFnOnce(OrgId, I) -> T,
+    ) -> Result<(Caller<S>, T), ApiError> {
+        let Self { app, key, .. } = self;
+        let request = Counting { key: &key, hash: key.hash(), scope: S::SCOPE, now: app.clock.now() };
+        let (db, memory) = (&app.db, &*app.memory);
+        let (decision, read) = match input {
+            Ok(input) => {
+                match admission::admit_and_read(db, memory, &request, async |org| read(org, input).await).await {
+                    Ok((admitted, read)) => (Ok(admitted), Some(Ok(read))),
+                    Err(rejected) => (Err(rejected), None),
+                }
+            }
+            Err(wrong) => (admission::admit(db, memory, &request).await, Some(Err(wrong))),
+        };
+        admission::tidy(db, memory, &request).await;
+        let caller = Caller::admitted(decision)?;
+        // There is something read, or wrong, wherever there is a caller.
+        let read = read.unwrap_or(Err(ApiError::NotFound))?;
+        Ok((caller, read))
+    }
+}
+
+impl<S: RequiredScope> FromRequestParts<App> for Ask<S> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        Ok(Self { app: app.clone(), key: presented_key(&parts.headers)?, scope: PhantomData })
+    }
+}
+
+impl<S: RequiredScope> Part for Ask<S> {
+    fn describe(operation: &mut Operation) {
+        Caller::<S>::describe(operation);
+    }
+}
