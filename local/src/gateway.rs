@@ -10,11 +10,10 @@ use axum::{
     response::IntoResponse,
 };
 use data_encoding::BASE64;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json, value::RawValue};
 use shared::{
-    http::{app::App, serve::Api},
+    http::{app::App, gateway_response::GatewayResponse, serve::Api},
     model::clock::Clock,
 };
 
@@ -168,18 +167,12 @@ fn is_text(headers: &HeaderMap) -> bool {
         .any(|text| declared.to_ascii_lowercase().starts_with(text))
 }
 
-fn into_response(result: ApiGatewayV2httpResponse) -> Response<Body> {
-    let body = match result.body {
-        Some(lambda_http::Body::Text(text)) if result.is_base64_encoded => {
-            BASE64.decode(text.as_bytes()).unwrap_or_default()
-        }
-        Some(lambda_http::Body::Text(text)) => text.into_bytes(),
-        Some(lambda_http::Body::Binary(bytes)) => bytes,
-        _ => Vec::new(),
-    };
+fn into_response(result: GatewayResponse) -> Response<Body> {
+    let body = result.body();
+    let body =
+        if result.is_base64_encoded { BASE64.decode(body.as_bytes()).unwrap_or_default() } else { body.into_bytes() };
     let mut response = Response::new(Body::from(body));
-    let status = u16::try_from(result.status_code).ok().and_then(|status| StatusCode::from_u16(status).ok());
-    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(result.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = result.headers;
     for cookie in result.cookies.iter().filter_map(|cookie| cookie.parse().ok()) {
         response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -8,7 +8,6 @@ use std::{
 };
 
 use axum::{Router, routing::get};
-use lambda_http::Body;
 use local::database::Embedded;
 use serde_json::{Value, json, value::RawValue};
 use shared::{
@@ -73,14 +72,13 @@ async fn hanging() -> Result<(), ApiError> {
 }
 
 /// The status and body of a response from a function with these routes.
-async fn call(router: Router, path: &str) -> (i64, Value) {
+async fn call(router: Router, path: &str) -> (u16, Value) {
     let api = Api::open(router);
     let mut event: Value = serde_json::from_str(include_str!("../../events/jobs-list.json")).unwrap();
     event["rawPath"] = path.into();
     let raw: Box<RawValue> = serde_json::from_value(event).unwrap();
     let answer = api.answer(&raw, "lambda-request-id").await;
-    let Some(Body::Text(body)) = answer.body else { panic!("a body that is not text") };
-    (answer.status_code, serde_json::from_str(&body).unwrap())
+    (answer.status_code, serde_json::from_str(&answer.body()).unwrap())
 }
 
 #[tokio::test]

@@ -16,7 +16,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use data_encoding::BASE64URL_NOPAD;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use local::{
     database::Embedded,
     gateway::Gateway,
@@ -24,7 +23,7 @@ use local::{
 };
 use serde_json::Value;
 use shared::{
-    http::app::App,
+    http::{app::App, gateway_response::GatewayResponse},
     model::{plan::Plan, role::Role, value::Email},
     store::{activity::Actor, member},
 };
@@ -183,13 +182,12 @@ impl TestSettings {
     /// The response to an event, bypassing the local gateway.
     pub async fn answer(&self, event: &Value) -> Page {
         let answer = self.answer_to(event).await;
-        let Some(lambda_http::Body::Text(body)) = answer.body else { panic!("no text") };
-        let status = StatusCode::from_u16(u16::try_from(answer.status_code).unwrap()).unwrap();
-        Page { status, headers: answer.headers, body }
+        let status = StatusCode::from_u16(answer.status_code).unwrap();
+        Page { status, body: answer.body(), headers: answer.headers }
     }
 
     /// The response as Lambda would get it.
-    pub async fn answer_to(&self, event: &Value) -> ApiGatewayV2httpResponse {
+    pub async fn answer_to(&self, event: &Value) -> GatewayResponse {
         let issuer = settings::Issuer::new(self.issuer.issuer.url(), issuer::CLIENT_ID, None);
         let apis = local::apis(|| App::new(self.app.db.clone(), self.app.clock.clock()), issuer);
         let event = serde_json::value::to_raw_value(event).unwrap();

@@ -2,6 +2,7 @@
 //! [`ApiError`]. It knows no object's fields.
 
 use axum::{
+    Extension,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -10,7 +11,13 @@ use utoipa::ToSchema;
 
 use crate::{
     contract::operation::{Answer, Operation, WriteAnswer, success},
-    http::{caller::Caller, error::ApiError, event::Origin},
+    http::{
+        caller::Caller,
+        error::ApiError,
+        escaped::{self, Escaped},
+        event::Origin,
+        gateway_response::IsEscaped,
+    },
     model::object::Object,
     store::error::StoreError,
 };
@@ -129,10 +136,16 @@ pub(crate) fn complete_location(response: &mut Response, origin: &Origin) {
     }
 }
 
-/// Writes an envelope as a response.
+/// Writes an envelope as a response. Its length is set here, because the body is longer, with its escapes.
 pub(crate) fn json(envelope: &impl Serialize) -> Response {
-    match serde_json::to_vec(envelope) {
-        Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+    match escaped::write(envelope) {
+        Ok(Escaped { text, plain_len }) => {
+            let headers = [
+                (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+                (header::CONTENT_LENGTH, plain_len.into()),
+            ];
+            (headers, Extension(IsEscaped), text).into_response()
+        }
         Err(error) => ApiError::Internal(Box::new(error)).into_response(),
     }
 }

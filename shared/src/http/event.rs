@@ -1,4 +1,4 @@
-//! Converts API Gateway's events (HTTP API, payload format 2.0) to HTTP requests, and responses back. It knows no route.
+//! Converts API Gateway's events (HTTP API, payload format 2.0) to HTTP requests. It knows no route.
 //!
 //! `lambda_http`'s own conversion panics on several malformed events, and resolves dot segments before routing, so that a path could
 //! reach a different route from the one the gateway saw. Here the path is either used unchanged or rejected: anything malformed is a
@@ -8,14 +8,10 @@ use std::{borrow::Cow, fmt};
 
 use axum::{
     body::Body,
-    http::{HeaderValue, Request, Response, StatusCode, Uri, header, uri::PathAndQuery},
+    http::{HeaderValue, Request, Uri, header, uri::PathAndQuery},
 };
 use data_encoding::BASE64;
-use http_body_util::BodyExt;
-use lambda_http::{
-    aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
-    http::HeaderMap,
-};
+use lambda_http::{aws_lambda_events::apigw::ApiGatewayV2httpRequest, http::HeaderMap};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::value::RawValue;
 
@@ -191,34 +187,6 @@ fn bad(message: &'static str) -> ApiError {
     ApiError::BadRequest(message.into())
 }
 
-/// Converts a response to API Gateway's format. Text is sent as it is. A body that is compressed or not UTF-8 is sent as base64.
-pub(crate) async fn from_response(response: Response<Body>) -> Result<ApiGatewayV2httpResponse, axum::Error> {
-    let (parts, body) = response.into_parts();
-    let bytes = body.collect().await?.to_bytes();
-    let mut headers = parts.headers;
-    if !bytes.is_empty() || parts.status == StatusCode::NOT_MODIFIED {
-        // API Gateway sets its own. A response to HEAD keeps the length that GET would have.
-        headers.remove(header::CONTENT_LENGTH);
-    }
-    let compressed = headers.contains_key(header::CONTENT_ENCODING);
-    let text = if compressed { None } else { String::from_utf8(bytes.to_vec()).ok() };
-
-    let mut answer = ApiGatewayV2httpResponse::default();
-    answer.status_code = parts.status.as_u16().into();
-    answer.is_base64_encoded = text.is_none();
-    answer.body = Some(lambda_http::Body::Text(text.unwrap_or_else(|| BASE64.encode(&bytes))));
-    answer.headers = plain_headers(headers, &mut answer.cookies);
-    Ok(answer)
-}
-
-/// Payload format 2.0 keeps cookies out of the headers, because it joins repeated headers with a comma.
-fn plain_headers(mut headers: HeaderMap, cookies: &mut Vec<String>) -> HeaderMap {
-    let set = headers.get_all(header::SET_COOKIE).iter();
-    cookies.extend(set.filter_map(|cookie| cookie.to_str().ok().map(str::to_owned)));
-    headers.remove(header::SET_COOKIE);
-    headers
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,21 +212,5 @@ mod tests {
         assert_eq!(told("/jobs#x"), "The path contains \"#\" (U+0023) at character 6, which is not allowed.");
         assert!(told("/a//b").starts_with("The path contains two slashes in a row."));
         assert!(told("/a/../b").starts_with("The path contains a dot segment"));
-    }
-
-    #[test]
-    fn a_compressed_body_is_sent_as_base64_and_cookies_apart_from_headers() {
-        let response = Response::builder()
-            .header(header::CONTENT_ENCODING, "gzip")
-            .header(header::SET_COOKIE, "a=1")
-            .header(header::SET_COOKIE, "b=2")
-            .body(Body::from("text"))
-            .unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let answer = runtime.block_on(from_response(response)).unwrap();
-        assert!(answer.is_base64_encoded);
-        assert_eq!(answer.body, Some(lambda_http::Body::Text("dGV4dA==".to_owned())));
-        assert_eq!(answer.cookies, ["a=1", "b=2"]);
-        assert!(!answer.headers.contains_key(header::SET_COOKIE));
     }
 }

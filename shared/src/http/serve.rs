@@ -21,7 +21,6 @@ use axum::{
     middleware::{self, Next},
     response::IntoResponse,
 };
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
 use tower::ServiceExt;
@@ -34,6 +33,7 @@ use crate::{
         envelope,
         error::{ApiError, OwnBody},
         event::{self, Origin},
+        gateway_response::GatewayResponse,
         listed, log,
         route::Routes,
         security_headers,
@@ -83,7 +83,7 @@ impl Api {
     }
 
     /// Returns the response to an event. `lambda_id` is the invocation's id, for the log, and for the request if the event has no id.
-    pub async fn answer(&self, event: &RawValue, lambda_id: &str) -> ApiGatewayV2httpResponse {
+    pub async fn answer(&self, event: &RawValue, lambda_id: &str) -> GatewayResponse {
         let started = Instant::now();
         let (context, calls) = (Arc::new(RequestContext::default()), Calls::default());
         let event = event::read(event);
@@ -123,12 +123,7 @@ impl Api {
             db_calls: calls.number(),
             duration: started.elapsed(),
         });
-        event::from_response(response).await.unwrap_or_else(|_| {
-            // Every body is in memory, so reading one can't fail.
-            let mut answer = ApiGatewayV2httpResponse::default();
-            answer.status_code = 500;
-            answer
-        })
+        GatewayResponse::of(response).await
     }
 
     async fn respond(&self, request: Request) -> Response<Body> {
