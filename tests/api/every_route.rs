@@ -335,3 +335,12 @@ async fn head_works_like_get_without_a_body() {
         assert_eq!((rejected.status.as_u16(), rejected.body), (401, Value::Null));
     }
 }
+
+#[tokio::test]
+async fn the_response_to_head_has_the_length_that_get_would_have() {
+    let app = TestApp::new().await;
+    app.post("/api/v1/jobs", json!({ "title": "\"Nurse\" \\ é" })).await.ok(201);
+    let whole = app.get("/api/v1/jobs").await.body.to_string();
+    let head = app.call("HEAD", "/api/v1/jobs", Some(&app.key), None).await;
+    assert_eq!(head.header("content-length"), Some(whole.len().to_string().as_str()));
+}

@@ -1,7 +1,7 @@
 //! Sends calls to DynamoDB without the SDK's name and version. It knows no call.
 //!
-//! The SDK would describe itself anew in two headers of each call, which costs more than the rest of building the request, and nothing
-//! reads them.
+//! The SDK would describe itself in two headers of each call. Composing and signing them costs more than reading an item, and nothing reads
+//! them.
 
 use aws_runtime::user_agent::UserAgentInterceptor;
 use aws_sdk_dynamodb::{
