@@ -125,6 +125,9 @@ pub(crate) fn facts(key: &KeySummary, now: Timestamp) -> Markup {
             } }
             div { dt { "Created" } dd { (moment(key.created_at)) " by " (key.created_by) } }
             @if let Some(at) = key.rotated_at { div { dt { "Rotated" } dd { (moment(at)) } } }
+            @if key.late_uses > 0 {
+                div class="wide" { dt { "Used after its end" } dd { (late_uses(key)) } }
+            }
             div class="wide" { dt { "Scopes" } dd { @for scope in &key.scopes { code { (scope) } " " } } }
         }
     }
@@ -152,8 +155,15 @@ pub(crate) fn state(key: &KeySummary, now: Timestamp) -> Markup {
 pub(crate) fn used_since(uses: u64) -> String {
     match uses {
         0 => "has not been used since".to_owned(),
-        1 => "was used once since".to_owned(),
-        uses => format!("was used {} times since", layout::thousands(uses)),
+        uses => format!("was used {} since", layout::times(uses)),
+    }
+}
+
+/// How often a secret of the key was refused because it had been revoked, replaced or had expired.
+fn late_uses(key: &KeySummary) -> Markup {
+    html! {
+        "A secret that has ended was used " (layout::times(key.late_uses)) ", and refused."
+        @if let Some(at) = key.late_use_at { " Last on " (moment(at)) "." }
     }
 }
 

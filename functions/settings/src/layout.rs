@@ -205,6 +205,11 @@ pub(crate) fn no_api_access(plan: Plan) -> Markup {
     }
 }
 
+/// `once`, `2 times`
+pub(crate) fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{} times", thousands(count)) }
+}
+
 /// `10,000`
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();

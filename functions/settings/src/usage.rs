@@ -25,6 +25,8 @@ use crate::{
 
 /// Keys per page. Each costs a Query.
 const LIMIT: u8 = 5;
+/// How many of a key's last refusals are shown.
+const LAST_REFUSALS: usize = 3;
 
 /// `GET /settings/usage`
 pub(crate) async fn show(
@@ -50,8 +52,8 @@ pub(crate) async fn show(
         @for chart in charts { (chart) }
         (layout::pages(Section::Usage.path(), cursor.is_none(), next.as_ref()))
         p class="quiet" {
-            "A request counts for its day when it had room in the key's minute. Refusals appear with the key's next request, and "
-            "some may be missing."
+            "A request counts for its day when it was served. Refusals are written down once a minute, with the key's next request, "
+            "and some may be missing."
         }
     };
     Ok(layout::within(&visitor, Section::Usage, "Usage", &content))
@@ -105,6 +107,7 @@ async fn chart(app: &App, key: &KeySummary, now: Timestamp) -> Result<Markup, Se
                 }
             } }
             (denials(&days))
+            (last_refusals(key, &days))
         }
     })
 }
@@ -130,6 +133,27 @@ fn bars(name: &str, days: &[KeyDay]) -> Markup {
                 text x="0" y="147" { (first.date) }
                 text x="600" y="147" text-anchor="end" { (last.date) }
                 text x="600" y="9" text-anchor="end" { "at most " (thousands(most)) " a day" }
+            }
+        }
+    }
+}
+
+/// The last refusals of requests with the key: the latest first, each with its code.
+fn last_refusals(key: &KeySummary, days: &[KeyDay]) -> Markup {
+    let denied = days.iter().flat_map(|day| &day.last_denials).map(|last| (last.at, ErrorCode::from(last.denial)));
+    let late = key.late_use_at.map(|at| (at, ErrorCode::InvalidApiKey));
+    let mut last: Vec<(Timestamp, ErrorCode)> = denied.chain(late).collect();
+    last.sort_by_key(|(at, code)| (std::cmp::Reverse(*at), code.as_str()));
+    // A day's item may name a refusal of the day before.
+    last.dedup();
+    last.truncate(LAST_REFUSALS);
+    html! {
+        @if !last.is_empty() {
+            p { "Last refused:" }
+            ul {
+                @for (at, code) in last {
+                    li { (moment(at)) " " a href=(format!("/docs/errors#{}", code.as_str())) { code { (code.as_str()) } } }
+                }
             }
         }
     }

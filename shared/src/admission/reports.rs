@@ -6,6 +6,7 @@ use crate::{
     admission::{bounded::Bounded, decision::Rejection},
     model::{
         clock::Timestamp,
+        denial::Denial,
         key::{KeyHash, KeyId},
         window::Day,
     },
@@ -24,7 +25,10 @@ pub(super) struct Reports(Bounded<KeyId, Report>);
 #[derive(Debug, Default)]
 struct Report {
     written: Option<Timestamp>,
-    denials: BTreeMap<Day, Denials>,
+    /// Denials that have not been written yet.
+    denials: BTreeMap<Day, BTreeMap<Denial, u64>>,
+    /// The last few denials, latest first, whether or not they have been written.
+    last: Vec<LastDenial>,
     /// Uses of secrets that were refused as invalid.
     late: Vec<(KeyHash, u64, Timestamp)>,
 }
@@ -40,10 +44,10 @@ impl Reports {
     /// Counts a rejection.
     pub(super) fn note(&mut self, key: &KeyId, hash: &KeyHash, reason: &Rejection, now: Timestamp) {
         if let Some(denial) = reason.denial() {
-            let denials = self.0.entry(key.clone()).denials.entry(Day::of(now)).or_default();
-            *denials.counts.entry(denial).or_default() += 1;
-            denials.last.insert(0, LastDenial { at: now, denial });
-            denials.last.truncate(LAST_DENIALS);
+            let report = self.0.entry(key.clone());
+            *report.denials.entry(Day::of(now)).or_default().entry(denial).or_default() += 1;
+            report.last.insert(0, LastDenial { at: now, denial });
+            report.last.truncate(LAST_DENIALS);
         } else if let (Rejection::InvalidKey, Some(report)) = (reason, self.0.0.get_mut(key))
             && let Some((_, uses, last)) = report.late.iter_mut().find(|(known, ..)| known == hash)
         {
@@ -67,7 +71,10 @@ impl Reports {
         }
         let write = match report.late.pop() {
             Some((hash, uses, last)) => Write::LateUses(hash, uses, last),
-            None => report.denials.pop_first().map(|(day, denials)| Write::Denials(day, denials))?,
+            None => {
+                let (day, counts) = report.denials.pop_first()?;
+                Write::Denials(day, Denials { counts, last: report.last.clone() })
+            }
         };
         report.written = Some(now);
         Some(write)

@@ -46,7 +46,7 @@ pub struct LastDenial {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Denials {
     pub(crate) counts: BTreeMap<Denial, u64>,
-    /// The last few, latest first.
+    /// The last few, latest first, also of earlier days.
     pub(crate) last: Vec<LastDenial>,
 }
 

@@ -189,6 +189,73 @@ async fn errors_of_every_reason_are_counted_in_at_most_one_write_a_minute() {
 }
 
 #[tokio::test]
+async fn the_last_three_refusals_of_a_key_are_shown_with_code_and_time() {
+    let test = TestSettings::on(Plan::Starter).await;
+    let key = test.app.new_key_instead(&[Scope::JobsRead]).await;
+    let call = async |method| {
+        let body = Some(serde_json::json!({ "title": "x" }));
+        test.app.call(method, "/api/v1/jobs", Some(key.reveal()), body).await
+    };
+    for minute in 0..4 {
+        test.app.clock.set(&format!("2026-11-24T12:0{minute}:00.000Z"));
+        call("POST").await.error(403, "insufficient_scope");
+    }
+    test.app.set_plan(Plan::Free).await;
+    test.app.clock.set("2026-11-24T12:04:00.000Z");
+    call("GET").await.error(403, "plan_no_api_access");
+    let page = test.admin().await.get("/settings/usage").await;
+    let shown = page.shown(200).split("Last refused:").nth(1).unwrap().split("</ul>").next().unwrap().to_owned();
+    let codes: Vec<&str> = shown.split("<li>").skip(1).collect();
+    assert_eq!(codes.len(), 3, "{shown}");
+    for (line, time, code) in [
+        (codes[0], "12:04", "plan_no_api_access"),
+        (codes[1], "12:03", "insufficient_scope"),
+        (codes[2], "12:02", "insufficient_scope"),
+    ] {
+        assert!(line.contains(time) && line.contains(code), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_use_of_a_secret_that_has_ended_is_shown_and_a_guess_is_not() {
+    let test = TestSettings::on(Plan::Professional).await;
+    let first = test.app.key.clone();
+    let org = test.app.org;
+    let expires_at = Some("2026-11-24T12:10:00.000Z".parse().unwrap());
+    let new = NewKey { name: short_text("expires"), scopes: vec![Scope::JobsRead], expires_at };
+    let actor = Actor::operator();
+    let expiring = api_key::create(&test.app.db, &org, test.app.clock.now(), new, &actor).await.unwrap();
+    let expiring_id = expiring.id();
+    let revoked = test.app.new_key(&[Scope::JobsRead]).await;
+    let now = test.app.clock.now();
+    assert!(api_key::revoke(&test.app.db, &org, &revoked.id(), now, &actor).await.unwrap());
+    let id_of = |key: &str| ApiKey::parse(key).unwrap().id();
+    let successor = ApiKey::with_id(&id_of(&first)).unwrap();
+    let rotation = Rotation::default();
+    let rotated = api_key::rotate(&test.app.db, &org, now, &successor, rotation, &actor).await.unwrap();
+    assert_eq!(rotated, Rotated::Done);
+    test.app.clock.set("2026-11-24T12:10:00.000Z");
+    for minute in 0..3 {
+        test.app.clock.set(&format!("2026-11-24T12:1{minute}:00.000Z"));
+        for key in [first.as_str(), expiring.reveal(), revoked.reveal()] {
+            assert_eq!(test.call(key).await, 401);
+        }
+    }
+    let late = async |id| api_key::find(&test.app.db, &org, &id).await.unwrap().unwrap().late_uses;
+    for id in [id_of(&first), expiring_id.clone(), revoked.id()] {
+        assert_eq!(late(id).await, 3);
+    }
+    test.app.clock.set("2026-11-24T12:20:00.000Z");
+    let guess = ApiKey::with_id(&expiring_id).unwrap();
+    assert_eq!(test.call(guess.reveal()).await, 401);
+    assert_eq!(late(expiring_id).await, 3);
+    let mut browser = test.admin().await;
+    let page = browser.get("/settings/keys").await;
+    assert_eq!(page.shown(200).matches("A secret that has ended was used 3 times, and refused.").count(), 3);
+    assert!(browser.get("/settings/usage").await.shown(200).contains("invalid_api_key"));
+}
+
+#[tokio::test]
 async fn an_account_of_five_keys_costs_one_write_unit_even_after_a_year() {
     let test = TestSettings::on(Plan::Professional).await;
     let app = &test.app;
