@@ -26,6 +26,7 @@ mod openapi;
 mod permissions;
 mod pipeline;
 
+mod rules;
 mod settings;
 mod strange;
 mod template;
