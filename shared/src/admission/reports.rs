@@ -69,12 +69,11 @@ impl Reports {
         if report.written.is_some_and(|at| (0..INTERVAL_MILLIS).contains(&(now.as_millis() - at.as_millis()))) {
             return None;
         }
-        let write = match report.late.pop() {
-            Some((hash, uses, last)) => Write::LateUses(hash, uses, last),
-            None => {
-                let (day, counts) = report.denials.pop_first()?;
-                Write::Denials(day, Denials { counts, last: report.last.clone() })
-            }
+        let write = if let Some((hash, uses, last)) = report.late.pop() {
+            Write::LateUses(hash, uses, last)
+        } else {
+            let (day, counts) = report.denials.pop_first()?;
+            Write::Denials(day, Denials { counts, last: report.last.clone() })
         };
         report.written = Some(now);
         Some(write)
