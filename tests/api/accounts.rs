@@ -13,23 +13,16 @@ use shared::{
     },
 };
 
-use crate::test_app::{TestApp, request, send, short_text};
+use crate::test_app::{TestApp, by_status, request, send, short_text, storm};
 
 async fn get(instance: &Arc<Gateway>, key: &str) -> u16 {
     send(instance, request("GET", "/api/v1/jobs", Some(key), None)).await.status.as_u16()
 }
 
-/// Sends `count` requests at once, to each instance and with each key in turn, and returns how many were answered with each status.
-async fn storm(instances: &[Arc<Gateway>], keys: &[ApiKey], count: usize) -> BTreeMap<u16, usize> {
-    let requests = (0..count).map(|i| {
-        let (instance, key) = (Arc::clone(&instances[i % instances.len()]), keys[i % keys.len()].reveal().to_owned());
-        tokio::spawn(async move { get(&instance, &key).await })
-    });
-    let mut statuses = BTreeMap::new();
-    for status in join_all(requests).await {
-        *statuses.entry(status.unwrap()).or_default() += 1;
-    }
-    statuses
+/// How many of a storm's requests are answered with each status.
+async fn answers(instances: &[Arc<Gateway>], keys: &[ApiKey], count: usize) -> BTreeMap<u16, usize> {
+    let keys: Vec<&str> = keys.iter().map(ApiKey::reveal).collect();
+    by_status(&storm(instances, &keys, count).await)
 }
 
 /// The app's key and new ones, `count` in all.
@@ -53,7 +46,7 @@ async fn of_400_requests_at_once_over_four_instances_and_five_keys_the_100_left_
     let keys = keys(&app, 5).await;
     app.use_up_month(9_900).await;
     let instances = [app.fresh_gateway(), app.fresh_gateway(), app.fresh_gateway(), app.fresh_gateway()];
-    assert_eq!(storm(&instances, &keys, 400).await, BTreeMap::from([(200, 100), (429, 300)]));
+    assert_eq!(answers(&instances, &keys, 400).await, BTreeMap::from([(200, 100), (429, 300)]));
     assert_eq!(number(&app, |name| name == "q2026-11").await, 10_000);
     // A request that the month rejected costs nothing of the burst.
     assert_eq!(number(&app, |name| name.starts_with('m')).await, 100);
@@ -64,7 +57,7 @@ async fn a_key_whose_minute_is_used_up_costs_nothing_of_the_month() {
     let app = TestApp::frozen(Plan::Professional).await;
     let keys = keys(&app, 2).await;
     let instances = [app.fresh_gateway(), app.fresh_gateway()];
-    assert_eq!(storm(&instances, &keys[..1], 100).await, BTreeMap::from([(200, 60), (429, 40)]));
+    assert_eq!(answers(&instances, &keys[..1], 100).await, BTreeMap::from([(200, 60), (429, 40)]));
     assert_eq!(number(&app, |name| name == "q2026-11").await, 60);
     assert_eq!(get(&instances[0], keys[1].reveal()).await, 200);
 }
@@ -79,11 +72,11 @@ async fn five_keys_are_used_and_rotated_at_once() {
     let rotations = join_all(successors.iter().map(|key| async {
         api_key::rotate(&app.db, &app.org, app.clock.now(), key, kept, &Actor::operator()).await.unwrap()
     }));
-    let (served, rotated) = tokio::join!(storm(&instances, &keys, 100), rotations);
+    let (served, rotated) = tokio::join!(answers(&instances, &keys, 100), rotations);
     assert_eq!(served, BTreeMap::from([(200, 100)]));
     assert!(rotated.iter().all(|rotated| *rotated == Rotated::Done));
     // Both secrets of each key are valid, and share its minute.
-    assert_eq!(storm(&instances, &successors, 100).await, BTreeMap::from([(200, 100)]));
+    assert_eq!(answers(&instances, &successors, 100).await, BTreeMap::from([(200, 100)]));
     assert_eq!(number(&app, |name| name == "q2026-11").await, 200);
     assert_eq!(number(&app, |name| name.starts_with('m')).await, 200);
 }

@@ -2,35 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use futures::future::join_all;
-use local::gateway::Gateway;
 use serde_json::json;
 use shared::model::{plan::Plan, scope::Scope};
 
-use crate::test_app::{self, Answer, TestApp, TestClock, request, send};
-
-/// Sends `count` requests at once, to each of `instances` in turn, on all threads.
-async fn storm(instances: &[Arc<Gateway>], key: &str, count: usize) -> Vec<Answer> {
-    let requests = (0..count).map(|i| {
-        let (instance, key) = (Arc::clone(&instances[i % instances.len()]), key.to_owned());
-        tokio::spawn(async move { send(&instance, request("GET", "/api/v1/jobs", Some(&key), None)).await })
-    });
-    join_all(requests).await.into_iter().map(Result::unwrap).collect()
-}
-
-fn by_status(answers: &[Answer]) -> BTreeMap<u16, usize> {
-    let mut statuses = BTreeMap::new();
-    for answer in answers {
-        *statuses.entry(answer.status.as_u16()).or_default() += 1;
-    }
-    statuses
-}
+use crate::test_app::{self, Answer, TestApp, TestClock, by_status, request, send, storm};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exactly_60_of_200_parallel_requests_in_one_minute_are_served() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let instances = [app.fresh_gateway(), app.fresh_gateway(), app.fresh_gateway(), app.fresh_gateway()];
-    let answers = storm(&instances, &app.key, 200).await;
+    let answers = storm(&instances, &[&app.key], 200).await;
     assert_eq!(by_status(&answers), BTreeMap::from([(200, 60), (429, 140)]));
     for rejected in answers.iter().filter(|answer| answer.status == 429) {
         rejected.error(429, "rate_limit_exceeded");
@@ -53,7 +34,7 @@ async fn exactly_10_of_30_parallel_requests_are_served_with_10_left_in_the_month
     let app = TestApp::frozen(Plan::Starter).await;
     app.use_up_month(990).await;
     let instances = [app.fresh_gateway(), app.fresh_gateway(), app.fresh_gateway()];
-    let answers = storm(&instances, &app.key, 30).await;
+    let answers = storm(&instances, &[&app.key], 30).await;
     assert_eq!(by_status(&answers), BTreeMap::from([(200, 10), (429, 20)]));
     for rejected in answers.iter().filter(|answer| answer.status == 429) {
         rejected.error(429, "monthly_quota_exceeded");
@@ -70,7 +51,8 @@ async fn at_a_rollover_each_minute_serves_60_whichever_clock_is_ahead() {
     let late = Arc::new(test_app::gateway(&app.db, &late));
     let early = Arc::new(test_app::gateway(&app.db, &early));
     let (late, early) = (&[late], &[early]);
-    let (late, early) = tokio::join!(storm(late, &app.key, 80), storm(early, &app.key, 80));
+    let keys = [app.key.as_str()];
+    let (late, early) = tokio::join!(storm(late, &keys, 80), storm(early, &keys, 80));
     let expected = BTreeMap::from([(200, 60), (429, 20)]);
     assert_eq!((by_status(&late), by_status(&early)), (expected.clone(), expected));
 }
@@ -204,11 +186,11 @@ async fn a_request_rejected_for_key_scope_plan_or_burst_does_not_count_toward_th
     costs(1, app.get("/api/v1/jobs?limit=0").await).await;
     costs(1, app.post("/api/v1/jobs", json!({})).await).await;
     costs(1, app.post("/api/v1/jobs", json!({ "title": "Nurse" })).await).await;
-    let storm = storm(&[app.fresh_gateway()], jobs_only.reveal(), 70).await;
-    let served = by_status(&storm)[&200];
+    let answers = storm(&[app.fresh_gateway()], &[jobs_only.reveal()], 70).await;
+    let served = by_status(&answers)[&200];
     // The one that was rejected for its scope did not count toward the burst, either.
     assert_eq!(served, 60);
-    costs(60, storm[0].clone()).await;
+    costs(60, answers[0].clone()).await;
     app.set_plan(Plan::Free).await;
     let rejected = app.get("/api/v1/jobs").await;
     rejected.error(403, "plan_no_api_access");
@@ -258,10 +240,10 @@ async fn instances_whose_clocks_differ_by_almost_two_minutes_serve_60_of_each_mi
     let ahead = Arc::new(test_app::gateway(&app.db, &early));
     let mut counted_ahead = 0;
     for _ in 0..3 {
-        let mut served = by_status(&storm(&[Arc::clone(&behind)], &app.key, 40).await)[&200];
+        let mut served = by_status(&storm(&[Arc::clone(&behind)], &[&app.key], 40).await)[&200];
         // The other instance sees the late one's counter. If it considered the counter stale, its next request would remove it.
-        storm(&[Arc::clone(&ahead)], &app.key, 3).await;
-        served += by_status(&storm(&[Arc::clone(&behind)], &app.key, 40).await)[&200];
+        storm(&[Arc::clone(&ahead)], &[&app.key], 3).await;
+        served += by_status(&storm(&[Arc::clone(&behind)], &[&app.key], 40).await)[&200];
         assert_eq!(served + counted_ahead, 60);
         // The instance ahead has counted three in the minute that the other reaches next.
         counted_ahead = 3;

@@ -6,7 +6,7 @@ pub mod proxy;
 mod tally;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::SocketAddr,
     path::Path,
     sync::{
@@ -22,6 +22,7 @@ use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
+use futures::stream::{self, StreamExt};
 use local::{
     database::{Embedded, config},
     gateway::Gateway,
@@ -265,6 +266,31 @@ impl TestApp {
 
 pub fn gateway(db: &Db, clock: &TestClock) -> Gateway {
     Gateway::new(&TEMPLATE, || App::new(db.clone(), clock.clock()), no_issuer()).unwrap()
+}
+
+/// How many requests of a storm are under way at once: as many as the embedded engine answers within a call's timeout on a busy machine. A
+/// call that times out is repeated, and what the engine did meanwhile is no longer what a test expects.
+const UNDER_WAY: usize = 64;
+
+/// Sends `count` requests as fast as they are answered, on all threads, to each instance and with each key in turn.
+pub async fn storm(instances: &[Arc<Gateway>], keys: &[&str], count: usize) -> Vec<Answer> {
+    let requests = (0..count).map(|i| {
+        let (instance, key) = (Arc::clone(&instances[i % instances.len()]), keys[i % keys.len()].to_owned());
+        async move {
+            let request = request("GET", "/api/v1/jobs", Some(&key), None);
+            tokio::spawn(async move { send(&instance, request).await }).await.unwrap()
+        }
+    });
+    stream::iter(requests).buffered(UNDER_WAY).collect().await
+}
+
+/// How many answers have each status.
+pub fn by_status(answers: &[Answer]) -> BTreeMap<u16, usize> {
+    let mut statuses = BTreeMap::new();
+    for answer in answers {
+        *statuses.entry(answer.status.as_u16()).or_default() += 1;
+    }
+    statuses
 }
 
 /// The state of a function that uses no database.
