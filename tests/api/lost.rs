@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
 use local::database::Embedded;
 use serde_json::json;
 use shared::{
@@ -106,6 +107,82 @@ async fn a_request_whose_count_response_is_lost_is_counted_once_and_served_even_
 }
 
 #[tokio::test]
+async fn while_others_are_counted_a_request_whose_count_response_is_lost_costs_at_most_one_more() {
+    let (app, proxy) = app().await;
+    let (mut served, mut lost) = (0, 0);
+    for _ in 0..12 {
+        proxy.lose("UpdateItem", "AccessTable");
+        for answer in join_all((0..3).map(|_| app.get("/api/v1/jobs"))).await {
+            answer.ok(200);
+            served += 1;
+        }
+        proxy.assert_failed();
+        lost += 1;
+    }
+    let left = app.get("/api/v1/jobs").await.header("x-ratelimit-remaining").unwrap().parse::<u64>().unwrap();
+    let counted = 60 - left - 1;
+    println!("{served} served, {lost} responses lost, {counted} counted");
+    assert!((served..=served + lost).contains(&counted), "{served} served, {lost} lost, {counted} counted");
+}
+
+/// Sends a request to DynamoDB again, as an attempt that was held up on its way.
+async fn arrive_late(attempt: &[u8]) -> String {
+    let mut upstream = TcpStream::connect(ENDPOINT.trim_start_matches("http://")).await.unwrap();
+    upstream.write_all(attempt).await.unwrap();
+    String::from_utf8(message(&mut upstream).await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn an_attempt_at_an_update_or_a_move_that_arrives_late_changes_nothing() {
+    let (app, proxy) = app().await;
+    let (job, candidate, stages) = (app.job("open").await, app.candidate("ada@example.com").await, app.stages().await);
+    let application = app.application(&job, &candidate).await;
+    let moves = format!("/api/v1/pipeline/candidates/{candidate}/move");
+    for (path, body, back, object) in [
+        (
+            moves.clone(),
+            json!({ "stageId": stages[1] }),
+            json!({ "stageId": stages[0] }),
+            format!("/api/v1/candidates/{candidate}"),
+        ),
+        (
+            moves,
+            json!({ "stageId": stages[1], "fromStageId": stages[0] }),
+            json!({ "stageId": stages[0] }),
+            format!("/api/v1/candidates/{candidate}"),
+        ),
+        (
+            format!("/api/v1/jobs/{job}"),
+            json!({ "title": "Nurse" }),
+            json!({ "title": "Engineer" }),
+            format!("/api/v1/jobs/{job}"),
+        ),
+        (
+            format!("/api/v1/jobs/{job}/applications/{application}"),
+            json!({ "status": "hired" }),
+            json!({ "status": "new" }),
+            format!("/api/v1/jobs/{job}/applications"),
+        ),
+    ] {
+        proxy.take_sent();
+        app.put(&path, body).await.ok(200);
+        let attempts = proxy.take_sent();
+        app.put(&path, back).await.ok(200);
+        let before = app.get(&object).await.ok(200).clone();
+        let writes = attempts.iter().filter(|attempt| {
+            let text = String::from_utf8_lossy(attempt);
+            text.contains(".UpdateItem") && text.contains("RecordsTable")
+        });
+        let mut late = 0;
+        for attempt in writes {
+            assert!(arrive_late(attempt).await.contains("ConditionalCheckFailed"), "{path}");
+            late += 1;
+        }
+        assert_eq!((late, app.get(&object).await.ok(200)), (1, &before), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_begins_once_even_if_a_response_is_lost_and_a_late_retry_revives_no_session() {
     let test = TestSettings::new().await;
     let proxy = Proxy::default();
@@ -151,9 +228,7 @@ async fn a_session_begins_once_even_if_a_response_is_lost_and_a_late_retry_reviv
             let text = String::from_utf8(attempt).unwrap();
             let (before, token) = text.split_once("\"ClientRequestToken\":\"").unwrap();
             let late = format!("{before}\"ClientRequestToken\":\"{}{}", "0".repeat(8), &token[8..]);
-            let mut upstream = TcpStream::connect(ENDPOINT.trim_start_matches("http://")).await.unwrap();
-            upstream.write_all(late.as_bytes()).await.unwrap();
-            let answer = String::from_utf8(message(&mut upstream).await.unwrap()).unwrap();
+            let answer = arrive_late(late.as_bytes()).await;
             assert!(answer.contains("ConditionalCheckFailed"), "{answer}");
             assert!(session::resume(&db, &id, now).await.unwrap().is_none(), "{ends}");
         }
