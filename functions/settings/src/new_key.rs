@@ -188,10 +188,10 @@ pub(crate) async fn create(
             let before = api_key::find(&app.db, visitor.org(), &id).await?;
             Ok(not_created(&visitor, before.as_ref()))
         }
-        Err(CreateKeyError::PlanLimit(_)) => Ok(not_created(&visitor, None)),
+        Err(CreateKeyError::PlanLimit(_) | CreateKeyError::TooMany) => Ok(not_created(&visitor, None)),
         Err(CreateKeyError::Db(error)) => Err(error.into()),
         Err(CreateKeyError::NoRandomness(error)) => Err(error.into()),
-        Err(error @ (CreateKeyError::NoScope | CreateKeyError::UnknownOrganization | CreateKeyError::TooMany)) => {
+        Err(error @ (CreateKeyError::NoScope | CreateKeyError::UnknownOrganization)) => {
             Err(ApiError::Internal(Box::new(error)).into())
         }
     }

@@ -12,7 +12,10 @@ pub fn router() -> Routes {
     Routes::new().get(
         "/api/v1/usage",
         get,
-        Doc::new("getUsage", "Get a key's usage").about("Usage of the calling key. Doesn't count toward the quota."),
+        Doc::new("getUsage", "Get a key's usage").about(
+            "Usage of the calling key. Counts toward neither the rate limit nor the quota, but has a limit of its own: 60 requests a \
+             minute.",
+        ),
     )
 }
 

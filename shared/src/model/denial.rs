@@ -16,6 +16,7 @@ pub enum Denial {
 impl Denial {
     /// Every reason.
     pub const ALL: [Self; 4] = [Self::Burst, Self::Month, Self::Scope, Self::Plan];
+
     /// The name of its counter in a day's item, which is the error code in the response.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

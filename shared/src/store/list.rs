@@ -186,7 +186,7 @@ impl List {
     }
 
     /// Stages are few, and all of a new organization's must be visible at once, because a new candidate enters the first. What an operator
-    /// has just created must be listed. A day's count is either in the list or on the key's item.
+    /// has just created must be listed. A day's count is in the list or on the account's item.
     pub(crate) fn is_read_consistently(&self) -> bool {
         matches!(self.kind, ListKind::OldestFirst | ListKind::Markers | ListKind::Latest)
     }

@@ -87,17 +87,29 @@ async fn accounts_of(db: &Db, items: &[Item]) -> Result<BTreeMap<AccountId, Acco
     accounts.iter().map(|item| Account::read(item).map(|account| (account.id.clone(), account))).collect()
 }
 
-/// An organization's accounts, of those that were read.
+/// An organization's accounts, of those that were read. `None`: one is missing.
 fn accounts_in(item: &Item, read: &mut BTreeMap<AccountId, Account>) -> Option<Accounts> {
-    let all: Vec<Account> = account_ids(item)?.iter().filter_map(|id| read.remove(id)).collect();
+    let all: Vec<Account> = account_ids(item)?.iter().map(|id| read.remove(id)).collect::<Option<_>>()?;
     Some(Accounts { plan: all.first()?.plan, changes: integer(item, CHANGES)?, all })
+}
+
+/// The organization's item and accounts. `None`: there is no such organization.
+async fn whole(db: &Db, org: &OrgId) -> Result<Option<(Item, Accounts)>, DbError> {
+    let mut backoff = Backoff::new();
+    loop {
+        let Some(item) = db.get_access(table::organization(org)).await? else { return Ok(None) };
+        let mut read = accounts_of(db, std::slice::from_ref(&item)).await?;
+        if let Some(accounts) = accounts_in(&item, &mut read) {
+            return Ok(Some((item, accounts)));
+        }
+        // An account was given up after the organization was read.
+        backoff.pause().await?;
+    }
 }
 
 /// The organization's accounts. `None`: there is no such organization.
 pub(crate) async fn accounts(db: &Db, org: &OrgId) -> Result<Option<Accounts>, DbError> {
-    let Some(item) = db.get_access(table::organization(org)).await? else { return Ok(None) };
-    let mut read = accounts_of(db, std::slice::from_ref(&item)).await?;
-    accounts_in(&item, &mut read).map(Some).ok_or(DbError::Unreadable("an organization"))
+    Ok(whole(db, org).await?.map(|(_, accounts)| accounts))
 }
 
 /// Adds an account beside `others`, if neither they nor the plan have changed since they were read. It is part of the transaction that
@@ -263,10 +275,8 @@ pub struct Organization {
 }
 
 impl Organization {
-    fn read(item: &Item, accounts: &mut BTreeMap<AccountId, Account>, now: Timestamp) -> Result<Self, DbError> {
-        let accounts = accounts_in(item, accounts);
+    fn read(item: &Item, accounts: &Accounts, now: Timestamp) -> Result<Self, DbError> {
         let whole = || {
-            let accounts = accounts?;
             Some(Self {
                 id: table::organization_of(item)?,
                 name: text(item, NAME)?.to_owned(),
@@ -292,9 +302,7 @@ pub async fn find(db: &Db, id: &str, now: Timestamp) -> Result<Option<Organizati
 }
 
 async fn of_id(db: &Db, org: &OrgId, now: Timestamp) -> Result<Option<Organization>, DbError> {
-    let Some(item) = db.get_access(table::organization(org)).await? else { return Ok(None) };
-    let mut accounts = accounts_of(db, std::slice::from_ref(&item)).await?;
-    Organization::read(&item, &mut accounts, now).map(Some)
+    whole(db, org).await?.map(|(item, accounts)| Organization::read(&item, &accounts, now)).transpose()
 }
 
 /// Up to 100 organizations, oldest first, after the given one, and whether there are more.
@@ -303,9 +311,18 @@ pub async fn list(db: &Db, after: Option<&OrgId>, now: Timestamp) -> Result<(Vec
     let (markers, more) = db.query(&List::organizations(), start, 100).await?;
     let orgs: Vec<OrgId> = markers.iter().filter_map(table::marked_organization).collect();
     let items = db.get_all_access(orgs.iter().map(table::organization).collect()).await?;
-    let mut accounts = accounts_of(db, &items).await?;
-    let mut organizations: Vec<Organization> =
-        items.iter().map(|item| Organization::read(item, &mut accounts, now)).collect::<Result<_, _>>()?;
+    let mut read = accounts_of(db, &items).await?;
+    let mut organizations = Vec::new();
+    for item in &items {
+        match accounts_in(item, &mut read) {
+            Some(accounts) => organizations.push(Organization::read(item, &accounts, now)?),
+            // It has changed between the two reads.
+            None => match table::organization_of(item) {
+                Some(org) => organizations.extend(of_id(db, &org, now).await?),
+                None => return Err(DbError::Unreadable("an organization")),
+            },
+        }
+    }
     organizations.sort_by_key(|organization| organization.id);
     Ok((organizations, more))
 }

@@ -98,7 +98,7 @@ impl From<Standing> for UsageWindow {
 struct DayUse {
     /// The day (UTC).
     date: Day,
-    /// Requests that counted toward the rate limit.
+    /// Requests that counted toward the rate limit and the quota.
     requests: u64,
 }
 
