@@ -13,8 +13,9 @@
 //! | [`model`] | values without I/O |
 //!
 //! Read it in the order that a request takes. [`http::serve`] turns an event into a request and applies the layers. [`http::caller`]
-//! turns the key into a [`Caller`](http::caller::Caller), if admission admits it. [`http::extract`] reads the path, query and body. A
-//! handler passes the caller to one call of [`store`], and returns an [`http::envelope`], an [`http::listed`] or an [`http::error`].
+//! turns the key into a [`Caller`](http::caller::Caller), if admission admits it; [`http::ask`] does so while it reads. [`http::extract`]
+//! reads the path, query and body. A handler joins the caller to calls of [`store`], and returns an [`http::envelope`], an
+//! [`http::listed`] or an [`http::error`].
 //!
 //! The settings pages don't use keys: [`store::session`] says who is signed in, and [`model::secret`] is what their browser holds.
 
