@@ -278,7 +278,8 @@ pub fn headers() -> Value {
     json!({
         "X-Request-Id": text("The request's ID, in every response. Include it when you contact support.", REQUEST_ID),
         "RateLimit-Policy": text(
-            "The limits: `burst` (`q` requests per window of `w` seconds) and `month`. An unlimited plan has no `month`.",
+            "The limits: `burst` (`q` requests per window of `w` seconds) and `month`. An unlimited plan has no `month`. The response to \
+             too many requests for the key's usage begins with its own limit, `usage`.",
             "\"burst\";q=60;w=60, \"month\";q=1000",
         ),
         "RateLimit": text(

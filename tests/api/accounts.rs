@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use futures::future::join_all;
 use local::gateway::Gateway;
 use shared::{
-    model::{key::ApiKey, plan::Plan, scope::Scope},
+    model::{
+        key::{ApiKey, KeyId},
+        plan::Plan,
+        scope::Scope,
+    },
     store::{
         activity::Actor,
         api_key::{self, CreateKeyError, NewKey, Rotated, Rotation},
@@ -183,6 +187,13 @@ async fn only_five_unknown_secrets_of_a_key_are_looked_up_in_a_second_and_a_serv
     // The key itself, and the account's other keys, are served.
     call(&keys[0]).await.ok(200);
     call(&keys[1]).await.ok(200);
+    // Made-up ids of the account cost it no more than ten lookups.
+    app.tally.take();
+    for number in 0..30 {
+        let id = KeyId::parse(&format!("{}x{number:02}", keys[0].id().account())).unwrap();
+        call(&ApiKey::with_id(&id).unwrap()).await;
+    }
+    assert!(app.tally.take().calls["UpdateItem"] <= 10);
     // A secret that is new, such as after a rotation, waits a second.
     let successor = guess();
     let rotation = Rotation::default();
@@ -191,6 +202,19 @@ async fn only_five_unknown_secrets_of_a_key_are_looked_up_in_a_second_and_a_serv
     call(&successor).await.error(503, "service_unavailable");
     app.clock.advance(1_000);
     call(&successor).await.ok(200);
+}
+
+#[tokio::test]
+async fn unknown_secrets_do_not_keep_a_key_from_asking_for_its_usage() {
+    let app = TestApp::frozen(Plan::Professional).await;
+    app.get("/api/v1/usage").await.ok(200);
+    let id = ApiKey::parse(&app.key).unwrap().id();
+    for _ in 0..20 {
+        let guess = ApiKey::with_id(&id).unwrap();
+        let answer = app.call("GET", "/api/v1/usage", Some(guess.reveal()), None).await;
+        assert!(matches!(answer.status.as_u16(), 401 | 503));
+    }
+    app.get("/api/v1/usage").await.ok(200);
 }
 
 #[tokio::test]

@@ -224,8 +224,12 @@ async fn without_the_scope_a_route_returns_403_that_names_it_whether_or_not_the_
         let error = answer.error(403, "insufficient_scope");
         assert!(error["message"].as_str().unwrap().contains(wanted.as_str()));
         let nowhere = row.path.replace("{jobId}", "x").replace("{stageId}", "x").replace("{id}", "x");
-        let answer = app.call(row.method, &nowhere, Some(key.reveal()), None).await;
-        answer.error(403, "insufficient_scope");
+        // Nor does it matter what else is wrong with the request.
+        for wrong in [nowhere.clone(), format!("{nowhere}?limit=0&unknown=1")] {
+            let mut wrong = request(row.method, &wrong, Some(key.reveal()), None);
+            wrong.headers_mut().insert("if-match", "W/x".parse().unwrap());
+            send(&app.gateway, wrong).await.error(403, "insufficient_scope");
+        }
     }
 }
 

@@ -209,6 +209,10 @@ async fn a_downgrade_to_free_rejects_the_next_request() {
     assert_eq!(rejected.header("ratelimit"), Some("\"burst\";r=59;t=60, \"month\";r=0;t=561600"));
     app.set_plan(Plan::Starter).await;
     app.get("/api/v1/jobs").await.ok(200);
+    // Also in a month that has no requests yet.
+    let app = TestApp::frozen(Plan::Starter).await;
+    app.set_plan(Plan::Free).await;
+    app.get("/api/v1/jobs").await.error(403, "plan_no_api_access");
 }
 
 #[tokio::test]

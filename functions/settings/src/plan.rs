@@ -48,7 +48,7 @@ pub(crate) async fn show(visitor: Visitor) -> Markup {
         h2 { "What changes with another plan" }
         ul {
             li { "The requests of the month that are made already count: on a larger plan what is left grows at once, on a smaller one it may be nothing until the month is over." }
-            li { "Keys stay as they are, also where a smaller plan allows fewer: none can be created until enough are revoked. On a plan without API access every key is refused, and none is lost." }
+            li { "Keys stay as they are. Where a smaller plan allows fewer, enough must be revoked before it can be changed. On a plan without API access every key is refused, and none is lost." }
             li { "It takes effect with the next request; an instance that has just found the month used up notices within five seconds." }
         }
         p { "Changing the plan is done by whoever runs this service: ask them." }

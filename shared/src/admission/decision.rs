@@ -49,6 +49,8 @@ pub(crate) enum Rejection {
     Burst,
     /// The organization's month is used up.
     Month,
+    /// So many unknown secrets were presented for the key or its account in this second that this one is not looked up.
+    UnknownSecrets,
     /// The check failed.
     Failed(DbError),
 }
@@ -61,7 +63,7 @@ impl Rejection {
             Self::Plan => Some(Denial::Plan),
             Self::Burst => Some(Denial::Burst),
             Self::Month => Some(Denial::Month),
-            Self::InvalidKey | Self::Failed(_) => None,
+            Self::InvalidKey | Self::UnknownSecrets | Self::Failed(_) => None,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What this instance remembers about the keys that were presented to it, to save calls. What it rejects, DynamoDB would reject too, or
-//! would have a moment ago; it admits nothing.
+//! What this instance remembers about the keys that were presented to it, to save calls. What it rejects for a reason of the key, DynamoDB
+//! would reject too, or would have a moment ago. It admits nothing.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,11 +13,11 @@ use crate::{
     model::{
         clock::Timestamp,
         id::OrgId,
-        key::{AccountId, KeyHash, KeyId, KeyNumber},
+        key::{AccountId, KeyHash, KeyId},
         scope::Scope,
-        window::{Day, Limits, Minute, Standing},
+        window::{Limits, Minute, Standing},
     },
-    store::account::{Account, Attribute, Counting},
+    store::account::{Account, Attribute, Chores, Counting},
 };
 
 /// How long a used-up month is remembered, which is also how long an instance takes to notice a change of plan.
@@ -54,13 +54,6 @@ struct Known {
     stale: Vec<Attribute>,
     /// The scopes for which this instance has admitted the key since it last rejected it.
     admitted: Vec<Scope>,
-}
-
-/// What is to be tidied up on an account's item.
-#[derive(Debug, Default)]
-pub(crate) struct Chores {
-    pub(crate) days: Vec<(KeyNumber, Day, u64)>,
-    pub(crate) stale: Vec<Attribute>,
 }
 
 impl Known {
@@ -146,11 +139,12 @@ impl Memory {
     /// Remembers an account that was read.
     pub(crate) fn learn(&self, request: &Counting<'_>, account: &Account, seen: &Seen) {
         let mut stale = account.stale(request.now);
-        let days = account.past_days(request.now);
+        let too_many = if stale.len() > MAX_STALE { std::mem::take(&mut stale) } else { Vec::new() };
+        let (days, ended) = (account.past_days(request.now), account.ended(request.now));
+        let chores = Chores { days, ended, stale: too_many };
         self.with(|memory| {
-            if stale.len() > MAX_STALE || !days.is_empty() {
-                let stale = if stale.len() > MAX_STALE { std::mem::take(&mut stale) } else { Vec::new() };
-                memory.chores.insert(account.id.clone(), Chores { days, stale });
+            if !chores.is_empty() {
+                memory.chores.insert(account.id.clone(), chores);
             }
             stale.truncate(MAX_REMOVED);
             let admitted = memory.served.0.remove(&request.hash).map(|known| known.admitted).unwrap_or_default();
@@ -192,6 +186,11 @@ impl Memory {
     /// Why a secret that this instance has not served is not looked up. For requests that are not counted on the account.
     pub(crate) fn rejects_stranger(&self, key: &KeyId, hash: &KeyHash, now: Timestamp) -> Option<Rejection> {
         self.with(|memory| memory.strangers.rejects(key, hash, now))
+    }
+
+    /// Remembers that a secret was valid in such a request.
+    pub(crate) fn note_valid(&self, key: &KeyId, hash: &KeyHash) {
+        self.with(|memory| memory.strangers.note_valid(key, hash));
     }
 
     /// Remembers that a secret was invalid.

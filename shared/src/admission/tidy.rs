@@ -32,7 +32,7 @@ pub(crate) async fn tidy(db: &Db, memory: &Memory, request: &Counting<'_>) {
             None => {}
         }
         if let Some(chores) = chores {
-            account::tidy(db, &id.account(), &chores.days, &chores.stale).await?;
+            account::tidy(db, &id.account(), &chores).await?;
         }
         Ok::<(), DbError>(())
     };

@@ -72,7 +72,7 @@ error_codes! {
     MonthlyQuotaExceeded = "monthly_quota_exceeded", TOO_MANY_REQUESTS, "Wait until the 1st of the month (UTC), or change to a larger plan. `Retry-After` gives the seconds to wait.";
     /// Something went wrong on our side. It was logged under `requestId`.
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Retry once. If it keeps happening, contact us with the `requestId`.";
-    /// The service did not respond in time.
+    /// The service can't respond at the moment.
     ServiceUnavailable = "service_unavailable", SERVICE_UNAVAILABLE, "Retry after the number of seconds in `Retry-After`. A write may have succeeded: check before retrying it.";
 }
 

@@ -131,6 +131,7 @@ fn rejected(rejected: Rejected) -> ApiError {
         Rejection::Plan => ApiError::PlanNoApiAccess,
         Rejection::Burst => ApiError::RateLimitExceeded { retry_after: burst_ends },
         Rejection::Month => ApiError::MonthlyQuotaExceeded { retry_after: month_ends.unwrap_or(1) },
+        Rejection::UnknownSecrets => ApiError::UnknownSecrets,
         Rejection::Failed(error) => error.into(),
     }
 }

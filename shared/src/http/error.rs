@@ -101,6 +101,8 @@ pub enum ApiError {
         /// Seconds until the next month.
         retry_after: u64,
     },
+    /// So many unknown secrets of a key or its account were presented that this one was not looked up.
+    UnknownSecrets,
     /// A fault on our side.
     Internal(Cause),
     /// DynamoDB, or the request as a whole, took too long or failed temporarily. A retry may help.
@@ -152,8 +154,14 @@ impl ApiError {
             Self::RateLimitExceeded { .. } | Self::UsageLimitExceeded { .. } => ErrorCode::RateLimitExceeded,
             Self::MonthlyQuotaExceeded { .. } => ErrorCode::MonthlyQuotaExceeded,
             Self::Internal(_) => ErrorCode::InternalError,
-            Self::Unavailable(_) => ErrorCode::ServiceUnavailable,
+            Self::UnknownSecrets | Self::Unavailable(_) => ErrorCode::ServiceUnavailable,
         }
+    }
+
+    /// The code in the log, which tells what a client caused from what is to wake somebody.
+    #[must_use]
+    pub fn logged_code(&self) -> &'static str {
+        if matches!(self, Self::UnknownSecrets) { "unknown_secrets" } else { self.code().as_str() }
     }
 
     /// The message for people.
@@ -211,7 +219,7 @@ impl ApiError {
                 "Monthly quota exceeded. It resets on the 1st (UTC).".into()
             }
             Self::Internal(_) => "Something went wrong on our side. It was logged under this `requestId`.".into(),
-            Self::Unavailable(_) => "The service is temporarily unavailable. Retry shortly.".into(),
+            Self::UnknownSecrets | Self::Unavailable(_) => "The service is temporarily unavailable. Retry shortly.".into(),
         }
     }
 
@@ -231,7 +239,7 @@ impl ApiError {
             Self::RateLimitExceeded { retry_after }
             | Self::UsageLimitExceeded { retry_after }
             | Self::MonthlyQuotaExceeded { retry_after } => Some(*retry_after),
-            Self::Unavailable(_) => Some(1),
+            Self::UnknownSecrets | Self::Unavailable(_) => Some(1),
             _ => None,
         }
     }

@@ -25,8 +25,8 @@ use crate::{
 };
 
 /// What the holder of a valid key may know about it, whatever its scopes and plan. Such a request counts toward neither the key's minute nor
-/// the organization's month, which it explains, but there are only 60 of them a minute. The key's validity is checked in the database each
-/// time, never in memory.
+/// the organization's month, which it explains, but there are only 60 of them a minute. That a key is valid is checked in the database each
+/// time.
 #[derive(Debug)]
 pub struct Holder {
     /// The key's usage.
@@ -40,7 +40,7 @@ impl FromRequestParts<App> for Holder {
         let key = presented_key(&parts.headers)?;
         let (id, hash, now) = (key.id(), key.hash(), app.clock.now());
         match app.memory.rejects_stranger(&id, &hash, now) {
-            Some(Rejection::Failed(error)) => return Err(error.into()),
+            Some(Rejection::UnknownSecrets) => return Err(ApiError::UnknownSecrets),
             Some(_) => return Err(ApiError::InvalidApiKey),
             None => {}
         }
@@ -55,6 +55,7 @@ impl FromRequestParts<App> for Holder {
             app.memory.note_stranger(&id, &hash, now);
             return Err(ApiError::InvalidApiKey);
         };
+        app.memory.note_valid(&id, &hash);
         // A rotated secret can expire before its key does.
         summary.expires_at = seen.grant.expires_at;
         let usage = Box::pin(usage::read(&app.db, summary, &account, &hash, seen.limits, now)).await?;

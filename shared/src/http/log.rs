@@ -45,7 +45,7 @@ pub(crate) fn request(request: &Request<'_>) {
         %method,
         route = notes.route.as_deref().unwrap_or("none"),
         status = status.as_u16(),
-        code = own.map(|own| own.code).or(error.map(|error| error.code().as_str())),
+        code = own.map(|own| own.code).or(error.map(ApiError::logged_code)),
         reason = own.and_then(|own| own.reason),
         event = notes.event,
         organization = notes.organization.map(tracing::field::display),

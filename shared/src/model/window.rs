@@ -24,8 +24,8 @@ const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 /// How far the clocks of two instances may differ. A window that ended longer ago is counted by none.
 pub const CLOCKS_DIFFER_MILLIS: i64 = 2 * 60 * 1_000;
 
-/// Whether a window that `ends` then has been over for so long that no instance is counting it.
-fn is_stale(ends: Timestamp, now: Timestamp) -> bool {
+/// Whether what `ends` then is over on the clock of every instance. No instance counts in such a window any more.
+pub(crate) fn is_stale(ends: Timestamp, now: Timestamp) -> bool {
     now.as_millis() - ends.as_millis() >= CLOCKS_DIFFER_MILLIS
 }
 

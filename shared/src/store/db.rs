@@ -228,7 +228,7 @@ impl Db {
             .set_exclusive_start_key(start)
     }
 
-    /// Updates an item that exists, and returns the attributes that `values` selects.
+    /// Updates an item, or creates it unless the condition forbids that, and returns the attributes that `values` selects.
     pub(crate) async fn update(
         &self,
         table: Table,

@@ -1,5 +1,5 @@
 //! The attributes of an account's item, and the only place that names them. Their names are short, because every request pays for every
-//! byte of the item, and the whole must fit into one write unit (1,024 bytes). It makes no call.
+//! byte of the item, and an account of five keys is to fit into one write unit (1,024 bytes). It makes no call.
 //!
 //! | Attribute | Holds |
 //! |---|---|

@@ -11,7 +11,7 @@ use crate::{
         key::{AccountId, Grant, KeyHash, KeyNumber},
         plan::Plan,
         scope::Scope,
-        window::{Day, Minute, Month},
+        window::{Day, Minute, Month, is_stale},
     },
     store::{
         account::attribute::{Attribute, LIVE, NEXT, ORGANIZATION, PLAN, REVISION, scopes_of},
@@ -165,6 +165,12 @@ impl Account {
         let left = self.left_over.iter().map(|(attribute, _)| *attribute);
         let over = minutes.chain(months).filter(|attribute| attribute.is_stale(now));
         over.chain(left.filter(|attribute| !matches!(attribute, Attribute::Day(..)))).collect()
+    }
+
+    /// Former secrets that have ended on every instance's clock.
+    pub(crate) fn ended(&self, now: Timestamp) -> Vec<(KeyNumber, Former)> {
+        let formers = self.keys.iter().filter_map(|(number, key)| Some((*number, key.former?)));
+        formers.filter(|(_, former)| is_stale(former.until, now)).collect()
     }
 
     /// The counts of past days, to be filed, of keys that are there and of those that are gone.

@@ -12,7 +12,7 @@ pub(crate) use attribute::{Attribute, REVISION_NAME, scope_letters, scopes_of};
 pub(crate) use change::{MAX_KEYS, add_key, key_attributes, new_account, remove_key, set_plan, stored_hash, unchanged};
 pub(crate) use count::{Counted, Counting, Counts, count};
 pub(crate) use item::{Account, AccountKey};
-pub(crate) use tidy::tidy;
+pub(crate) use tidy::{Chores, tidy};
 
 use crate::{
     model::key::AccountId,

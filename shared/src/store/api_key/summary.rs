@@ -53,7 +53,7 @@ pub struct KeySummary {
     pub rotations: u64,
     /// When it was last rotated. `None`: never.
     pub rotated_at: Option<Timestamp>,
-    /// The previous secret, if it was kept, even if it is no longer valid.
+    /// The previous secret, if it was kept. Soon after its end, it is forgotten.
     pub previous: Option<PreviousSecret>,
     /// When it was revoked. `None`: it was not.
     pub revoked_at: Option<Timestamp>,
