@@ -239,18 +239,16 @@ async fn later_requests_remove_the_counters_of_past_minutes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_whose_clocks_differ_by_almost_two_minutes_serve_60_of_each_minute() {
     let app = TestApp::frozen(Plan::Enterprise).await;
-    let (late, early) = (TestClock::at("2026-11-24T12:00:00.000Z"), TestClock::at("2026-11-24T12:01:59.000Z"));
+    let (late, early) = (TestClock::at("2026-11-24T12:00:59.000Z"), TestClock::at("2026-11-24T12:02:58.000Z"));
     let behind = Arc::new(test_app::gateway(&app.db, &late));
     let ahead = Arc::new(test_app::gateway(&app.db, &early));
-    let mut counted_ahead = 0;
-    for _ in 0..3 {
+    // In the third round, the instance behind is in the minute in which the other counted three in the first.
+    for counted_ahead in [0, 0, 3] {
         let mut served = by_status(&storm(&[Arc::clone(&behind)], &[&app.key], 40).await)[&200];
         // The other instance sees the late one's counter. If it considered the counter stale, its next request would remove it.
         storm(&[Arc::clone(&ahead)], &[&app.key], 3).await;
         served += by_status(&storm(&[Arc::clone(&behind)], &[&app.key], 40).await)[&200];
         assert_eq!(served + counted_ahead, 60);
-        // The instance ahead has counted three in the minute that the other reaches next.
-        counted_ahead = 3;
         late.advance(60_000);
         early.advance(60_000);
     }

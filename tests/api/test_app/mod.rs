@@ -270,7 +270,7 @@ pub fn gateway(db: &Db, clock: &TestClock) -> Gateway {
 
 /// How many requests of a storm are under way at once: as many as the embedded engine answers within a call's timeout on a busy machine. A
 /// call that times out is repeated, and what the engine did meanwhile is no longer what a test expects.
-const UNDER_WAY: usize = 64;
+const UNDER_WAY: usize = 32;
 
 /// Sends `count` requests as fast as they are answered, on all threads, to each instance and with each key in turn.
 pub async fn storm(instances: &[Arc<Gateway>], keys: &[&str], count: usize) -> Vec<Answer> {
