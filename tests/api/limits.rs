@@ -270,6 +270,18 @@ async fn a_clock_that_steps_back_removes_no_counter_still_in_use() {
 }
 
 #[tokio::test]
+async fn a_clock_that_steps_back_into_an_earlier_minute_is_served_there() {
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    app.clock.advance(5 * 60_000);
+    for _ in 0..60 {
+        app.get("/api/v1/jobs").await.ok(200);
+    }
+    app.get("/api/v1/jobs").await.error(429, "rate_limit_exceeded");
+    app.clock.set(test_app::START);
+    assert_eq!(app.get("/api/v1/jobs").await.header("x-ratelimit-remaining"), Some("59"));
+}
+
+#[tokio::test]
 async fn a_rejected_request_reports_both_limits_and_counts_toward_neither() {
     let app = TestApp::frozen(Plan::Professional).await;
     let read = app.new_key(&[Scope::JobsRead]).await;

@@ -15,7 +15,7 @@ use crate::{
         id::OrgId,
         key::{AccountId, KeyHash, KeyId},
         scope::Scope,
-        window::{Limits, Minute, Standing},
+        window::{Limits, Minute, Month, Standing},
     },
     store::account::{Account, Attribute, Chores, Counting},
 };
@@ -59,9 +59,11 @@ struct Known {
 impl Known {
     /// The limits at `now`, as far as this instance knows.
     fn limits(&self, now: Timestamp) -> Limits {
-        let Limits { burst, month, .. } = self.seen.limits;
-        let burst = if now < burst.resets_at { burst } else { Standing::of_burst(0, now) };
-        Limits { now, burst, month: month.filter(|month| now < month.resets_at), usage: None }
+        let Limits { now: seen_at, burst, month, .. } = self.seen.limits;
+        // Not by when they reset: a clock can step back into an earlier window.
+        let is_same_minute = Minute::of(seen_at) == Minute::of(now);
+        let burst = if is_same_minute { burst } else { Standing::of_burst(0, now) };
+        Limits { now, burst, month: month.filter(|_| Month::of(seen_at) == Month::of(now)), usage: None }
     }
 
     /// Whether there is so much left of both limits that a request is expected to be admitted.
@@ -74,6 +76,16 @@ impl Known {
     /// Whether it was seen less than `millis` ago. A clock may step back.
     fn is_younger(&self, millis: i64, now: Timestamp) -> bool {
         (0..millis).contains(&(now.as_millis() - self.seen.limits.now.as_millis()))
+    }
+}
+
+impl Remembered {
+    fn note_rejection(&mut self, key: &KeyId, hash: &KeyHash, reason: &Rejection, now: Timestamp) {
+        if let Rejection::InvalidKey = reason {
+            self.served.0.remove(hash);
+            self.strangers.note(key, hash, now);
+        }
+        self.reports.note(key, hash, reason, now);
     }
 }
 
@@ -169,11 +181,7 @@ impl Memory {
                 if let Some(known) = memory.served.0.get_mut(&hash) {
                     known.admitted.clear();
                 }
-                if let Rejection::InvalidKey = rejected.reason {
-                    memory.served.0.remove(&hash);
-                    memory.strangers.note(&key.id(), &hash, now);
-                }
-                memory.reports.note(&key.id(), &hash, &rejected.reason, now);
+                memory.note_rejection(&key.id(), &hash, &rejected.reason, now);
             }
         });
     }
@@ -183,19 +191,18 @@ impl Memory {
         self.with(|memory| memory.reports.watch(&request.key.id(), &request.hash, request.now));
     }
 
-    /// Why a secret that this instance has not served is not looked up. For requests that are not counted on the account.
-    pub(crate) fn rejects_stranger(&self, key: &KeyId, hash: &KeyHash, now: Timestamp) -> Option<Rejection> {
-        self.with(|memory| memory.strangers.rejects(key, hash, now))
+    /// Why a secret is not looked up for its holder.
+    pub(super) fn rejects_stranger(&self, request: &Counting<'_>) -> Option<Rejection> {
+        self.with(|memory| memory.strangers.rejects(&request.key.id(), &request.hash, request.now))
     }
 
-    /// Remembers that a secret was valid in such a request.
-    pub(crate) fn note_valid(&self, key: &KeyId, hash: &KeyHash) {
-        self.with(|memory| memory.strangers.note_valid(key, hash));
-    }
-
-    /// Remembers that a secret was invalid.
-    pub(crate) fn note_stranger(&self, key: &KeyId, hash: &KeyHash, now: Timestamp) {
-        self.with(|memory| memory.strangers.note(key, hash, now));
+    /// Remembers whether a key was found for its holder. `None`: it was.
+    pub(super) fn note_holder(&self, request: &Counting<'_>, rejected: Option<&Rejection>) {
+        let (id, Counting { hash, now, .. }) = (request.key.id(), *request);
+        self.with(|memory| match rejected {
+            None => memory.strangers.note_valid(&id, &hash),
+            Some(reason) => memory.note_rejection(&id, &hash, reason, now),
+        });
     }
 
     /// What is to be tidied up on the account.

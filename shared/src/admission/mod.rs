@@ -5,6 +5,7 @@
 
 mod bounded;
 mod decision;
+pub(crate) mod holder;
 pub(crate) mod memory;
 mod reports;
 mod strangers;
@@ -22,8 +23,9 @@ use crate::{
         error::DbError,
     },
 };
+use decision::Seen;
 use decision::limits;
-pub(crate) use decision::{Admitted, Decision, Rejected, Rejection, Seen};
+pub(crate) use decision::{Admitted, Decision, Rejected, Rejection};
 use memory::Memory;
 pub(crate) use tidy::tidy;
 

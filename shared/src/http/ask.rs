@@ -13,7 +13,7 @@ use crate::{
     contract::operation::{Operation, Part},
     http::{
         app::App,
-        caller::{Caller, presented_key},
+        caller::{Caller, presented_key, rejected},
         error::ApiError,
     },
     model::{id::OrgId, key::ApiKey, scope::RequiredScope},
@@ -50,20 +50,19 @@ impl<S: RequiredScope> Ask<S> {
         let Self { app, key, .. } = self;
         let request = Counting { key: &key, hash: key.hash(), scope: S::SCOPE, now: app.clock.now() };
         let (db, memory) = (&app.db, &*app.memory);
-        let (decision, read) = match input {
+        let admitted = match input {
             Ok(input) => {
-                match admission::admit_and_read(db, memory, &request, async |org| read(org, input).await).await {
-                    Ok((admitted, read)) => (Ok(admitted), Some(Ok(read))),
-                    Err(rejected) => (Err(rejected), None),
-                }
+                let read = async |org| read(org, input).await;
+                let admitted = admission::admit_and_read(db, memory, &request, read).await;
+                admitted.map(|(admitted, read)| (admitted, Ok(read)))
             }
-            Err(wrong) => (admission::admit(db, memory, &request).await, Some(Err(wrong))),
+            Err(wrong) => admission::admit(db, memory, &request).await.map(|admitted| (admitted, Err(wrong))),
         };
         admission::tidy(db, memory, &request).await;
-        let caller = Caller::admitted(decision)?;
-        // There is something read, or wrong, wherever there is a caller.
-        let read = read.unwrap_or(Err(ApiError::NotFound))?;
-        Ok((caller, read))
+        let (admitted, read) = admitted.map_err(|not| rejected(*not))?;
+        // The caller first, because an error shows its limits too.
+        let caller = Caller::of(admitted);
+        Ok((caller, read?))
     }
 }
 

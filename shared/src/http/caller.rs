@@ -12,7 +12,7 @@ use axum::{
 };
 
 use crate::{
-    admission::{self, Admitted, Decision, Rejected, Rejection},
+    admission::{self, Admitted, Rejected, Rejection},
     contract::{
         error_code::ErrorCode,
         operation::{Operation, Part},
@@ -50,15 +50,14 @@ impl<S> Caller<S> {
     }
 
     /// The caller of a request that was admitted, whose limits and expiry its response tells.
-    pub(super) fn admitted(decision: Decision) -> Result<Self, ApiError>
+    pub(super) fn of(Admitted { grant, limits }: Admitted) -> Self
     where
         S: RequiredScope,
     {
-        let Admitted { grant, limits } = decision.map_err(|not| rejected(*not))?;
         note(&grant, &limits);
         let Grant { org, scopes, .. } = grant;
         let may_read = S::SCOPE.read().is_some_and(|read| scopes.contains(&read));
-        Ok(Self { org, may_read, scope: PhantomData })
+        Self { org, may_read, scope: PhantomData }
     }
 
     /// Whether the key may also read what its scope `S` changes. Write does not imply read.
@@ -75,7 +74,7 @@ impl<S: RequiredScope> FromRequestParts<App> for Caller<S> {
         let request = Counting { key: &key, hash: key.hash(), scope: S::SCOPE, now: app.clock.now() };
         let decision = admission::admit(&app.db, &app.memory, &request).await;
         admission::tidy(&app.db, &app.memory, &request).await;
-        Self::admitted(decision)
+        decision.map(Self::of).map_err(|not| rejected(*not))
     }
 }
 
@@ -117,7 +116,7 @@ impl<S: RequiredScope> Part for Caller<S> {
 }
 
 /// The error for a request that was not admitted. The response shows the key's limits, if they are known.
-fn rejected(rejected: Rejected) -> ApiError {
+pub(super) fn rejected(rejected: Rejected) -> ApiError {
     let Rejected { standing, reason } = rejected;
     if let Some((grant, limits)) = &standing {
         note(grant, limits);

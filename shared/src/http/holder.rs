@@ -3,14 +3,14 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 
 use crate::{
-    admission::{Rejection, Seen},
+    admission::{self, holder::Held},
     contract::{
         error_code::ErrorCode,
         operation::{Operation, Part},
     },
     http::{
         app::App,
-        caller::{note, presented_key},
+        caller::{note, presented_key, rejected},
         error::ApiError,
     },
     model::{
@@ -19,7 +19,6 @@ use crate::{
     },
     store::{
         account::Counting,
-        api_key,
         usage::{self, Usage},
     },
 };
@@ -38,27 +37,12 @@ impl FromRequestParts<App> for Holder {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let key = presented_key(&parts.headers)?;
-        let (id, hash, now) = (key.id(), key.hash(), app.clock.now());
-        match app.memory.rejects_stranger(&id, &hash, now) {
-            Some(Rejection::UnknownSecrets) => return Err(ApiError::UnknownSecrets),
-            Some(_) => return Err(ApiError::InvalidApiKey),
-            None => {}
-        }
-        let found = api_key::find_with_account(&app.db, &id).await?;
-        // The scope is not looked at.
-        let request = Counting { key: &key, hash, scope: Scope::ALL[0], now };
-        let seen = found.and_then(|(summary, account)| {
-            let account = account?;
-            Some((summary, Seen::of(&account, &request)?, account))
-        });
-        let Some((mut summary, mut seen, account)) = seen else {
-            app.memory.note_stranger(&id, &hash, now);
-            return Err(ApiError::InvalidApiKey);
-        };
-        app.memory.note_valid(&id, &hash);
-        // A rotated secret can expire before its key does.
-        summary.expires_at = seen.grant.expires_at;
-        let usage = Box::pin(usage::read(&app.db, summary, &account, &hash, seen.limits, now)).await?;
+        let now = app.clock.now();
+        let request = Counting { key: &key, hash: key.hash(), scope: Scope::JobsRead, now };
+        let found = admission::holder::find(&app.db, &app.memory, &request).await;
+        admission::tidy(&app.db, &app.memory, &request).await;
+        let Held { key, account, mut seen } = found.map_err(|not| rejected(*not))?;
+        let usage = Box::pin(usage::read(&app.db, key, &account, &request.hash, seen.limits, now)).await?;
         if usage.is_none() {
             seen.limits.usage = Some(Standing::of_burst(BURST_LIMIT, now));
         }

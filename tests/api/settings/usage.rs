@@ -245,13 +245,16 @@ async fn the_use_of_a_secret_that_has_ended_is_shown_and_a_guess_is_not() {
     for id in [id_of(&first), expiring_id.clone(), revoked.id()] {
         assert_eq!(late(id).await, 3);
     }
+    test.app.call("GET", "/api/v1/usage", Some(&first), None).await.error(401, "invalid_api_key");
+    assert_eq!(late(id_of(&first)).await, 4);
     test.app.clock.set("2026-11-24T12:20:00.000Z");
     let guess = ApiKey::with_id(&expiring_id).unwrap();
     assert_eq!(test.call(guess.reveal()).await, 401);
     assert_eq!(late(expiring_id).await, 3);
     let mut browser = test.admin().await;
     let page = browser.get("/settings/keys").await;
-    assert_eq!(page.shown(200).matches("A secret that has ended was used 3 times, and refused.").count(), 3);
+    assert_eq!(page.shown(200).matches("A secret that has ended was used 3 times, and refused.").count(), 2);
+    assert_eq!(page.body.matches("A secret that has ended was used 4 times, and refused.").count(), 1);
     assert!(browser.get("/settings/usage").await.shown(200).contains("invalid_api_key"));
 }
 

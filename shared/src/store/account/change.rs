@@ -26,6 +26,7 @@ use crate::{
 
 /// The most keys in one account: what the largest limited plan allows, so that its limits are in one item.
 pub(crate) const MAX_KEYS: u64 = 5;
+
 /// The item of a new account. `first`: the attributes of its first key, if it begins with one.
 pub(crate) fn new_account(id: &AccountId, org: &OrgId, plan: Plan, first: Vec<(Attribute, AttributeValue)>) -> Item {
     let next = if first.is_empty() { Some(KeyNumber::FIRST) } else { KeyNumber::FIRST.next() };
