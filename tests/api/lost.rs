@@ -7,9 +7,10 @@ use futures::future::join_all;
 use local::database::Embedded;
 use serde_json::json;
 use shared::{
-    model::{plan::Plan, secret::Secret, value::Email},
+    model::{key::ApiKey, plan::Plan, scope::Scope, secret::Secret, value::Email},
     store::{
         activity::{self, Act, Actor},
+        api_key::{self, NewKey, Rotated, Rotation},
         db::Db,
         member::{self, Identity},
         session,
@@ -20,7 +21,8 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use crate::{
     test_app::{
         ENDPOINT, TestApp, gateway,
-        proxy::{Proxy, message},
+        proxy::{Fault, Proxy, message},
+        short_text,
     },
     test_settings::TestSettings,
 };
@@ -123,6 +125,49 @@ async fn while_others_are_counted_a_request_whose_count_response_is_lost_costs_a
     let counted = 60 - left - 1;
     println!("{served} served, {lost} responses lost, {counted} counted");
     assert!((served..=served + lost).contains(&counted), "{served} served, {lost} lost, {counted} counted");
+}
+
+/// What DynamoDB answers to a transaction that meets another write.
+fn conflict(_: &[u8]) -> Vec<u8> {
+    let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"Transaction cancelled","CancellationReasons":[{"Code":"TransactionConflict"}]}"#;
+    let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length:";
+    format!("{head} {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_repeated_after_a_conflict_knows_its_own_write() {
+    let (app, proxy) = app().await;
+    // The transaction is applied, but what arrives is the conflict that a repeated attempt meets.
+    let meet = |table| {
+        proxy.fail(Fault { operation: "TransactWriteItems", table, times: 1, change: conflict });
+    };
+    meet("RecordsTable");
+    let candidate = app.candidate("ada@example.com").await;
+    proxy.assert_failed();
+    let job = app.job("open").await;
+    meet("RecordsTable");
+    app.application(&job, &candidate).await;
+    proxy.assert_failed();
+    meet("RecordsTable");
+    let path = format!("/api/v1/candidates/{candidate}");
+    assert_eq!(app.put(&path, json!({ "email": "augusta@example.com" })).await.ok(200)["version"], 2);
+    proxy.assert_failed();
+
+    // Keys, whose secret is shown once.
+    let db = Db::with(local::database::config(&proxy.start(&ENDPOINT).await), Embedded::tables());
+    let (org, now, actor) = (&app.org, app.clock.now(), Actor::operator());
+    meet("AccessTable");
+    let new = NewKey { name: short_text("met"), scopes: vec![Scope::JobsRead], expires_at: None };
+    let key = api_key::create(&db, org, now, new, &actor).await.unwrap();
+    proxy.assert_failed();
+    app.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.ok(200);
+    meet("AccessTable");
+    let successor = ApiKey::with_id(&key.id()).unwrap();
+    let rotated = api_key::rotate(&db, org, now, &successor, Rotation::default(), &actor).await.unwrap();
+    proxy.assert_failed();
+    assert_eq!(rotated, Rotated::Done);
+    app.call("GET", "/api/v1/jobs", Some(successor.reveal()), None).await.ok(200);
+    assert_eq!(api_key::list(&db, org, None).await.unwrap().0.len(), 2);
 }
 
 /// Sends a request to DynamoDB again, as an attempt that was held up on its way.

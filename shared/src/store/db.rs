@@ -117,12 +117,15 @@ impl Db {
     /// response.
     pub(crate) async fn create(&self, item: Item) -> Result<(), DbError> {
         let request = self.client.put_item().table_name(&self.tables.records).set_item(Some(item));
-        match request.condition_expression(table::ABSENT).send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(failure(&error)),
-            },
+        let request = request.condition_expression(table::ABSENT);
+        let mut backoff = Backoff::new();
+        loop {
+            let Err(error) = request.clone().send().await else { return Ok(()) };
+            match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => return Ok(()),
+                Some(PutItemError::TransactionConflictException(_)) => backoff.pause().await?,
+                _ => return Err(failure(&error)),
+            }
         }
     }
 
@@ -265,11 +268,12 @@ impl Db {
         }
     }
 
-    /// Sends a transaction once.
+    /// Sends a transaction once, or again with the same token.
     pub(crate) async fn send(
         &self,
         writes: Vec<TransactWriteItem>,
+        token: &str,
     ) -> Result<TransactWriteItemsOutput, SdkError<TransactWriteItemsError>> {
-        self.client.transact_write_items().set_transact_items(Some(writes)).send().await
+        self.client.transact_write_items().set_transact_items(Some(writes)).client_request_token(token).send().await
     }
 }

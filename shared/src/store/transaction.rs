@@ -8,16 +8,21 @@ use aws_sdk_dynamodb::{
     },
 };
 
-use crate::store::{
-    backoff::Backoff,
-    db::Db,
-    error::{DbError, built, failure},
-    expression::Expression,
-    item::Item,
-    table::{self, Key, Table},
+use crate::{
+    model::key::{NoRandomness, random_base62},
+    store::{
+        backoff::Backoff,
+        db::Db,
+        error::{DbError, built, failure},
+        expression::Expression,
+        item::Item,
+        table::{self, Key, Table},
+    },
 };
 
 const CONDITION_FAILED: &str = "ConditionalCheckFailed";
+/// DynamoDB accepts up to 36 characters.
+const TOKEN_LEN: usize = 24;
 /// Every part requests the item that fails its condition.
 const OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 
@@ -96,11 +101,14 @@ impl<'a> Transaction<'a> {
     }
 
     /// Sends the transaction, and retries it after a conflict or throttling.
+    ///
+    /// All attempts have the same token, by which DynamoDB recognizes a transaction that it has applied. So one whose response was lost is
+    /// not applied twice, and a retry does not take its own write for another's.
     pub(crate) async fn commit(self) -> Result<Result<(), Cancelled>, DbError> {
+        let token = random_base62(TOKEN_LEN).map_err(|NoRandomness(error)| DbError::Unavailable(error.to_string()))?;
         let mut backoff = Backoff::new();
         loop {
-            // The SDK adds a client request token, so that a transaction whose response was lost is not applied twice.
-            let Err(error) = self.db.send(self.writes.clone()).await else { return Ok(Ok(())) };
+            let Err(error) = self.db.send(self.writes.clone(), &token).await else { return Ok(Ok(())) };
             let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() else {
                 return Err(failure(&error));
             };
