@@ -123,8 +123,9 @@ def whole_way(browser, width):
     way.link("Usage")
     way.title("Usage")
     used = way.page.get_by_role("region", name=f"{name}")
-    # Requests without the scope count toward the burst as well.
-    expect(used).to_contain_text("4 requests in 30 days")
+    # Requests without the scope count for nothing, and are shown apart.
+    expect(used).to_contain_text("2 requests in 30 days")
+    expect(used).to_contain_text("Last refused:")
     way.look("Usage")
 
     way.link("API keys")

@@ -144,7 +144,7 @@ fn last_refusals(key: &KeySummary, days: &[KeyDay]) -> Markup {
     let late = key.late_use_at.map(|at| (at, ErrorCode::InvalidApiKey));
     let mut last: Vec<(Timestamp, ErrorCode)> = denied.chain(late).collect();
     last.sort_by_key(|(at, code)| (std::cmp::Reverse(*at), code.as_str()));
-    // A day's item may name a refusal of the day before.
+    // Several instances may have written the same refusal, or on two days.
     last.dedup();
     last.truncate(LAST_REFUSALS);
     html! {

@@ -29,7 +29,9 @@ const KEPT_DAYS: i64 = 400;
 pub(crate) const LAST_DENIALS: usize = 3;
 
 const REQUESTS: &str = "requests";
-const LAST: &str = "last";
+/// The last denials, as several instances know them. Each write takes one of these at random, so that one instance seldom replaces what
+/// another has just written.
+const LAST: [&str; 8] = ["last0", "last1", "last2", "last3", "last4", "last5", "last6", "last7"];
 const CODE: &str = "code";
 const AT: &str = "at";
 
@@ -76,8 +78,9 @@ pub(crate) async fn add_denials(db: &Db, key: &KeyId, day: Day, denials: &Denial
         let denial = [(CODE.to_owned(), string(denial.as_str())), (AT.to_owned(), number(at.as_millis()))];
         AttributeValue::M(denial.into())
     });
+    let slot = usize::try_from(getrandom::u32().unwrap_or(0)).unwrap_or(0) % LAST.len();
     let add = Expression::update(format!("SET #last = :last, #deleteAt = :deleteAt ADD {}", adds.join(", ")))
-        .names([("#last", LAST), ("#deleteAt", table::DELETE_AT)])
+        .names([("#last", LAST[slot]), ("#deleteAt", table::DELETE_AT)])
         .names(counts().map(|(i, (denial, _))| (format!("#d{i}"), denial.as_str())))
         .values([(":last", AttributeValue::L(last.collect())), (":deleteAt", number(day.secs_after(KEPT_DAYS)))])
         .values(counts().map(|(i, (_, count))| (format!(":d{i}"), number(count))));
@@ -93,7 +96,7 @@ pub struct KeyDay {
     pub requests: u64,
     /// Denied requests, as far as they were counted.
     pub denials: BTreeMap<Denial, u64>,
-    /// The day's last denials, latest first, as the instance that wrote last knew them.
+    /// The day's last denials, as far as they were written, in any order, and some more than once.
     pub last_denials: Vec<LastDenial>,
 }
 
@@ -110,12 +113,12 @@ impl KeyDay {
                 denial: Denial::named(text(denial, CODE)?)?,
             })
         };
-        let last = item.get(LAST).and_then(|last| last.as_l().ok());
+        let last = LAST.iter().filter_map(|slot| item.get(*slot)?.as_l().ok());
         Some(Self {
             date: table::day_of(item)?,
             requests: integer(item, REQUESTS).unwrap_or(0),
             denials: Denial::ALL.into_iter().filter_map(|it| Some((it, integer(item, it.as_str())?))).collect(),
-            last_denials: last.into_iter().flatten().filter_map(denial).collect(),
+            last_denials: last.flatten().filter_map(denial).collect(),
         })
     }
 }

@@ -217,6 +217,26 @@ async fn the_last_three_refusals_of_a_key_are_shown_with_code_and_time() {
 }
 
 #[tokio::test]
+async fn refusals_by_several_functions_are_shown_together() {
+    let test = TestSettings::on(Plan::Starter).await;
+    let key = test.app.new_key_instead(&[Scope::CandidatesRead]).await;
+    // A write seldom replaces another's, so one of a few tries shows both.
+    let mut shown = false;
+    for _ in 0..8 {
+        test.app.clock.advance(60_000);
+        for path in ["/api/v1/jobs", "/api/v1/pipeline/stages"] {
+            test.app.clock.advance(1);
+            test.app.call("GET", path, Some(key.reveal()), None).await.error(403, "insufficient_scope");
+        }
+        let last = test.app.clock.now().to_string();
+        let before = shared::model::clock::Timestamp::from_millis(test.app.clock.now().as_millis() - 1).to_string();
+        let page = test.admin().await.get("/settings/usage").await;
+        shown |= page.shown(200).contains(&last) && page.body.contains(&before);
+    }
+    assert!(shown);
+}
+
+#[tokio::test]
 async fn the_use_of_a_secret_that_has_ended_is_shown_and_a_guess_is_not() {
     let test = TestSettings::on(Plan::Professional).await;
     let first = test.app.key.clone();
