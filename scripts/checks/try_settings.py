@@ -145,9 +145,9 @@ def whole_way(browser, width):
     expect(way.key(name)).to_contain_text(f"The old secret, …{first[-4:]}, was used once since.")
     way.look("Keys, one rotating")
 
-    # The error from `jobs` was saved with that function's next request; `pipeline` has had none since.
+    # The errors of `jobs` and `pipeline` were each saved at once, as the first of their minutes.
     way.link("Usage")
-    expect(used).to_contain_text("1 × insufficient_scope")
+    expect(used).to_contain_text("2 × insufficient_scope")
     way.link("API keys")
     way.link(f"Revoke {name}")
     way.title(f"Revoke “{name}”?")
