@@ -13,7 +13,7 @@ use local::{database::Embedded, demo};
 use serde_json::Value;
 use shared::{
     model::{clock::Clock, plan::Plan},
-    store::{activity::Actor, db::Db, member, organization},
+    store::{activity::Actor, api_key, db::Db, member, organization},
 };
 
 use crate::test_app::{START, TestClock, database, gateway, request, send};
@@ -79,6 +79,20 @@ async fn each_organization_has_an_admin_and_a_member_and_removed_members_stay_re
     let kept = people().await;
     assert_eq!(kept.len(), 7);
     assert!(!kept.iter().any(|(_, email)| *email == first.1));
+}
+
+#[tokio::test]
+async fn the_keys_of_a_first_start_are_new_and_those_of_the_next_are_rotated() {
+    let database: Embedded = database();
+    let db = database.db();
+    for start in 0..2 {
+        assert_eq!(demo::seed(&db).await.unwrap().len(), 13);
+        for organization in organization::list(&db, None, Clock::system().now()).await.unwrap().0 {
+            for key in api_key::list(&db, &organization.id, None).await.unwrap().0 {
+                assert_eq!(key.rotations, start, "{}", key.name);
+            }
+        }
+    }
 }
 
 #[tokio::test]

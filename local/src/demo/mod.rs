@@ -142,9 +142,12 @@ fn labels(plan: Plan) -> Vec<(String, Vec<Scope>)> {
 
 impl Demo {
     async fn seed(&self, db: &Db, earlier: &[ApiKey]) -> Result<Vec<DemoKey>, StartError> {
-        let (org, now) = match organization::created_with(db, self.origin()).await? {
-            Some(org) if self.has_keys(db, &org).await? => (org, Clock::system().now()),
-            found => (self.write(db, found).await?, at(BEGIN)),
+        let (org, created, now) = match organization::created_with(db, self.origin()).await? {
+            Some(org) if self.has_keys(db, &org).await? => (org, Vec::new(), Clock::system().now()),
+            found => {
+                let (org, created) = self.write(db, found).await?;
+                (org, created, at(BEGIN))
+            }
         };
         self.add_members(db, &org).await?;
         // The keys were created while the plan had room; a Free organization's key dates from before its downgrade.
@@ -156,7 +159,7 @@ impl Demo {
         let mut keys = Vec::new();
         for (label, scopes) in labels(self.plan) {
             let Some(key) = existing.iter().find(|key| key.name == label) else { continue };
-            if let Some(key) = present_key(db, &org, earlier, &key.id).await? {
+            if let Some(key) = present_key(db, &org, created.iter().chain(earlier), &key.id).await? {
                 keys.push(DemoKey { organization: self.name, plan: self.plan, label, scopes, key });
             }
         }
@@ -208,7 +211,8 @@ impl Demo {
         Ok(organization::create(db, &name(self.name)?, plan, &account, next).await?)
     }
 
-    async fn write(&self, db: &Db, found: Option<OrgId>) -> Result<OrgId, StartError> {
+    /// Writes what is missing, and returns the organization and its new keys.
+    async fn write(&self, db: &Db, found: Option<OrgId>) -> Result<(OrgId, Vec<ApiKey>), StartError> {
         let org = if let Some(org) = found { org } else { self.create(db).await? };
         let rng = &mut Rng::with_seed(self.seed);
         let jobs: Vec<(Stamp, Value)> = (0..JOBS).map(|n| (self.job_stamp(n), agency::job(rng, n))).collect();
@@ -238,17 +242,19 @@ impl Demo {
         .await?;
         each(applications, |new| async move { new.write(db, &org).await }).await?;
         let existing = self.keys(db, &org).await?;
+        let mut created = Vec::new();
         for (label, scopes) in labels(self.plan) {
             if existing.iter().any(|key| key.name == label) {
                 continue;
             }
             let new = NewKey { name: name(&label)?, scopes, expires_at: None };
             match api_key::create(db, &org, at(BEGIN), new, &Actor::operator()).await {
-                Ok(_) | Err(CreateKeyError::PlanLimit(_)) => {}
+                Ok(key) => created.push(key),
+                Err(CreateKeyError::PlanLimit(_)) => {}
                 Err(error) => return Err(StartError::Demo(error.to_string())),
             }
         }
-        Ok(org)
+        Ok((org, created))
     }
 
     fn stage_stamp(&self, n: u64) -> Stamp {
@@ -288,11 +294,16 @@ impl Demo {
     }
 }
 
-/// The whole key with this id that is valid from now on: the earlier one if it is in the data, else a fresh one. `None` if the key is
+/// The whole key with this id that is valid from now on: one that is known if it is in the data, else a fresh one. `None` if the key is
 /// revoked.
-async fn present_key(db: &Db, org: &OrgId, earlier: &[ApiKey], id: &KeyId) -> Result<Option<String>, StartError> {
+async fn present_key(
+    db: &Db,
+    org: &OrgId,
+    known: impl Iterator<Item = &ApiKey>,
+    id: &KeyId,
+) -> Result<Option<String>, StartError> {
     let now = Clock::system().now();
-    for key in earlier.iter().filter(|key| key.id() == *id) {
+    for key in known.filter(|key| key.id() == *id) {
         if api_key::is_present(db, org, now, key).await? {
             return Ok(Some(key.reveal().to_owned()));
         }
