@@ -72,7 +72,7 @@ async fn a_refusal_costs_no_more_than_it_takes_to_know() {
         ("a missing scope", Some(jobs_only.reveal()), "/api/v1/candidates", 2),
         ("a missing scope again", Some(jobs_only.reveal()), "/api/v1/candidates", 1),
         ("a wrong parameter", Some(app.key.as_str()), "/api/v1/jobs?limit=0", 1),
-        ("an id that is none", Some(app.key.as_str()), "/api/v1/jobs/1", 1),
+        ("an invalid ID", Some(app.key.as_str()), "/api/v1/jobs/1", 1),
     ] {
         app.tally.take();
         app.call("GET", path, key, None).await;

@@ -15,7 +15,7 @@ use crate::{
 
 /// How often an instance writes about a key.
 const INTERVAL_MILLIS: i64 = 60_000;
-/// How many secrets of a key are told apart until the next write.
+/// For how many secrets of a key uses are counted until the next write.
 const MAX_SECRETS: usize = 8;
 
 /// What is to be written about each key.

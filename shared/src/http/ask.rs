@@ -1,8 +1,8 @@
 //! Admits a request, and reads for it meanwhile. It knows no route and no record.
 //!
 //! A request is admitted by one call to DynamoDB, and most need one read before anything else. Where this instance expects that the request
-//! is admitted, both are sent at once. A handler then takes an [`Ask`] instead of a [`Caller`], and hands it what to read. What is wrong with
-//! the path, the query or the body must not be told before the request is admitted, so such a handler takes them as [`Later`].
+//! is admitted, both are sent at once. A handler then takes an [`Ask`] instead of a [`Caller`], and hands it what to read. Errors in the
+//! path, the query or the body may be returned only once the request is admitted, so such a handler takes them as [`Later`].
 
 use std::marker::PhantomData;
 
@@ -20,7 +20,7 @@ use crate::{
     store::account::Counting,
 };
 
-/// Part of a request, or the error about it, which is told only after the request is admitted.
+/// Part of a request, or the error in it, which is returned only once the request is admitted.
 pub type Later<T> = Result<T, ApiError>;
 
 impl<T: Part> Part for Later<T> {

@@ -49,7 +49,7 @@ impl<S> Caller<S> {
         &self.org
     }
 
-    /// The caller of a request that was admitted, whose limits and expiry its response tells.
+    /// The caller of an admitted request. The response will show the caller's limits and the key's expiry.
     pub(super) fn of(Admitted { grant, limits }: Admitted) -> Self
     where
         S: RequiredScope,

@@ -158,7 +158,7 @@ impl ApiError {
         }
     }
 
-    /// The code in the log, which tells what a client caused from what is to wake somebody.
+    /// The code in the log, which sets apart what a client caused and no alarm should count.
     #[must_use]
     pub fn logged_code(&self) -> &'static str {
         if matches!(self, Self::UnknownSecrets) { "unknown_secrets" } else { self.code().as_str() }

@@ -8,22 +8,18 @@ const VERSION: &str = "version";
 /// The update from `old`, as it was read, to `new`, which has the same key. Its condition is that the item has not changed since. An
 /// attribute that neither contains, such as one from a later version of this code, stays as it is.
 pub(crate) fn between(old: &Item, new: &Item) -> Expression {
-    let (mut set, mut remove) = (Vec::new(), Vec::new());
+    let mut set = Vec::new();
     let (mut names, mut values) = (vec![("#version".to_owned(), VERSION.to_owned())], Vec::new());
     for (i, (name, value)) in new.iter().filter(|(name, value)| old.get(*name) != Some(value)).enumerate() {
         names.push((format!("#s{i}"), name.clone()));
         values.push((format!(":s{i}"), value.clone()));
         set.push(format!("#s{i} = :s{i}"));
     }
-    for (i, name) in old.keys().filter(|name| !new.contains_key(*name)).enumerate() {
-        names.push((format!("#r{i}"), name.clone()));
-        remove.push(format!("#r{i}"));
-    }
     if let Some(version) = old.get(VERSION) {
         values.push((":version".to_owned(), version.clone()));
     }
-    let removal = if remove.is_empty() { String::new() } else { format!(" REMOVE {}", remove.join(", ")) };
-    Expression::update(format!("SET {}{removal}", set.join(", ")))
+    Expression::update(format!("SET {}", set.join(", ")))
+        .removing(old.keys().filter(|name| !new.contains_key(*name)))
         .only_if("#version = :version")
         .names(names)
         .values(values)

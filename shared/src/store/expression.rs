@@ -31,6 +31,17 @@ impl Expression {
         Self { condition: Some(text.into()), ..self }
     }
 
+    /// Adds the removal of these attributes to the update, if there are any. It calls them `#r0`, `#r1` and so on.
+    pub(crate) fn removing<A: Into<String>>(mut self, attributes: impl IntoIterator<Item = A>) -> Self {
+        for (i, attribute) in attributes.into_iter().enumerate() {
+            let update = self.update.get_or_insert_default();
+            *update += if i == 0 { " REMOVE " } else { ", " };
+            *update += &format!("#r{i}");
+            self.names.insert(format!("#r{i}"), attribute.into());
+        }
+        self
+    }
+
     /// Defines names: `("#plan", "plan")`.
     pub(crate) fn names<N: Into<String>, A: Into<String>>(mut self, names: impl IntoIterator<Item = (N, A)>) -> Self {
         self.names.extend(names.into_iter().map(|(name, attribute)| (name.into(), attribute.into())));

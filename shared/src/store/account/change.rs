@@ -72,19 +72,16 @@ pub(crate) fn add_key(key_number: KeyNumber, attributes: Vec<(Attribute, Attribu
 
 /// The update that removes a key, on the condition that it has this secret, and these counts of days, which are filed.
 pub(crate) fn remove_key(key_number: KeyNumber, key: &AccountKey, days: &[(Day, u64)]) -> Expression {
-    let attributes = key.attributes(key_number);
-    let names: Vec<String> = (0..attributes.len()).map(|i| format!("#a{i}")).collect();
-    let days = || days.iter().enumerate();
-    let counted: Vec<String> = days().map(|(i, _)| format!(" AND #d{i} = :d{i}")).collect();
-    let day_names: Vec<String> = days().map(|(i, _)| format!(", #d{i}")).collect();
-    Expression::update(format!("ADD #live :less, #revision :one REMOVE {}{}", names.join(", "), day_names.concat()))
+    let day_counters = || days.iter().map(|(day, _)| Attribute::Day(key_number, *day));
+    let counted: Vec<String> = (0..days.len()).map(|i| format!(" AND #d{i} = :d{i}")).collect();
+    Expression::update("ADD #live :less, #revision :one")
+        .removing(key.attributes(key_number).into_iter().chain(day_counters()))
         .only_if(format!("#hash = :hash{}", counted.concat()))
         .names([("#live", LIVE), ("#revision", REVISION)])
         .names([("#hash", Attribute::Hash(key_number))])
-        .names(attributes.iter().enumerate().map(|(i, attribute)| (format!("#a{i}"), *attribute)))
-        .names(days().map(|(i, (day, _))| (format!("#d{i}"), Attribute::Day(key_number, *day))))
+        .names(day_counters().enumerate().map(|(i, counter)| (format!("#d{i}"), counter)))
         .values([(":less", number(-1)), (":one", number(1)), (":hash", stored_hash(&key.hash))])
-        .values(days().map(|(i, (_, count))| (format!(":d{i}"), number(count))))
+        .values(days.iter().enumerate().map(|(i, (_, count))| (format!(":d{i}"), number(count))))
 }
 
 /// The update that changes the plan, and adds requests to the month, if the account has not been changed.
@@ -110,7 +107,7 @@ pub(crate) fn stored_hash(hash: &KeyHash) -> AttributeValue {
     AttributeValue::B(Blob::new(hash.as_bytes()))
 }
 
-/// The number that the next key gets, as it is stored. `None`: there is none.
+/// The next key's number, as stored. `None`: every number has been given out.
 fn next_number(next: Option<KeyNumber>) -> AttributeValue {
     string(next.map(|next| next.to_string()).unwrap_or_default())
 }

@@ -47,7 +47,7 @@ pub(crate) enum Counted {
     Changed(Counts),
     /// The request was counted, and this is the account with it.
     Whole(Account),
-    /// The request was not counted, and this is the account as it is. `None`: there is none.
+    /// The request was not counted, and this is the account's state. `None`: there is no such account.
     Refused(Option<Account>),
 }
 
@@ -97,10 +97,10 @@ fn update(counting: &Counting<'_>, tag: Tag, stale: &[Attribute]) -> Expression 
     let Counting { key, hash, scope, now } = counting;
     let number_of_key = key.id().number();
     let (within_plan, limits) = allows(Plan::monthly_requests, None);
-    Expression::update(format!(
-        "SET #lastUse = :now, #tag = :tag, #revision = #revision ADD #minute :one, #day :one, #uses :one, #used :one{}",
-        remove(stale)
-    ))
+    Expression::update(
+        "SET #lastUse = :now, #tag = :tag, #revision = #revision ADD #minute :one, #day :one, #uses :one, #used :one",
+    )
+    .removing(stale.iter().copied())
     .only_if(format!(
         "(#hash = :hash OR (#former = :hash AND #formerEnd > :now)) \
          AND (attribute_not_exists(#expiry) OR #expiry > :now) \
@@ -123,7 +123,6 @@ fn update(counting: &Counting<'_>, tag: Tag, stale: &[Attribute]) -> Expression 
         ("#uses", Attribute::uses(number_of_key, hash)),
         ("#used", Attribute::Month(Month::of(*now))),
     ])
-    .names(names(stale))
     .values(limits)
     .values([
         (":hash", stored_hash(hash)),
@@ -135,21 +134,7 @@ fn update(counting: &Counting<'_>, tag: Tag, stale: &[Attribute]) -> Expression 
     ])
 }
 
-/// ` REMOVE #a0, #a1`, or nothing.
-pub(super) fn remove(attributes: &[Attribute]) -> String {
-    if attributes.is_empty() {
-        return String::new();
-    }
-    let names: Vec<String> = (0..attributes.len()).map(|i| format!("#a{i}")).collect();
-    format!(" REMOVE {}", names.join(", "))
-}
-
-/// The names in [`remove`].
-pub(super) fn names(attributes: &[Attribute]) -> impl Iterator<Item = (String, Attribute)> {
-    attributes.iter().enumerate().map(|(i, attribute)| (format!("#a{i}"), *attribute))
-}
-
-/// What tells one counted request from another.
+/// Distinguishes a counted request from every other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tag([u8; TAG_BYTES]);
 

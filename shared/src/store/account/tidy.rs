@@ -9,12 +9,7 @@ use crate::{
         window::Day,
     },
     store::{
-        account::{
-            attribute::Attribute,
-            change::stored_hash,
-            count::{names, remove},
-            item::Former,
-        },
+        account::{attribute::Attribute, change::stored_hash, item::Former},
         db::Db,
         error::DbError,
         expression::Expression,
@@ -68,7 +63,7 @@ pub(crate) async fn tidy(db: &Db, account: &AccountId, Chores { days, ended, sta
         drop(db.update(Table::Access, table::account(account), leave, ReturnValue::None).await?);
     }
     if !stale.is_empty() {
-        let sweep = Expression::update(remove(stale)).only_if(table::PRESENT).names(names(stale));
+        let sweep = Expression::default().removing(stale.iter().copied()).only_if(table::PRESENT);
         drop(db.update(Table::Access, table::account(account), sweep, ReturnValue::None).await?);
     }
     Ok(())

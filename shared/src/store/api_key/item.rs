@@ -29,7 +29,7 @@ pub(super) const PREVIOUS_LAST_FOUR: &str = "previousLastFour";
 pub(super) const PREVIOUS_UNTIL: &str = "previousUntil";
 pub(super) const PREVIOUS_USES: &str = "previousUses";
 
-/// The hashes of every secret that the key has had, which tells the use of a secret that has ended from a guess.
+/// The hashes of every secret that the key has had, which distinguish the use of an ended secret from a guess.
 pub(super) const SECRETS: &str = "secrets";
 /// How often a secret that has ended was used, and when last.
 pub(super) const LATE_USES: &str = "lateUses";

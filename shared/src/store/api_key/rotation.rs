@@ -91,7 +91,7 @@ fn new_secret(hot: &AccountKey, key: &ApiKey, rotation: Rotation, until: Option<
     let key_number = key.id().number();
     let mut set = "SET #hash = :hash".to_owned();
     // From now on, the uses of a kept secret are those since the rotation.
-    let mut remove = vec![("#oldUses", Attribute::uses(key_number, &hot.hash))];
+    let mut remove = vec![Attribute::uses(key_number, &hot.hash)];
     let mut names = vec![("#hash", Attribute::Hash(key_number))];
     let mut values = Vec::new();
     let (former, end) = (("#former", Attribute::FormerHash(key_number)), ("#end", Attribute::FormerEnd(key_number)));
@@ -100,7 +100,7 @@ fn new_secret(hot: &AccountKey, key: &ApiKey, rotation: Rotation, until: Option<
         names.extend([former, end]);
         values.push((":until", number(until.as_millis())));
     } else {
-        remove.extend([former, end]);
+        remove.extend([former.1, end.1]);
     }
     let expiry = ("#expiry", Attribute::Expiry(key_number));
     match rotation.expires_at {
@@ -109,19 +109,18 @@ fn new_secret(hot: &AccountKey, key: &ApiKey, rotation: Rotation, until: Option<
             names.push(expiry);
             values.push((":expiry", number(expires_at.as_millis())));
         }
-        Some(None) => remove.push(expiry),
+        Some(None) => remove.push(expiry.1),
         None => {}
     }
     // The secret before the former one is no longer valid, so its counter goes.
     if let Some(older) = hot.former {
-        remove.push(("#olderUses", Attribute::uses(key_number, &older.hash)));
+        remove.push(Attribute::uses(key_number, &older.hash));
     }
-    let removed: Vec<&str> = remove.iter().map(|(name, _)| *name).collect();
-    Expression::update(format!("{set} ADD #revision :one REMOVE {}", removed.join(", ")))
+    Expression::update(set + " ADD #revision :one")
+        .removing(remove)
         .only_if("#hash = :old")
         .names([account::REVISION_NAME])
         .names(names)
-        .names(remove)
         .values(values)
         .values([
             (":hash", account::stored_hash(&key.hash())),
@@ -133,27 +132,24 @@ fn new_secret(hot: &AccountKey, key: &ApiKey, rotation: Rotation, until: Option<
 /// The update of the key's own item, on the condition that it has not been rotated or revoked.
 fn rotated(before: &KeySummary, hot: &AccountKey, key: &ApiKey, kept: bool, now: Timestamp) -> Expression {
     let previous = if kept { ", #previousFour = #lastFour" } else { "" };
-    let gone = if kept { "" } else { ", #previousFour" };
-    let older = hot.former.map(|older| ("#olderUses", usage_uses(&older.hash)));
-    let gone_older = if older.is_some() { ", #olderUses" } else { "" };
+    let ended_four = (!kept).then(|| PREVIOUS_LAST_FOUR.to_owned());
+    let older_uses = hot.former.map(|older| usage_uses(&older.hash));
     Expression::update(format!(
-        "SET #lastFour = :lastFour, #rotations = :rotations, #rotatedAt = :now{previous} ADD #secrets :secret \
-         REMOVE #oldUses{gone}{gone_older}"
+        "SET #lastFour = :lastFour, #rotations = :rotations, #rotatedAt = :now{previous} ADD #secrets :secret"
     ))
+    .removing([usage_uses(&hot.hash)].into_iter().chain(ended_four).chain(older_uses))
     .only_if(
         "#org = :org AND attribute_not_exists(#revoked) AND (attribute_not_exists(#rotations) OR #rotations = :seen)",
     )
     .names([
         ("#lastFour", LAST_FOUR),
-        ("#previousFour", PREVIOUS_LAST_FOUR),
         ("#rotations", ROTATIONS),
         ("#rotatedAt", ROTATED_AT),
         ("#secrets", SECRETS),
         ("#org", ORGANIZATION),
         ("#revoked", REVOKED_AT),
     ])
-    .names([("#oldUses", usage_uses(&hot.hash))])
-    .names(older)
+    .names(kept.then_some(("#previousFour", PREVIOUS_LAST_FOUR)))
     .values([
         (":lastFour", string(key.last_four())),
         (":rotations", number(before.rotations + 1)),

@@ -29,14 +29,12 @@ pub(crate) async fn count_usage_request(
     hash: &KeyHash,
     now: Timestamp,
 ) -> Result<bool, DbError> {
-    let stale: Vec<Minute> = key.usage_minutes.iter().copied().filter(|minute| minute.is_stale(now)).collect();
-    let names: Vec<String> = (0..stale.len()).map(|i| format!("#w{i}")).collect();
-    let remove = if stale.is_empty() { String::new() } else { format!(" REMOVE {}", names.join(", ")) };
-    let count = Expression::update(format!("SET #at = :now ADD #minute :one, #uses :one{remove}"))
+    let stale = key.usage_minutes.iter().copied().filter(|minute| minute.is_stale(now));
+    let count = Expression::update("SET #at = :now ADD #minute :one, #uses :one")
+        .removing(stale.map(usage_minute))
         .only_if("attribute_exists(pk) AND (attribute_not_exists(#minute) OR #minute < :limit)")
         .names([("#at", LAST_USAGE_AT.to_owned()), ("#minute", usage_minute(Minute::of(now)))])
         .names([("#uses", usage_uses(hash))])
-        .names(stale.iter().enumerate().map(|(i, minute)| (format!("#w{i}"), usage_minute(*minute))))
         .values([(":now", string(now)), (":one", number(1)), (":limit", number(BURST_LIMIT))]);
     let counted = db.update(Table::Access, table::api_key(&key.id), count, ReturnValue::None).await?;
     Ok(counted.is_ok())

@@ -41,7 +41,7 @@ pub(super) fn read<'de, S: DeserializeSeed<'de>>(body: &'de str, seed: S) -> ser
     Ok(value)
 }
 
-/// A response to `GetItem`: `{"Item":{…}}`, or without `Item` if there is none.
+/// A response to `GetItem`: `{"Item":{…}}`, or `{}` if the item does not exist.
 pub(super) struct RecordBody<T>(PhantomData<fn() -> T>);
 
 impl<T> RecordBody<T> {
