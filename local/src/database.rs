@@ -1,11 +1,14 @@
 //! The embedded DynamoDB, with the template's tables.
 
-use std::{io, net::Ipv4Addr, path::Path};
+use std::{io, net::Ipv4Addr, path::Path, time::Duration};
 
 use aws_sdk_dynamodb::config::{Builder, Credentials, Region};
-use dynoxide::{Database, DynoxideError, actions::create_table::CreateTableRequest};
+use dynoxide::{
+    Database, DynoxideError,
+    actions::{create_table::CreateTableRequest, update_time_to_live::UpdateTimeToLiveRequest},
+};
 use rusqlite::{Connection, ErrorCode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use shared::store::db::{Db, Tables};
 use tokio::net::TcpListener;
 
@@ -17,14 +20,17 @@ const RECORDS_TABLE: &str = "RecordsTable";
 
 /// The format of the data file, kept in the database's `user_version`. Raise it with every change of the table layout that older files
 /// don't fit.
-pub const FORMAT: i32 = 2;
+pub const FORMAT: i32 = 3;
+/// How often expired items are deleted. In AWS it takes up to days.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// Marks a data file as ours: the database's `application_id`.
 const PROGRAM: i32 = i32::from_be_bytes(*b"HHon");
 
 /// A DynamoDB that runs as long as the process.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Embedded {
     endpoint: String,
+    database: Database,
 }
 
 impl Embedded {
@@ -38,8 +44,25 @@ impl Embedded {
         let taken = |error| StartError::port("--dynamodb-port", on.1, error);
         let listener = TcpListener::bind(on).await.map_err(taken)?;
         let endpoint = format!("http://{}", listener.local_addr().map_err(taken)?);
-        tokio::spawn(dynoxide::server::serve_on(listener, database));
-        Ok(Self { endpoint })
+        tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
+        Ok(Self { endpoint, database })
+    }
+
+    /// Deletes expired items now and every minute, as long as the process runs, by the machine's clock.
+    pub fn sweep_expired(&self) {
+        let database = self.database.clone();
+        tokio::spawn(async move {
+            let mut minutes = tokio::time::interval(SWEEP_EVERY);
+            loop {
+                minutes.tick().await;
+                let database = database.clone();
+                // It takes the engine's lock page by page, so requests are served meanwhile.
+                let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
+                if !matches!(swept, Ok(Ok(_))) {
+                    tracing::warn!("expired items could not be deleted");
+                }
+            }
+        });
     }
 
     /// Loopback, on any free port.
@@ -140,8 +163,16 @@ fn create_table(database: &Database, name: &str, properties: &Map<String, Value>
     request.insert("TableName".to_owned(), name.into());
     let request: CreateTableRequest =
         serde_json::from_value(request.into()).map_err(|error| StartError::Template(format!("{name}: {error}")))?;
+    let wrong = |error: &dyn std::fmt::Display| StartError::Template(format!("{name}: {error}"));
     match database.create_table(request) {
-        Ok(_) | Err(DynoxideError::ResourceInUseException(_)) => Ok(()),
-        Err(error) => Err(StartError::Template(format!("{name}: {error}"))),
+        Ok(_) => {}
+        Err(DynoxideError::ResourceInUseException(_)) => return Ok(()),
+        Err(error) => return Err(wrong(&error)),
     }
+    if let Some(expiry) = properties.get("TimeToLiveSpecification") {
+        let request = json!({ "TableName": name, "TimeToLiveSpecification": expiry });
+        let request: UpdateTimeToLiveRequest = serde_json::from_value(request).map_err(|error| wrong(&error))?;
+        database.update_time_to_live(request).map_err(|error| wrong(&error))?;
+    }
+    Ok(())
 }

@@ -81,6 +81,7 @@ async fn run(options: &Options) -> Result<(), StartError> {
     let address = listener.local_addr().map_err(taken)?;
     let dynamodb = (options.dynamodb_host, options.dynamodb_port.unwrap_or(0));
     let database = Embedded::start(options.data.as_deref(), dynamodb, &template).await?;
+    database.sweep_expired();
     let db = database.db();
     let origin = format!("http://{address}");
     let issuer = Arc::new(issuer::Issuer::new(&origin, sites(address), demo::people(), Clock::system())?);

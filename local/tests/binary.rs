@@ -213,13 +213,13 @@ fn a_data_file_that_is_damaged_or_in_another_format_is_left_unchanged_and_report
     let file = rusqlite::Connection::open(&data).unwrap();
     file.pragma_update(None, "user_version", 99).unwrap();
     drop(file);
-    assert_rejected(&data, "has format 99, but this version reads format 2");
+    assert_rejected(&data, "has format 99, but this version reads format 3");
     fs::write(&data, &good).unwrap();
     let other = rusqlite::Connection::open(&data).unwrap();
     other.pragma_update(None, "application_id", 0).unwrap();
     other.pragma_update(None, "user_version", 0).unwrap();
     drop(other);
-    assert_rejected(&data, "has no format number, but this version reads format 2");
+    assert_rejected(&data, "has no format number, but this version reads format 3");
 }
 
 #[test]

@@ -36,6 +36,7 @@ use shared::{
         scope::Scope,
         secret::Secret,
         value::{Email, ShortText},
+        write,
     },
     store::{
         activity::Actor,
@@ -137,7 +138,7 @@ async fn fill(db: &Db) -> Result<Filled> {
     for i in 0..20 {
         let new = serde_json::json!({ "title": format!("Job {i}"), "description": "x".repeat(600), "status": "open" });
         let new = body::parse(&new)?;
-        last = job::create(db, &org, clock.stamp(), new).await?.id().to_string();
+        last = job::create(db, &write::Write::new(org, clock.stamp()), new).await?.object.id().to_string();
     }
     let mut keys = Vec::new();
     for _ in 0..PEAK_REQUESTS / REQUESTS_PER_KEY {

@@ -18,6 +18,7 @@ use shared::{
     model::{
         body::MAX_BODY_BYTES,
         field::Problem,
+        idempotency::{MAX_KEY_CHARS, REMEMBERED_HOURS},
         page::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT},
         plan::{Allowance, Plan},
         scope::Scope,
@@ -173,12 +174,25 @@ fn parameters(route: &Route, operation: &Operation, schemas: &schema::Finished) 
         }));
     }
     for (name, kind) in &operation.query {
-        let case = if *name == "email" { " (case-insensitive)" } else { "" };
         parameters.push(json!({
             "name": name,
             "in": "query",
-            "description": format!("Only return items with this {name}{case}."),
+            "description": filter(name),
             "schema": schemas.inline(kind),
+        }));
+    }
+    if let Some(kind) = &operation.ids {
+        parameters.push(json!({
+            "name": "ids",
+            "in": "query",
+            "description": format!(
+                "Return the objects with these IDs, at most {MAX_LIMIT}, in this order and each once. Can't be combined with another \
+                 parameter. The response lists the IDs of objects that don't exist in `missing`, and of those that didn't fit in \
+                 `remaining`: request these again."
+            ),
+            "style": "form",
+            "explode": false,
+            "schema": { "type": "array", "items": schemas.inline(&schema::refer(kind)), "maxItems": MAX_LIMIT },
         }));
     }
     if operation.answer.as_ref().is_some_and(|answer| answer.is_list) {
@@ -205,5 +219,37 @@ fn parameters(route: &Route, operation: &Operation, schemas: &schema::Finished) 
             "example": "\"1\"",
         }));
     }
+    if operation.if_none_match {
+        parameters.push(json!({
+            "name": "If-None-Match",
+            "in": "header",
+            "description": "The `ETag` of the version that you have, or several, separated by commas. If the object is still at that \
+                version, the response is `304` without a body.",
+            "schema": { "type": "string" },
+            "example": "\"1\"",
+        }));
+    }
+    if operation.idempotency_key {
+        parameters.push(json!({
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": format!(
+                "A unique text for this write, such as a UUID: 1 to {MAX_KEY_CHARS} printable ASCII characters. A request that repeats \
+                 one with the same key within {REMEMBERED_HOURS} hours does nothing and gets the same response, so a retry is always safe."
+            ),
+            "schema": { "type": "string", "minLength": 1 },
+            "example": "7f9c2ba4-e88f-4b1e-9c2a-3f1d5d0e6a11",
+        }));
+    }
     parameters
+}
+
+/// What a filter does.
+fn filter(name: &str) -> String {
+    match name {
+        "email" => "Only return the candidate with this email (case-insensitive).".to_owned(),
+        "externalId" => "Only return items with this `externalId`. Several can have the same.".to_owned(),
+        "candidateId" => "Only return the applications of this candidate.".to_owned(),
+        other => format!("Only return items with this {other}."),
+    }
 }

@@ -45,6 +45,9 @@ pub fn all(
         if answer.is_list {
             headers.push("Link");
         }
+        if operation.idempotency_key {
+            headers.push("Idempotent-Replayed");
+        }
         let mut response = json!({
             "description": match (answer.status, answer.is_list) {
                 (201, _) => "The new object.",
@@ -60,6 +63,12 @@ pub fn all(
         responses.insert(answer.status.to_string(), response);
         if let Some(unread) = unread(operation) {
             responses.insert("204".to_owned(), unread);
+        }
+        if operation.if_none_match {
+            let mut headers = vec!["X-Request-Id", "ETag"];
+            headers.extend(LIMITS);
+            let about = "You have this version already: `If-None-Match` names it. There is no body.";
+            responses.insert("304".to_owned(), json!({ "description": about, "headers": refer(&headers) }));
         }
     }
     let mut by_status: BTreeMap<u16, Vec<ErrorCode>> = BTreeMap::new();
@@ -79,6 +88,9 @@ fn unread(operation: &Operation) -> Option<Value> {
     let read = operation.scope.and_then(Scope::read)?;
     let mut headers = vec!["X-Request-Id"];
     headers.extend(LIMITS);
+    if operation.idempotency_key {
+        headers.push("Idempotent-Replayed");
+    }
     let etag = if has_version {
         headers.push("ETag");
         ", only the `ETag`"
@@ -96,6 +108,7 @@ fn shared_failure(status: u16, codes: &[ErrorCode], shared: &mut BTreeMap<&'stat
     let name = match codes {
         codes if codes.contains(&ErrorCode::InvalidParameter) => "BadQuery",
         codes if codes.contains(&ErrorCode::MalformedJson) => "BadBody",
+        codes if codes.contains(&ErrorCode::InvalidIdempotencyKey) => "BadWrite",
         [first, ..] => match first.status().as_u16() {
             400 => "BadRequest",
             401 => "Unauthorized",
@@ -231,6 +244,9 @@ fn sample(code: ErrorCode) -> ApiError {
         ErrorCode::MalformedJson => {
             ApiError::MalformedJson("expected value at \"}\" (U+007D), line 1, character 11, in title".to_owned())
         }
+        ErrorCode::InvalidIdempotencyKey => ApiError::InvalidIdempotencyKey(
+            "The Idempotency-Key header must have at most 255 characters (got 300).".to_owned(),
+        ),
         ErrorCode::MissingApiKey => ApiError::MissingApiKey(MissingKey::Absent),
         ErrorCode::InvalidApiKey => ApiError::InvalidApiKey,
         ErrorCode::InsufficientScope => ApiError::InsufficientScope(Scope::JobsWrite),
@@ -249,6 +265,7 @@ fn sample(code: ErrorCode) -> ApiError {
         ErrorCode::ValidationError => {
             ApiError::ValidationError(detail("title", Problem::Required, "title is required."))
         }
+        ErrorCode::IdempotencyKeyReused => ApiError::IdempotencyKeyReused,
         ErrorCode::RateLimitExceeded => ApiError::RateLimitExceeded { retry_after: 12 },
         ErrorCode::MonthlyQuotaExceeded => ApiError::MonthlyQuotaExceeded { retry_after: 523_400 },
         ErrorCode::InternalError => ApiError::Internal(cause()),
@@ -292,8 +309,12 @@ pub fn headers() -> Value {
         "X-Api-Key-Expires-At": text("When the key expires. Sent during its last 14 days.", "2026-12-01T00:00:00.000Z"),
         "Retry-After": number("Seconds to wait before retrying.", 12),
         "WWW-Authenticate": text("How to authenticate.", "ApiKey realm=\"Head Honta API\", header=\"X-API-Key\""),
-        "ETag": text("The object's version, for `If-Match`.", "\"1\""),
+        "ETag": text("The object's version, for `If-Match` and `If-None-Match`.", "\"1\""),
         "Location": text("URL of the new object.", "https://api.example.com/api/v1/jobs/01a1abbe-a37a-7adc-8e2e-5bdf99fc6a1b"),
+        "Idempotent-Replayed": text(
+            "Sent as `true` if an earlier request with the same `Idempotency-Key` did the write, and this one did nothing.",
+            "true",
+        ),
         "Link": text(
             "The next page, if there is one (RFC 8288).",
             "<https://api.example.com/api/v1/jobs?limit=20&cursor=AVvX…>; rel=\"next\"",

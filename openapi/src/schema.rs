@@ -34,7 +34,19 @@ pub fn add_envelope(schemas: &mut BTreeMap<String, Value>, operation: &Operation
             "data": { "type": "array", "items": data, "description": "The items on this page." },
             "pagination": refer("Pagination"),
         });
-        described(&format!("A page of `{}` objects.", answer.data), &properties)
+        let mut page = described(&format!("A page of `{}` objects.", answer.data), &properties);
+        if let (Some(kind), Some(properties)) = (&operation.ids, page["properties"].as_object_mut()) {
+            let ids = |about: &str| json!({ "type": "array", "items": refer(kind), "description": about, "example": [], OPTIONAL: true });
+            properties.insert(
+                "missing".to_owned(),
+                ids("Only with `ids`: those whose objects don't exist in your organization."),
+            );
+            properties.insert(
+                "remaining".to_owned(),
+                ids("Only with `ids`: those whose objects didn't fit into this response. Request them again."),
+            );
+        }
+        page
     } else {
         described(&format!("A single `{}` object.", answer.data), &json!({ "success": success, "data": data }))
     };
@@ -158,7 +170,16 @@ fn finish_answer(schema: &mut Value) {
             }
         }
     }
-    schema["required"] = names.into();
+    let required: Vec<String> =
+        names.into_iter().filter(|name| !is_optional(&mut schema["properties"][name])).collect();
+    schema["required"] = required.into();
+}
+
+/// Marks a property that a response may omit, until the schema is published.
+const OPTIONAL: &str = "x-optional";
+
+fn is_optional(property: &mut Value) -> bool {
+    property.as_object_mut().is_some_and(|property| property.remove(OPTIONAL).is_some())
 }
 
 /// Neither an object nor an enum: clients get no named type for it.

@@ -44,8 +44,10 @@ pub const ROUTES: &[Row] = &[
     row("GET", "/api/v1/pipeline/stages", Scope::PipelineRead, "functions/pipeline", 200),
     row("GET", "/api/v1/pipeline/stages/{stageId}/candidates", Scope::PipelineRead, "functions/pipeline", 200),
     row("PUT", "/api/v1/pipeline/candidates/{id}/move", Scope::PipelineWrite, "functions/pipeline", 200),
+    row("GET", "/api/v1/applications", Scope::ApplicationsRead, "functions/applications", 200),
     row("GET", "/api/v1/jobs/{jobId}/applications", Scope::ApplicationsRead, "functions/applications", 200),
     row("POST", "/api/v1/jobs/{jobId}/applications", Scope::ApplicationsWrite, "functions/applications", 201),
+    row("GET", "/api/v1/jobs/{jobId}/applications/{id}", Scope::ApplicationsRead, "functions/applications", 200),
     row("PUT", "/api/v1/jobs/{jobId}/applications/{id}", Scope::ApplicationsWrite, "functions/applications", 200),
     Row { method: "GET", path: "/api/v1/usage", scope: None, function: "functions/usage", status: 200 },
 ];
@@ -78,6 +80,14 @@ impl Objects {
         let other_candidate = app.candidate("alan@example.com").await;
         let [_, stage, other_stage, ..]: [String; 6] = app.stages().await.try_into().unwrap();
         Self { job, candidate, other_candidate, stage, other_stage, application }
+    }
+
+    pub fn job(&self) -> &str {
+        &self.job
+    }
+
+    pub fn candidate(&self) -> &str {
+        &self.candidate
     }
 
     /// The row's path with these objects' ids.

@@ -128,7 +128,7 @@ async fn an_unknown_parameter_or_filter_value_is_rejected_with_a_list_of_the_all
         async |path: &str| app.get(path).await.error(400, "invalid_parameter")["message"].as_str().unwrap().to_owned();
     assert_eq!(
         message("/api/v1/jobs?state=open").await,
-        "state is not a supported parameter (supported: limit, cursor, status)."
+        "state is not a supported parameter (supported: limit, cursor, status, externalId, ids)."
     );
     assert_eq!(
         message("/api/v1/jobs?status=opne").await,
@@ -141,7 +141,7 @@ async fn an_unknown_parameter_or_filter_value_is_rejected_with_a_list_of_the_all
     assert_eq!(message("/api/v1/jobs?status=open&status=open").await, "status must not be given more than once.");
     assert_eq!(
         message("/api/v1/candidates?status=open").await,
-        "status is not a supported parameter (supported: limit, cursor, email)."
+        "status is not a supported parameter (supported: limit, cursor, email, externalId, ids)."
     );
     assert_eq!(
         message("/api/v1/pipeline/stages?x=1").await,
@@ -150,7 +150,7 @@ async fn an_unknown_parameter_or_filter_value_is_rejected_with_a_list_of_the_all
     assert_eq!(
         message("/api/v1/jobs?limit=0&page=2&status=x").await,
         "limit must be an integer from 1 to 100 (got \"0\"). status must be one of draft, open, on-hold, closed, archived (got \"x\"). \
-         page is not a supported parameter (supported: limit, cursor, status)."
+         page is not a supported parameter (supported: limit, cursor, status, externalId, ids)."
     );
 }
 

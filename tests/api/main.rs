@@ -16,6 +16,7 @@ mod errors;
 mod events;
 mod every_route;
 mod failures;
+mod idempotency;
 mod jobs;
 mod keys;
 mod layers;

@@ -126,9 +126,24 @@ async fn done() -> Vec<(&'static str, BTreeSet<Touch>)> {
             let path = objects.path(row);
             app.call(row.method, &path, Some(&app.key), objects.body(row)).await.ok(row.status);
             // The other code paths of a route.
-            for query in ["status=open", "status=new", "email=ada@example.com"] {
+            let (job, candidate) = (objects.job(), objects.candidate());
+            for query in [
+                "status=open",
+                "status=new",
+                "email=ada@example.com",
+                "externalId=7",
+                &format!("ids={job}"),
+                &format!("candidateId={candidate}"),
+            ] {
                 let body = Some(json!({ "tags": ["x"] }));
                 app.call(row.method, &format!("{path}?{query}"), Some(&app.key), body).await;
+            }
+            if row.method != "GET" {
+                // Once with an effect, and once with none.
+                for n in 0..2 {
+                    let once = format!("{} {path} {n}", row.method);
+                    app.call_once(row.method, &path, &once, objects.earlier_body(row)).await;
+                }
             }
             // A denial and the use of a revoked key are counted, and a change of the plan is noticed.
             for key in [&denied, &revoked] {

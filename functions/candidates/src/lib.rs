@@ -9,9 +9,9 @@ use shared::{
     http::{
         app::App,
         ask::{Ask, Later},
-        envelope::{Created, Data, Updated},
+        envelope::{Created, Found, Updated},
         error::ApiError,
-        extract::{IfMatch, Json, Path, Query},
+        extract::{IfMatch, IfNoneMatch, Path, Query, Sent},
         listed::Listed,
         route::Routes,
     },
@@ -61,22 +61,24 @@ async fn list(
 async fn create(
     ask: Ask<CandidatesWrite>,
     State(app): State<App>,
-    new: Later<Json<NewCandidate>>,
+    new: Later<Sent<NewCandidate>>,
 ) -> Result<Created<Candidate>, ApiError> {
-    let read = async |org, Json(new)| (candidate::stage_of(&app.db, &org, &new).await, new);
-    let (caller, (stage, new)) = ask.read(new, read).await?;
-    let candidate = candidate::create(&app.db, caller.org(), app.clock.stamp(), new, &stage?).await?;
-    Ok(Created::at(format!("/api/v1/candidates/{}", candidate.id()), candidate))
+    let read = async |org, new: Sent<NewCandidate>| (candidate::stage_of(&app.db, &org, &new.body).await, new);
+    let (caller, (stage, Sent { body, once })) = ask.read(new, read).await?;
+    let write = caller.write(app.clock.stamp(), once);
+    let candidate = candidate::create(&app.db, &write, body, &stage?).await?;
+    Ok(Created::at(format!("/api/v1/candidates/{}", candidate.object.id()), candidate))
 }
 
 /// `GET /api/v1/candidates/{id}`: returns a candidate.
 async fn get(
     ask: Ask<CandidatesRead>,
     State(app): State<App>,
+    known: IfNoneMatch,
     id: Later<Path<CandidateId>>,
-) -> Result<Data<Candidate>, ApiError> {
+) -> Result<Found<Candidate>, ApiError> {
     let (_, candidate) = ask.read(id, async |org, Path(id)| candidate::get(&app.db, &org, id).await).await?;
-    candidate?.map(Data).ok_or(ApiError::NotFound)
+    Found::unless(&known, candidate?)
 }
 
 /// `PUT /api/v1/candidates/{id}`: changes the fields in the body.
@@ -85,11 +87,11 @@ async fn update(
     State(app): State<App>,
     id: Later<Path<CandidateId>>,
     if_match: Later<IfMatch>,
-    patch: Later<Json<CandidatePatch>>,
+    patch: Later<Sent<CandidatePatch>>,
 ) -> Result<Updated<Candidate>, ApiError> {
     let (caller, candidate) = ask.read(id, async |org, Path(id)| candidate::get(&app.db, &org, id).await).await?;
-    let (if_match, Json(patch)) = (if_match?, patch?);
+    let (if_match, Sent { body, once }) = (if_match?, patch?);
     let candidate = candidate?.ok_or(ApiError::NotFound)?;
-    let updated = candidate::update(&app.db, caller.org(), candidate, app.clock.now(), &if_match, &patch).await;
-    Updated::shown_to(&caller, updated)
+    let write = caller.write(app.clock.stamp(), once);
+    Updated::shown_to(&caller, candidate::update(&app.db, &write, candidate, &if_match, &body).await)
 }

@@ -7,9 +7,9 @@ use shared::{
         app::App,
         ask::{Ask, Later},
         caller::Caller,
-        envelope::{Created, Data, Updated},
+        envelope::{Created, Found, Updated},
         error::ApiError,
-        extract::{IfMatch, Json, Path, Query},
+        extract::{IfMatch, IfNoneMatch, Path, Query, Sent},
         listed::Listed,
         route::Routes,
     },
@@ -48,16 +48,21 @@ async fn list(
 async fn create(
     caller: Caller<JobsWrite>,
     State(app): State<App>,
-    Json(new): Json<NewJob>,
+    Sent { body, once }: Sent<NewJob>,
 ) -> Result<Created<Job>, ApiError> {
-    let job = job::create(&app.db, caller.org(), app.clock.stamp(), new).await?;
-    Ok(Created::at(format!("/api/v1/jobs/{}", job.id()), job))
+    let job = job::create(&app.db, &caller.write(app.clock.stamp(), once), body).await?;
+    Ok(Created::at(format!("/api/v1/jobs/{}", job.object.id()), job))
 }
 
 /// `GET /api/v1/jobs/{id}`: returns a job.
-async fn get(ask: Ask<JobsRead>, State(app): State<App>, id: Later<Path<JobId>>) -> Result<Data<Job>, ApiError> {
+async fn get(
+    ask: Ask<JobsRead>,
+    State(app): State<App>,
+    known: IfNoneMatch,
+    id: Later<Path<JobId>>,
+) -> Result<Found<Job>, ApiError> {
     let (_, job) = ask.read(id, async |org, Path(id)| job::get(&app.db, &org, id).await).await?;
-    job?.map(Data).ok_or(ApiError::NotFound)
+    Found::unless(&known, job?)
 }
 
 /// `PUT /api/v1/jobs/{id}`: changes the fields in the body.
@@ -66,11 +71,11 @@ async fn update(
     State(app): State<App>,
     id: Later<Path<JobId>>,
     if_match: Later<IfMatch>,
-    patch: Later<Json<JobPatch>>,
+    patch: Later<Sent<JobPatch>>,
 ) -> Result<Updated<Job>, ApiError> {
     let (caller, job) = ask.read(id, async |org, Path(id)| job::get(&app.db, &org, id).await).await?;
-    let (if_match, Json(patch)) = (if_match?, patch?);
+    let (if_match, Sent { body, once }) = (if_match?, patch?);
     let job = job?.ok_or(ApiError::NotFound)?;
-    let updated = job::update(&app.db, caller.org(), job, app.clock.now(), &if_match, &patch).await;
-    Updated::shown_to(&caller, updated)
+    let write = caller.write(app.clock.stamp(), once);
+    Updated::shown_to(&caller, job::update(&app.db, &write, job, &if_match, &body).await)
 }

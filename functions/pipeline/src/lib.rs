@@ -9,7 +9,7 @@ use shared::{
         ask::{Ask, Later},
         envelope::Updated,
         error::ApiError,
-        extract::{Json, Path, Query},
+        extract::{Path, Query, Sent},
         listed::Listed,
         route::Routes,
     },
@@ -78,11 +78,13 @@ async fn move_to(
     ask: Ask<PipelineWrite>,
     State(app): State<App>,
     candidate: Later<Path<CandidateId>>,
-    to: Later<Json<NewMove>>,
+    to: Later<Sent<NewMove>>,
 ) -> Result<Updated<Moved>, ApiError> {
     let wanted = candidate.and_then(|candidate| Ok((candidate, to?)));
-    let read = async |org, (Path(candidate), Json(to))| (position::departure(&app.db, &org, candidate, &to).await, to);
-    let (caller, (from, to)) = ask.read(wanted, read).await?;
-    let moved = position::move_to(&app.db, caller.org(), from?, app.clock.stamp(), &to).await;
-    Updated::shown_to(&caller, moved)
+    let read = async |org, (Path(candidate), to): (_, Sent<NewMove>)| {
+        (position::departure(&app.db, &org, candidate, &to.body).await, to)
+    };
+    let (caller, (from, Sent { body, once })) = ask.read(wanted, read).await?;
+    let write = caller.write(app.clock.stamp(), once);
+    Updated::shown_to(&caller, position::move_to(&app.db, &write, from?, &body).await)
 }

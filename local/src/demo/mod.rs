@@ -22,6 +22,7 @@ use shared::{
         role::Role,
         scope::Scope,
         value::{Email, ShortText},
+        write::Write,
     },
     store::{
         activity::Actor,
@@ -227,14 +228,14 @@ impl Demo {
         let applications = self.applications(rng, &jobs);
 
         each(jobs, |(stamp, body)| async move {
-            job::create(db, &org, stamp, parsed(&body)?).await?;
+            job::create(db, &Write::new(org, stamp), parsed(&body)?).await?;
             Ok(())
         })
         .await?;
         each(candidates, |(stamp, body)| async move {
             let new = parsed(&body)?;
             let stage = candidate::stage_of(db, &org, &new).await?;
-            match candidate::create(db, &org, stamp, new, &stage).await {
+            match candidate::create(db, &Write::new(org, stamp), new, &stage).await {
                 Ok(_) | Err(StoreError::EmailTaken { .. }) => Ok(()),
                 Err(error) => Err(error.into()),
             }
@@ -323,13 +324,14 @@ struct NewApplication {
 
 impl NewApplication {
     async fn write(self, db: &Db, org: &OrgId) -> Result<(), StartError> {
-        match application::create(db, org, self.job, self.stamp, parsed(&self.body)?).await {
+        match application::create(db, &Write::new(*org, self.stamp), self.job, parsed(&self.body)?).await {
             Ok(_) | Err(StoreError::AlreadyApplied { .. }) => {}
             Err(error) => return Err(error.into()),
         }
         let id = ApplicationId::from(self.stamp);
         if let Some(application) = application::get(db, org, self.job, id).await? {
-            application::update(db, org, application, self.decided, &IfMatch::ANY, &parsed(&self.status)?).await?;
+            let decided = Write::new(*org, self.stamp.later(self.decided));
+            application::update(db, &decided, application, &IfMatch::ANY, &parsed(&self.status)?).await?;
         }
         Ok(())
     }

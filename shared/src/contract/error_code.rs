@@ -38,6 +38,8 @@ error_codes! {
     InvalidCursor = "invalid_cursor", BAD_REQUEST, "Pass `nextCursor` from the previous response unchanged, with the same filters, or start without a cursor.";
     /// The body is not valid JSON (RFC 8259), or an object has a duplicate key.
     MalformedJson = "malformed_json", BAD_REQUEST, "Build the body with a JSON library. The message gives the error, its line and character, and the field.";
+    /// The `Idempotency-Key` header is empty, too long, repeated, or not printable ASCII. The message says which.
+    InvalidIdempotencyKey = "invalid_idempotency_key", BAD_REQUEST, "Send one key of 1 to 255 printable ASCII characters, such as a UUID.";
     /// The request has no `X-API-Key` header, or the header is empty.
     MissingApiKey = "missing_api_key", UNAUTHORIZED, "Send your key in the `X-API-Key` header. An empty header often means an unset variable.";
     /// The key is unknown, malformed, revoked or expired. We return the same error for all four.
@@ -66,6 +68,8 @@ error_codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Send `Content-Type: application/json`, in UTF-8, without `Content-Encoding`.";
     /// The body has invalid fields; see `details`.
     ValidationError = "validation_error", UNPROCESSABLE_ENTITY, "Fix the fields listed in `details`. Nothing was saved.";
+    /// The `Idempotency-Key` was used for a request with another method, path or body. Nothing was saved.
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Use a new key for each write, and the same key only to send that write again, unchanged.";
     /// The key has exceeded its rate limit for this minute.
     RateLimitExceeded = "rate_limit_exceeded", TOO_MANY_REQUESTS, "Wait for the number of seconds in `Retry-After`, then continue where you left off.";
     /// Your organization has exceeded its monthly quota.

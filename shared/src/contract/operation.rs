@@ -16,11 +16,10 @@ use crate::{
         schemas::{Schemas, to_json},
     },
     model::{
-        field::Describer,
-        id::PathId,
+        field::{Describer, ObjectId},
         param::Params,
         scope::Scope,
-        value::{Choice, Email},
+        value::{Choice, Email, ShortText},
     },
 };
 
@@ -68,10 +67,16 @@ pub struct Operation {
     pub scope: Option<Scope>,
     /// The types of the ids in its path, in order.
     pub path: Vec<Cow<'static, str>>,
-    /// The parameters of its query.
+    /// The filters of its query: each with its name and schema.
     pub query: Vec<(&'static str, Value)>,
+    /// The type of the ids by which a list can be asked for objects.
+    pub ids: Option<Cow<'static, str>>,
     /// Whether it takes `If-Match`.
     pub if_match: bool,
+    /// Whether it takes `If-None-Match`.
+    pub if_none_match: bool,
+    /// Whether it takes `Idempotency-Key`.
+    pub idempotency_key: bool,
     /// The name of its body's schema, and an example.
     pub body: Option<(&'static str, Value)>,
     /// Its response on success.
@@ -97,18 +102,42 @@ pub struct Success {
     pub needs_read: bool,
 }
 
-impl Params for Operation {
-    fn choice<T: Choice>(&mut self, name: &'static str) -> Option<T> {
+impl Operation {
+    /// Notes a filter.
+    fn filter<T: ToSchema>(&mut self, name: &'static str) {
         let schema = to_json(&self.schemas.refer::<T>());
         self.query.push((name, schema));
+    }
+}
+
+impl Params for Operation {
+    fn choice<T: Choice>(&mut self, name: &'static str) -> Option<T> {
+        self.filter::<T>(name);
         None
     }
 
     fn email(&mut self, name: &'static str) -> Option<Email> {
-        let schema = to_json(&self.schemas.refer::<Email>());
-        self.query.push((name, schema));
+        self.filter::<Email>(name);
         None
     }
+
+    fn text(&mut self, name: &'static str) -> Option<ShortText> {
+        self.filter::<ShortText>(name);
+        None
+    }
+
+    fn id<T: ObjectId>(&mut self, name: &'static str) -> Option<T> {
+        self.filter::<T>(name);
+        None
+    }
+
+    fn ids<T: ObjectId>(&mut self) -> Option<Vec<T>> {
+        self.schemas.refer::<T>();
+        self.ids = Some(T::name());
+        None
+    }
+
+    fn exclusive(&mut self, _: &[&'static str]) {}
 }
 
 /// A parameter of a handler.
@@ -123,17 +152,17 @@ pub trait PathIds {
     fn describe(operation: &mut Operation);
 }
 
-impl<T: PathId> PathIds for T {
+impl<T: ObjectId> PathIds for T {
     fn describe(operation: &mut Operation) {
         operation.schemas.refer::<T>();
         operation.path.push(T::name());
     }
 }
 
-impl<T: PathId, U: PathId> PathIds for (T, U) {
+impl<T: ObjectId, U: ObjectId> PathIds for (T, U) {
     fn describe(operation: &mut Operation) {
-        T::describe(operation);
-        U::describe(operation);
+        <T as PathIds>::describe(operation);
+        <U as PathIds>::describe(operation);
     }
 }
 

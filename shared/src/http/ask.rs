@@ -13,10 +13,10 @@ use crate::{
     contract::operation::{Operation, Part},
     http::{
         app::App,
-        caller::{Caller, presented_key, rejected},
+        caller::{Caller, author, presented_key, rejected},
         error::ApiError,
     },
-    model::{id::OrgId, key::ApiKey, scope::RequiredScope},
+    model::{id::OrgId, key::ApiKey, scope::RequiredScope, write::Author},
     store::account::Counting,
 };
 
@@ -34,6 +34,7 @@ impl<T: Part> Part for Later<T> {
 pub struct Ask<S> {
     app: App,
     key: ApiKey,
+    author: Author,
     scope: PhantomData<S>,
 }
 
@@ -47,7 +48,7 @@ impl<S: RequiredScope> Ask<S> {
         input: Later<I>,
         read: impl AsyncFnOnce(OrgId, I) -> T,
     ) -> Result<(Caller<S>, T), ApiError> {
-        let Self { app, key, .. } = self;
+        let Self { app, key, author, .. } = self;
         let request = Counting { key: &key, hash: key.hash(), scope: S::SCOPE, now: app.clock.now() };
         let (db, memory) = (&app.db, &*app.memory);
         let admitted = match input {
@@ -61,7 +62,7 @@ impl<S: RequiredScope> Ask<S> {
         admission::tidy(db, memory, &request).await;
         let (admitted, read) = admitted.map_err(|not| rejected(*not))?;
         // The caller first, because an error shows its limits too.
-        let caller = Caller::of(admitted);
+        let caller = Caller::of(admitted, author);
         Ok((caller, read?))
     }
 }
@@ -70,7 +71,9 @@ impl<S: RequiredScope> FromRequestParts<App> for Ask<S> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        Ok(Self { app: app.clone(), key: presented_key(&parts.headers)?, scope: PhantomData })
+        let key = presented_key(&parts.headers)?;
+        let author = author(&key, parts);
+        Ok(Self { app: app.clone(), key, author, scope: PhantomData })
     }
 }
 

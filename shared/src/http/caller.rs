@@ -19,14 +19,17 @@ use crate::{
     },
     http::{
         app::App,
-        context,
+        context::{self, RequestId},
         error::{ApiError, MissingKey},
     },
     model::{
+        clock::Stamp,
         id::OrgId,
+        idempotency::Idempotency,
         key::{ApiKey, Grant},
         scope::RequiredScope,
         window::Limits,
+        write::{Author, Write},
     },
     store::account::Counting,
 };
@@ -38,6 +41,7 @@ pub const API_KEY_HEADER: &str = "x-api-key";
 #[derive(Debug)]
 pub struct Caller<S> {
     org: OrgId,
+    author: Author,
     may_read: bool,
     scope: PhantomData<S>,
 }
@@ -50,14 +54,20 @@ impl<S> Caller<S> {
     }
 
     /// The caller of an admitted request. The response will show the caller's limits and the key's expiry.
-    pub(super) fn of(Admitted { grant, limits }: Admitted) -> Self
+    pub(super) fn of(Admitted { grant, limits }: Admitted, author: Author) -> Self
     where
         S: RequiredScope,
     {
         note(&grant, &limits);
         let Grant { org, scopes, .. } = grant;
         let may_read = S::SCOPE.read().is_some_and(|read| scopes.contains(&read));
-        Self { org, may_read, scope: PhantomData }
+        Self { org, author, may_read, scope: PhantomData }
+    }
+
+    /// A write of this caller, at the moment and with the id of `stamp`.
+    #[must_use]
+    pub fn write(&self, stamp: Stamp, once: Option<Idempotency>) -> Write {
+        Write::of(self.org, stamp, self.author.clone(), self.may_read, once)
     }
 
     /// Whether the key may also read what its scope `S` changes. Write does not imply read.
@@ -74,8 +84,14 @@ impl<S: RequiredScope> FromRequestParts<App> for Caller<S> {
         let request = Counting { key: &key, hash: key.hash(), scope: S::SCOPE, now: app.clock.now() };
         let decision = admission::admit(&app.db, &app.memory, &request).await;
         admission::tidy(&app.db, &app.memory, &request).await;
-        decision.map(Self::of).map_err(|not| rejected(*not))
+        decision.map(|admitted| Self::of(admitted, author(&key, parts))).map_err(|not| rejected(*not))
     }
+}
+
+/// Who sends the request.
+pub(super) fn author(key: &ApiKey, parts: &Parts) -> Author {
+    let RequestId(request_id) = parts.extensions.get().cloned().unwrap_or_default();
+    Author { key: key.id(), request_id }
 }
 
 /// The key in the request's header, if it has the form of one.

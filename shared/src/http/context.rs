@@ -22,6 +22,10 @@ tokio::task_local! {
     static CURRENT: Arc<RequestContext>;
 }
 
+/// A request extension: the request's id, as in the `X-Request-Id` of its response.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestId(pub(crate) Arc<str>);
+
 /// The notes of one request.
 #[derive(Debug, Default)]
 pub(crate) struct RequestContext {

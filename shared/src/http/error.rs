@@ -39,6 +39,8 @@ pub enum ApiError {
     InvalidCursor(InvalidCursor),
     /// The body is not JSON (RFC 8259), or an object in it has a duplicate name.
     MalformedJson(String),
+    /// The `Idempotency-Key` header is malformed. Holds the whole message.
+    InvalidIdempotencyKey(String),
     /// There is no `X-API-Key` header, or it is empty.
     MissingApiKey(MissingKey),
     /// The key is unknown, malformed, revoked or expired. All four get the same response.
@@ -49,6 +51,8 @@ pub enum ApiError {
     PlanNoApiAccess,
     /// The object is missing, or belongs to another organization. Both get the same response.
     NotFound,
+    /// The object that an earlier request with the same idempotency key has written was erased.
+    Erased,
     /// Something in the path is not an id, though it should be. Holds the whole message.
     NotAnId(String),
     /// There is no such path.
@@ -86,6 +90,8 @@ pub enum ApiError {
     UnsupportedMediaType(UnsupportedMedia),
     /// Some of the body's fields are wrong. Every one of them is listed.
     ValidationError(Vec<Detail>),
+    /// The idempotency key was used for another request.
+    IdempotencyKeyReused,
     /// The key's requests of this minute are used up.
     RateLimitExceeded {
         /// Seconds until the next minute.
@@ -137,11 +143,12 @@ impl ApiError {
             Self::InvalidParameter(_) => ErrorCode::InvalidParameter,
             Self::InvalidCursor(_) => ErrorCode::InvalidCursor,
             Self::MalformedJson(_) => ErrorCode::MalformedJson,
+            Self::InvalidIdempotencyKey(_) => ErrorCode::InvalidIdempotencyKey,
             Self::MissingApiKey(_) => ErrorCode::MissingApiKey,
             Self::InvalidApiKey => ErrorCode::InvalidApiKey,
             Self::InsufficientScope(_) => ErrorCode::InsufficientScope,
             Self::PlanNoApiAccess => ErrorCode::PlanNoApiAccess,
-            Self::NotFound | Self::NotAnId(_) | Self::UnknownPath(_) => ErrorCode::NotFound,
+            Self::NotFound | Self::Erased | Self::NotAnId(_) | Self::UnknownPath(_) => ErrorCode::NotFound,
             Self::MethodNotAllowed(_) => ErrorCode::MethodNotAllowed,
             Self::EmailTaken { .. } => ErrorCode::EmailTaken,
             Self::AlreadyApplied { .. } => ErrorCode::AlreadyApplied,
@@ -151,6 +158,7 @@ impl ApiError {
             Self::PayloadTooLarge { .. } => ErrorCode::PayloadTooLarge,
             Self::UnsupportedMediaType(_) => ErrorCode::UnsupportedMediaType,
             Self::ValidationError(_) => ErrorCode::ValidationError,
+            Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
             Self::RateLimitExceeded { .. } | Self::UsageLimitExceeded { .. } => ErrorCode::RateLimitExceeded,
             Self::MonthlyQuotaExceeded { .. } => ErrorCode::MonthlyQuotaExceeded,
             Self::Internal(_) => ErrorCode::InternalError,
@@ -173,11 +181,13 @@ impl ApiError {
             }
             Self::InvalidCursor(wrong) => wrong.to_string().into(),
             Self::MalformedJson(message) => format!("The body is not valid JSON: {message}.").into(),
+            Self::InvalidIdempotencyKey(wrong) => wrong.clone().into(),
             Self::MissingApiKey(missing) => missing.to_string().into(),
             Self::InvalidApiKey => "This API key is not valid.".into(),
             Self::InsufficientScope(scope) => format!("This API key doesn't have the `{scope}` scope.").into(),
             Self::PlanNoApiAccess => "Your plan doesn't include API access.".into(),
             Self::NotFound => "Not found in your organization.".into(),
+            Self::Erased => "An earlier request with this Idempotency-Key created the object, but it has been erased since. Nothing was created.".into(),
             Self::NotAnId(wrong) => wrong.clone().into(),
             Self::UnknownPath(path) => unknown_path(path).into(),
             Self::MethodNotAllowed(method) => {
@@ -207,6 +217,9 @@ impl ApiError {
             }
             Self::UnsupportedMediaType(wrong) => wrong.to_string().into(),
             Self::ValidationError(details) => wrong_fields(details).into(),
+            Self::IdempotencyKeyReused => {
+                "This Idempotency-Key was used for another request: the method, the path or the body differs. Nothing was changed.".into()
+            }
             Self::RateLimitExceeded { retry_after } => {
                 format!("Rate limit exceeded for this key. Retry in {}.", seconds(*retry_after)).into()
             }
@@ -365,6 +378,8 @@ impl From<StoreError> for ApiError {
             StoreError::StageConflict { current_stage_id } => {
                 Self::StageConflict { current_stage_id: Some(current_stage_id) }
             }
+            StoreError::IdempotencyKeyReused => Self::IdempotencyKeyReused,
+            StoreError::Erased => Self::Erased,
             StoreError::VersionConflict { current } => Self::VersionConflict { current },
         }
     }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::{
     contract::operation::{Answer, Operation, success},
     http::{envelope::json, event::Origin},
-    model::page::{Cursor, Page},
+    model::page::{ByIds, Cursor, Page},
 };
 
 /// `200` with `{"success":true,"data":[…],"pagination":{…}}`. The [`Link`](link_to_next) to the next page is added later, where the
@@ -39,12 +39,14 @@ impl<T: Serialize> IntoResponse for Listed<T> {
         struct Envelope<T> {
             success: bool,
             data: Vec<T>,
+            #[serde(flatten)]
+            by_ids: Option<ByIds>,
             pagination: Pagination,
         }
-        let Page { rows, next, limit } = self.0;
+        let Page { rows, next, limit, by_ids } = self.0;
         let link = next.clone().map(|cursor| Next { cursor, limit });
         let pagination = Pagination { has_more: next.is_some(), next_cursor: next, limit };
-        let mut response = json(&Envelope { success: true, data: rows, pagination });
+        let mut response = json(&Envelope { success: true, data: rows, by_ids, pagination });
         if let Some(link) = link {
             response.extensions_mut().insert(link);
         }

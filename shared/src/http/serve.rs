@@ -29,7 +29,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     http::{
         app::{self, App, SettingError},
-        context::{self, Notes, RequestContext},
+        context::{self, Notes, RequestContext, RequestId},
         envelope,
         error::{ApiError, OwnBody},
         event::{self, Origin},
@@ -97,6 +97,7 @@ impl Api {
             Ok(request) if is_preflight(&request) => StatusCode::NO_CONTENT.into_response(),
             Ok(mut request) => {
                 request.extensions_mut().insert(origin.clone());
+                request.extensions_mut().insert(RequestId(id.as_str().into()));
                 calls.count(context.scope(self.respond(request))).await
             }
             Err(error) => error.into_response(),

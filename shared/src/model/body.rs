@@ -21,8 +21,8 @@ pub enum InvalidBody {
     Fields(Vec<Detail>),
 }
 
-/// Reads a body.
-pub(crate) fn read<T: FromFields>(body: &[u8]) -> Result<T, InvalidBody> {
+/// Reads a body. Returns it with the value that it was read from.
+pub(crate) fn read<T: FromFields>(body: &[u8]) -> Result<(T, Value), InvalidBody> {
     let Json { value, numbers } = match json::read(body) {
         Ok(json) => json,
         Err(InvalidJson::Malformed(words)) => return Err(InvalidBody::Malformed(words)),
@@ -35,7 +35,7 @@ pub(crate) fn read<T: FromFields>(body: &[u8]) -> Result<T, InvalidBody> {
     for (field, message) in &numbers {
         problems.note::<()>(field, Problem::OutOfRange, message);
     }
-    parse_noting(&value, problems)
+    Ok((parse_noting(&value, problems)?, value))
 }
 
 /// Reads a body that has already been parsed as JSON.

@@ -194,6 +194,12 @@ impl Stamp {
         Self { now, id }
     }
 
+    /// The same identifier at another moment, for demo data.
+    #[must_use]
+    pub fn later(self, now: Timestamp) -> Self {
+        Self { now, ..self }
+    }
+
     /// The moment.
     #[must_use]
     pub fn now(self) -> Timestamp {

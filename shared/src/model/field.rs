@@ -12,7 +12,7 @@ use utoipa::{
 
 use crate::model::{
     closed_set::closed_set,
-    id::{CandidateId, InvalidId, StageId},
+    id::{ApplicationId, CandidateId, InvalidId, JobId, StageId},
 };
 
 /// At most this many problems are listed, with this many characters of each field's name, because the response to a garbage body must
@@ -68,6 +68,9 @@ pub trait Field: Sized {
     /// Its schema in a body.
     fn describe(schemas: &mut impl Describer) -> RefOr<Schema>;
 }
+
+/// An object's id, which can be in a path, a query or a body.
+pub trait ObjectId: Field + ToSchema {}
 
 /// Describes fields for OpenAPI: [`contract::schemas`](crate::contract::schemas).
 pub trait Describer {
@@ -259,7 +262,9 @@ macro_rules! references {
                 schemas.refer::<Self>()
             }
         }
+
+        impl ObjectId for $id {}
     )*};
 }
 
-references! { CandidateId StageId }
+references! { JobId CandidateId StageId ApplicationId }

@@ -16,9 +16,6 @@ use crate::model::{
     text::Found,
 };
 
-/// An object's id that can be part of a path.
-pub trait PathId: utoipa::ToSchema {}
-
 /// The text is not a hyphenated UUID. Displays as the end of a sentence about it: "must be a UUID…".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a UUID with hyphens{0}")]
@@ -87,8 +84,6 @@ macro_rules! ids {
         schemas! {
             $name: simple(Type::String).format(Some(SchemaFormat::Custom("uuid".to_owned())));
         }
-
-        impl PathId for $name {}
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

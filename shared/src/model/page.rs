@@ -115,4 +115,22 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
     /// The requested limit.
     pub limit: u8,
+    /// Which of the ids in the request are not among the rows. `None`: the request did not name any.
+    pub by_ids: Option<ByIds>,
+}
+
+impl<T> Page<T> {
+    /// A page without a next one.
+    pub(crate) fn last(rows: Vec<T>, limit: u8) -> Self {
+        Self { rows, next: None, limit, by_ids: None }
+    }
+}
+
+/// The requested ids whose objects a response does not contain, in the requested order.
+#[derive(Debug, Serialize)]
+pub struct ByIds {
+    /// The organization has no such objects.
+    pub missing: Vec<String>,
+    /// The objects did not fit into the response.
+    pub remaining: Vec<String>,
 }

@@ -1,8 +1,9 @@
 //! The query parameters of a list. It knows neither URLs nor OpenAPI, which each implement [`Params`].
 
 use crate::model::{
+    field::ObjectId,
     page::PageRequest,
-    value::{Choice, Email},
+    value::{Choice, Email, ShortText},
 };
 
 /// A type that can be read from a query.
@@ -18,6 +19,18 @@ pub trait Params {
 
     /// A filter that is an email address.
     fn email(&mut self, name: &'static str) -> Option<Email>;
+
+    /// A filter that is a short text.
+    fn text(&mut self, name: &'static str) -> Option<ShortText>;
+
+    /// A filter that is an id.
+    fn id<T: ObjectId>(&mut self, name: &'static str) -> Option<T>;
+
+    /// The parameter `ids`, which names up to 100 objects. It can't be combined with any other.
+    fn ids<T: ObjectId>(&mut self) -> Option<Vec<T>>;
+
+    /// Allows at most one of these filters.
+    fn exclusive(&mut self, names: &[&'static str]);
 }
 
 /// A list without filters takes just the page.

@@ -6,25 +6,27 @@ use utoipa::ToSchema;
 
 use crate::{
     model::{
-        clock::{Stamp, Timestamp},
+        clock::Timestamp,
         id::{ApplicationId, CandidateId, JobId, OrgId},
         if_match::IfMatch,
         object::Object,
         page::{Page, PageRequest},
         param::{FromParams, Params},
         value::{LongText, ShortText, choices},
+        write::{Write, Written},
     },
     store::{
         db::Db,
         error::{DbError, StoreError},
         expression::Expression,
-        item::{self, Item, string, write},
+        item::{self, Item, string},
         job::{self, JobStatus},
         list::List,
         page,
         record::{Record, revise},
-        table::{self, Table},
+        table::{self, Key, Table},
         transaction::Transaction,
+        write::{self, Effect},
     },
 };
 
@@ -96,11 +98,17 @@ impl Application {
 }
 
 impl Record for Application {
+    fn key(&self, org: &OrgId) -> Key {
+        table::application(org, self.id)
+    }
+
     fn item(&self, org: &OrgId) -> Result<Item, DbError> {
-        let mut item = write(self)?;
-        let (name, partition) = table::application_status(org, self.job_id, self.status.as_str());
-        item.insert(name, string(partition));
-        Ok(table::application(org, self.job_id, self.id).with(item))
+        let mut item = item::write(self)?;
+        let (job, status) = (self.job_id, self.status.as_str());
+        for (name, partition) in [table::application_job(org, job), table::application_status(org, job, status)] {
+            item.insert(name, string(partition));
+        }
+        Ok(self.key(org).with(item))
     }
 }
 
@@ -111,6 +119,12 @@ impl Object for Application {
 }
 
 impl NewApplication {
+    /// The application when it is created.
+    fn at(self, id: ApplicationId, now: Timestamp, job_id: JobId) -> Application {
+        let status = ApplicationStatus::New;
+        self.with(ApplicationRest { id, job_id, status, applied_at: now, updated_at: now, version: 1 })
+    }
+
     const EXAMPLE: &str = r#"{ "candidateId": "01a1d455-e078-7c1f-bac9-a1e8fece8006", "source": "website" }"#;
 }
 
@@ -120,14 +134,29 @@ impl ApplicationPatch {
 
 /// The query of `GET /jobs/{jobId}/applications`.
 #[derive(Debug)]
-pub struct ListApplications {
+pub struct ListJobApplications {
     page: PageRequest,
     status: Option<ApplicationStatus>,
 }
 
-impl FromParams for ListApplications {
+impl FromParams for ListJobApplications {
     fn from_params(params: &mut impl Params, page: PageRequest) -> Self {
         Self { page, status: params.choice("status") }
+    }
+}
+
+/// The query of `GET /applications`.
+#[derive(Debug)]
+pub struct ListApplications {
+    page: PageRequest,
+    ids: Option<Vec<ApplicationId>>,
+    candidate: Option<CandidateId>,
+}
+
+impl FromParams for ListApplications {
+    fn from_params(params: &mut impl Params, page: PageRequest) -> Self {
+        let candidate = params.id("candidateId");
+        Self { page, ids: params.ids(), candidate }
     }
 }
 
@@ -139,14 +168,14 @@ struct ApplicationMarker {
 }
 
 /// The job's applications, newest first. `None`: the organization has no such job.
-pub async fn list(
+pub async fn list_of_job(
     db: &Db,
     org: &OrgId,
     job: JobId,
-    query: ListApplications,
+    query: ListJobApplications,
 ) -> Result<Option<Page<Application>>, StoreError> {
     let status = query.status.map(ApplicationStatus::as_str);
-    let page = page::read(db, &List::applications(org, job, status), &query.page).await?;
+    let page = page::read(db, &List::job_applications(org, job, status), &query.page).await?;
     // A job with applications exists. Only an empty list costs another read.
     if page.rows.is_empty() && job::get(db, org, job).await?.is_none() {
         return Ok(None);
@@ -154,33 +183,72 @@ pub async fn list(
     Ok(Some(page))
 }
 
+/// The organization's applications, newest first, or those that the query names.
+pub async fn list(db: &Db, org: &OrgId, query: ListApplications) -> Result<Page<Application>, StoreError> {
+    let ListApplications { page, ids, candidate } = query;
+    match (ids, candidate) {
+        (Some(ids), _) => page::by_ids(db, ids, |id| table::application(org, id)).await,
+        (None, Some(candidate)) => list_of_candidate(db, org, candidate, &page).await,
+        (None, None) => page::read(db, &List::applications(org), &page).await,
+    }
+}
+
+/// The candidate's applications, newest first. Their markers are sorted by job, so all of them are read, which are few and small.
+async fn list_of_candidate(
+    db: &Db,
+    org: &OrgId,
+    candidate: CandidateId,
+    page: &PageRequest,
+) -> Result<Page<Application>, StoreError> {
+    let list = List::candidate_applications(org, candidate);
+    let after = page.cursor().map(|cursor| page::position(cursor, &list)).transpose()?;
+    let mut ids = ids_of_candidate(db, org, candidate).await?;
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    ids.retain(|id| after.as_ref().is_none_or(|after| id.to_string() < *after));
+    let more = ids.split_off(ids.len().min(page.limit().into()));
+    let found: Page<Application> = page::by_ids(db, ids, |id| table::application(org, id)).await?;
+    let Page { rows, by_ids, .. } = found;
+    let has_more = !more.is_empty() || by_ids.is_some_and(|found| !found.remaining.is_empty());
+    let next = rows.last().filter(|_| has_more).map(|row| page::cursor_after(&list, &row.id.to_string()));
+    Ok(Page { rows, next, limit: page.limit(), by_ids: None })
+}
+
+/// The ids of all the candidate's applications, by their markers.
+async fn ids_of_candidate(db: &Db, org: &OrgId, candidate: CandidateId) -> Result<Vec<ApplicationId>, DbError> {
+    let markers: Vec<ApplicationMarker> = db.all(&List::application_markers(org, candidate)).await?;
+    Ok(markers.into_iter().map(|marker| marker.application_id).collect())
+}
+
 /// Creates a candidate's only application to an open job. One transaction checks that the job is open and the candidate exists, and writes
 /// the marker and the application. `None`: the organization has no such job.
 pub async fn create(
     db: &Db,
-    org: &OrgId,
+    write: &Write,
     job: JobId,
-    stamp: Stamp,
     new: NewApplication,
-) -> Result<Option<Application>, StoreError> {
-    let (id, now) = (stamp.into(), stamp.now());
-    let status = ApplicationStatus::New;
-    let rest = ApplicationRest { id, job_id: job, status, applied_at: now, updated_at: now, version: 1 };
-    let application = new.with(rest);
-    let candidate = application.candidate_id;
+) -> Result<Option<Written<Application>>, StoreError> {
+    let org = write.org();
+    let application = new.clone().at(write.stamp().into(), write.now(), job);
+    let (id, candidate) = (application.id, application.candidate_id);
     let is_open = Expression::condition("#status = :open")
         .names([("#status", "status")])
         .values([(":open", string(JobStatus::Open.as_str()))]);
-    let marker = write(&ApplicationMarker { application_id: id })?;
+    let marker = item::write(&ApplicationMarker { application_id: id })?;
 
     let mut transaction = Transaction::new(db);
+    let marked = write::mark(&mut transaction, write, Effect::new(id, application.version, application.applied_at))?;
     let open_job = transaction.check(Table::Records, table::job(org, job), is_open)?;
     let is_there = Expression::condition(table::PRESENT);
     let known_candidate = transaction.check(Table::Records, table::candidate(org, candidate), is_there)?;
     let first = transaction.put_new(Table::Records, table::application_marker(org, candidate, job).with(marker))?;
-    transaction.put(Table::Records, application.item(org)?)?;
-    let Err(cancelled) = transaction.commit().await? else { return Ok(Some(application)) };
+    transaction.put(Table::Records, write::sign(write, application.item(org)?))?;
+    let Err(cancelled) = transaction.commit().await? else { return Ok(Some(Written::now(application))) };
 
+    if let Some(before) = write::earlier(write, marked, &cancelled)? {
+        let id = before.object()?;
+        let as_created = || new.at(id, before.at, job);
+        return write::created_before(db, write, table::application(org, id), as_created).await.map(Some);
+    }
     // Of several reasons, return the most fundamental: first an unknown job, then an unknown candidate, then an existing application.
     if cancelled.failed(open_job) == Some(None) {
         return Ok(None);
@@ -200,24 +268,23 @@ pub async fn create(
 
 /// The application, if the organization's job has it.
 pub async fn get(db: &Db, org: &OrgId, job: JobId, id: ApplicationId) -> Result<Option<Application>, StoreError> {
-    Ok(db.get(table::application(org, job, id)).await?)
+    let application: Option<Application> = db.get(table::application(org, id)).await?;
+    Ok(application.filter(|application| application.job_id == job))
 }
 
 /// Changes the status of an application, as it was read. `None`: it is gone.
 pub async fn update(
     db: &Db,
-    org: &OrgId,
+    write: &Write,
     application: Application,
-    now: Timestamp,
     if_match: &IfMatch,
     patch: &ApplicationPatch,
-) -> Result<Option<Application>, StoreError> {
+) -> Result<Option<Written<Application>>, StoreError> {
     let change = |old: &Application| match patch.status {
         Some(status) if status != old.status => {
-            Application { status, updated_at: now, version: old.version + 1, ..old.clone() }
+            Application { status, updated_at: write.now(), version: old.version + 1, ..old.clone() }
         }
         _ => old.clone(),
     };
-    let key = table::application(org, application.job_id, application.id);
-    revise(db, org, key, application, if_match, change).await
+    revise(db, write, application, if_match, change).await
 }

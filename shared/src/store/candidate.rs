@@ -1,32 +1,32 @@
 //! Candidates, and the marker that makes an email unique in the organization. It knows no HTTP.
 
-use aws_sdk_dynamodb::types::ReturnValue;
 use serde::{Deserialize, Serialize};
 use shared_derive::Bodies;
 use utoipa::ToSchema;
 
 use crate::{
     model::{
-        clock::{Stamp, Timestamp},
+        clock::Timestamp,
         id::{CandidateId, OrgId, StageId},
         if_match::IfMatch,
         object::Object,
         page::{InvalidCursor, Page, PageRequest},
         param::{FromParams, Params},
         value::{Email, ShortText, WebUrl},
+        write::{Write, Written},
     },
     store::{
-        change,
         db::Db,
         error::{DbError, StoreError},
         expression::Expression,
-        item::{self, Item, string, write},
+        item::{self, Item, string},
         list::List,
         page,
         record::{Record, revise},
         stage::{self, Stage},
         table::{self, Key, Table},
         transaction::{Part, Transaction},
+        write::{self, Effect},
     },
 };
 
@@ -64,11 +64,11 @@ pub struct Candidate {
     first_name: ShortText,
     /// Last name.
     #[body]
-    last_name: ShortText,
-    /// Email address, unique in your organization. Addresses of the same mailbox count as one: case is ignored, and an
+    last_name: Option<ShortText>,
+    /// Email address, if there is one; unique in your organization. Addresses of the same mailbox count as one: case is ignored, and an
     /// internationalized domain can be written in its own script or in ASCII.
     #[body]
-    email: Email,
+    email: Option<Email>,
     /// Phone number, in any format.
     #[body]
     phone: Option<ShortText>,
@@ -119,38 +119,51 @@ impl Candidate {
     pub fn id(&self) -> CandidateId {
         self.id
     }
+
+    /// The email in the form that is unique.
+    fn mailbox(&self) -> Option<String> {
+        self.email.as_ref().map(Email::normalized)
+    }
 }
 
 impl Record for Candidate {
-    fn item(&self, org: &OrgId) -> Result<Item, DbError> {
-        let mut item = write(self)?;
-        for (name, value) in table::stage_arrival(org, self.stage_id, self.stage_entered_at, self.id) {
-            item.insert(name, string(value));
-        }
-        Ok(table::candidate(org, self.id).with(item))
+    fn key(&self, org: &OrgId) -> Key {
+        table::candidate(org, self.id)
     }
 
-    /// Also replaces the email marker, if the email changes.
-    async fn replace(&self, db: &Db, org: &OrgId, key: Key, new: &Self) -> Result<bool, StoreError> {
-        let change = change::between(&self.item(org)?, &new.item(org)?);
-        if self.email.normalized() == new.email.normalized() {
-            return Ok(db.update(Table::Records, key, change, ReturnValue::None).await?.is_ok());
+    fn item(&self, org: &OrgId) -> Result<Item, DbError> {
+        let mut item = item::write(self)?;
+        let external = self.external_id.as_ref().map(|id| table::candidate_external_id(org, id.as_str()));
+        let arrival = table::stage_arrival(org, self.stage_id, self.stage_entered_at, self.id);
+        for (name, value) in external.into_iter().chain(arrival) {
+            item.insert(name, string(value));
         }
-        let is_theirs = Expression::condition("#candidate = :candidate")
-            .names([("#candidate", "candidateId")])
-            .values([(":candidate", string(self.id))]);
-        let mut transaction = Transaction::new(db);
-        let claim = claim_email(&mut transaction, org, new)?;
-        transaction.update(Table::Records, key, change)?;
-        transaction.delete(Table::Records, table::email_marker(org, &self.email), is_theirs)?;
-        let Err(cancelled) = transaction.commit().await? else { return Ok(true) };
-        match cancelled.failed(claim) {
-            // Another candidate has the email. If it is this candidate's by now, the candidate has changed and is read again.
-            Some(Some(marker)) => match holder(marker)? {
-                holder if holder == self.id => Ok(false),
-                existing_id => Err(StoreError::EmailTaken { existing_id }),
-            },
-            _ => Ok(false),
+        Ok(self.key(org).with(item))
+    }
+
+    fn has_markers_to_change(&self, new: &Self) -> bool {
+        self.mailbox() != new.mailbox()
+    }
+
+    /// The email marker passes from the old email to the new one.
+    fn change_markers(
+        &self,
+        new: &Self,
+        org: &OrgId,
+        transaction: &mut Transaction<'_>,
+    ) -> Result<Option<Part>, DbError> {
+        let claimed = new.email.as_ref().map(|email| claim_email(transaction, org, new.id, email)).transpose()?;
+        if let Some(email) = &self.email {
+            release_email(transaction, org, self.id, email)?;
+        }
+        Ok(claimed)
+    }
+
+    /// Another candidate has the email. If it is this candidate's by now, the candidate has changed and is read again.
+    fn marker_failed(&self, marker: &Item) -> Result<(), StoreError> {
+        match holder(marker)? {
+            holder if holder == self.id => Ok(()),
+            existing_id => Err(StoreError::EmailTaken { existing_id }),
         }
     }
 }
@@ -162,6 +175,18 @@ impl Object for Candidate {
 }
 
 impl NewCandidate {
+    /// The candidate when they are created.
+    fn at(self, id: CandidateId, now: Timestamp, stage: StageId) -> Candidate {
+        self.with(CandidateRest {
+            id,
+            stage_id: stage,
+            stage_entered_at: now,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        })
+    }
+
     const EXAMPLE: &str =
         r#"{ "firstName": "Ada", "lastName": "Byron", "email": "ada.byron@example.com", "skills": ["triage"] }"#;
 }
@@ -174,12 +199,16 @@ impl CandidatePatch {
 #[derive(Debug)]
 pub struct ListCandidates {
     page: PageRequest,
+    ids: Option<Vec<CandidateId>>,
     email: Option<Email>,
+    external_id: Option<ShortText>,
 }
 
 impl FromParams for ListCandidates {
     fn from_params(params: &mut impl Params, page: PageRequest) -> Self {
-        Self { page, email: params.email("email") }
+        let (email, external_id) = (params.email("email"), params.text("externalId"));
+        params.exclusive(&["email", "externalId"]);
+        Self { page, ids: params.ids(), email, external_id }
     }
 }
 
@@ -190,23 +219,32 @@ struct EmailMarker {
     candidate_id: CandidateId,
 }
 
-/// The organization's candidates, newest first, or with the filter, the one who has the email.
+/// The organization's candidates, newest first, or those that the query names.
 pub async fn list(db: &Db, org: &OrgId, query: ListCandidates) -> Result<Page<Candidate>, StoreError> {
-    let ListCandidates { page, email } = query;
-    let Some(email) = email else { return page::read(db, &List::candidates(org), &page).await };
+    let ListCandidates { page, ids, email, external_id } = query;
+    if let Some(ids) = ids {
+        return page::by_ids(db, ids, |id| table::candidate(org, id)).await;
+    }
+    let Some(email) = email else {
+        let list = match external_id {
+            Some(id) => List::candidates_with(org, id.as_str()),
+            None => List::candidates(org),
+        };
+        return page::read(db, &list, &page).await;
+    };
     // There is no second page, so no cursor can be valid.
     if page.cursor().is_some() {
         return Err(InvalidCursor::OnePage.into());
     }
     let rows = find_by_email(db, org, &email).await?.into_iter().collect();
-    Ok(Page { rows, next: None, limit: page.limit() })
+    Ok(Page::last(rows, page.limit()))
 }
 
 async fn find_by_email(db: &Db, org: &OrgId, email: &Email) -> Result<Option<Candidate>, StoreError> {
     let Some(marker) = db.get::<EmailMarker>(table::email_marker(org, email)).await? else { return Ok(None) };
     let candidate = get(db, org, marker.candidate_id).await?;
     // The email may have passed to another candidate between the two reads.
-    Ok(candidate.filter(|candidate| candidate.email.normalized() == email.normalized()))
+    Ok(candidate.filter(|candidate| candidate.mailbox() == Some(email.normalized())))
 }
 
 /// The candidate, if the organization has them.
@@ -225,25 +263,30 @@ pub async fn stage_of(db: &Db, org: &OrgId, new: &NewCandidate) -> Result<Stage,
 /// Creates a candidate at a stage, and the marker of their email.
 pub async fn create(
     db: &Db,
-    org: &OrgId,
-    stamp: Stamp,
+    write: &Write,
     new: NewCandidate,
     stage: &Stage,
-) -> Result<Candidate, StoreError> {
-    let now = stamp.now();
-    let candidate = new.with(CandidateRest {
-        id: stamp.into(),
-        stage_id: stage.id(),
-        stage_entered_at: now,
-        created_at: now,
-        updated_at: now,
-        version: 1,
-    });
+) -> Result<Written<Candidate>, StoreError> {
+    let org = write.org();
+    let candidate = new.clone().at(write.stamp().into(), write.now(), stage.id());
+    let item = write::sign(write, candidate.item(org)?);
+    if write.idempotency().is_none() && candidate.email.is_none() {
+        db.create(item).await?;
+        return Ok(Written::now(candidate));
+    }
     let mut transaction = Transaction::new(db);
-    let claim = claim_email(&mut transaction, org, &candidate)?;
-    transaction.put(Table::Records, candidate.item(org)?)?;
-    let Err(cancelled) = transaction.commit().await? else { return Ok(candidate) };
-    match cancelled.failed(claim) {
+    let effect = Effect::new(candidate.id, candidate.version, candidate.created_at).entering(stage.id(), None);
+    let marked = write::mark(&mut transaction, write, effect)?;
+    let email = candidate.email.as_ref();
+    let claim = email.map(|email| claim_email(&mut transaction, org, candidate.id, email)).transpose()?;
+    transaction.put(Table::Records, item)?;
+    let Err(cancelled) = transaction.commit().await? else { return Ok(Written::now(candidate)) };
+    if let Some(before) = write::earlier(write, marked, &cancelled)? {
+        let (id, entered) = (before.object()?, before.stage.unwrap_or(stage.id()));
+        let as_created = || new.at(id, before.at, entered);
+        return write::created_before(db, write, table::candidate(org, id), as_created).await;
+    }
+    match claim.and_then(|claim| cancelled.failed(claim)) {
         Some(Some(marker)) => Err(StoreError::EmailTaken { existing_id: holder(marker)? }),
         _ => Err(DbError::Unreadable("a taken e-mail without its marker").into()),
     }
@@ -252,27 +295,44 @@ pub async fn create(
 /// Changes a candidate, as they were read. `None`: they are gone.
 pub async fn update(
     db: &Db,
-    org: &OrgId,
+    write: &Write,
     candidate: Candidate,
-    now: Timestamp,
     if_match: &IfMatch,
     patch: &CandidatePatch,
-) -> Result<Option<Candidate>, StoreError> {
+) -> Result<Option<Written<Candidate>>, StoreError> {
     let change = |old: &Candidate| {
         let mut new = patch.applied_to(old);
         if new != *old {
-            new.updated_at = now;
+            new.updated_at = write.now();
             new.version += 1;
         }
         new
     };
-    revise(db, org, table::candidate(org, candidate.id), candidate, if_match, change).await
+    revise(db, write, candidate, if_match, change).await
 }
 
 /// Writes the email marker, on the condition that no candidate has the email.
-fn claim_email(transaction: &mut Transaction<'_>, org: &OrgId, candidate: &Candidate) -> Result<Part, DbError> {
-    let marker = write(&EmailMarker { candidate_id: candidate.id })?;
-    transaction.put_new(Table::Records, table::email_marker(org, &candidate.email).with(marker))
+fn claim_email(
+    transaction: &mut Transaction<'_>,
+    org: &OrgId,
+    candidate_id: CandidateId,
+    email: &Email,
+) -> Result<Part, DbError> {
+    let marker = item::write(&EmailMarker { candidate_id })?;
+    transaction.put_new(Table::Records, table::email_marker(org, email).with(marker))
+}
+
+/// Deletes the email marker, on the condition that it is the candidate's.
+fn release_email(
+    transaction: &mut Transaction<'_>,
+    org: &OrgId,
+    candidate_id: CandidateId,
+    email: &Email,
+) -> Result<Part, DbError> {
+    let is_theirs = Expression::condition("#candidate = :candidate")
+        .names([("#candidate", "candidateId")])
+        .values([(":candidate", string(candidate_id))]);
+    transaction.delete(Table::Records, table::email_marker(org, email), is_theirs)
 }
 
 /// The candidate that an email marker names.

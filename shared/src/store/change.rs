@@ -9,20 +9,26 @@ const VERSION: &str = "version";
 /// attribute that neither contains, such as one from a later version of this code, stays as it is.
 pub(crate) fn between(old: &Item, new: &Item) -> Expression {
     let mut set = Vec::new();
-    let (mut names, mut values) = (vec![("#version".to_owned(), VERSION.to_owned())], Vec::new());
+    let (mut names, mut values) = (Vec::new(), Vec::new());
     for (i, (name, value)) in new.iter().filter(|(name, value)| old.get(*name) != Some(value)).enumerate() {
         names.push((format!("#s{i}"), name.clone()));
         values.push((format!(":s{i}"), value.clone()));
         set.push(format!("#s{i} = :s{i}"));
     }
-    if let Some(version) = old.get(VERSION) {
-        values.push((":version".to_owned(), version.clone()));
-    }
-    Expression::update(format!("SET {}", set.join(", ")))
+    if_unchanged(old, Expression::update(format!("SET {}", set.join(", "))))
         .removing(old.keys().filter(|name| !new.contains_key(*name)))
-        .only_if("#version = :version")
         .names(names)
         .values(values)
+}
+
+/// The condition that an item has not changed since it was read.
+pub(crate) fn unchanged(old: &Item) -> Expression {
+    if_unchanged(old, Expression::default())
+}
+
+fn if_unchanged(old: &Item, expression: Expression) -> Expression {
+    let version = old.get(VERSION).map(|version| (":version", version.clone()));
+    expression.only_if("#version = :version").names([("#version", VERSION)]).values(version)
 }
 
 #[cfg(test)]

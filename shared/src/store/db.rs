@@ -46,7 +46,7 @@ const LAST_BACKOFF: Duration = Duration::from_millis(400);
 const BATCH_KEYS: usize = 100;
 
 /// A page ends early rather than exceed Lambda's response limit of 6,291,556 bytes. The difference leaves room for names and numbers.
-const MAX_PAGE_BYTES: usize = 5_000_000;
+pub(super) const MAX_PAGE_BYTES: usize = 5_000_000;
 
 /// The outcome of a conditional update: the requested attributes, or the item that failed the condition (`None`: there was no item).
 pub(crate) type Conditional = Result<Item, Option<Item>>;
@@ -141,15 +141,15 @@ impl Db {
         Ok(request.consistent_read(true).send().await.map_err(|error| failure(&error))?.item)
     }
 
-    /// Reads items of the Access table, in any order.
-    pub(crate) async fn get_all_access(&self, keys: Vec<Key>) -> Result<Vec<Item>, DbError> {
+    /// Reads items with strong consistency, in any order.
+    pub(crate) async fn get_all(&self, table: Table, keys: Vec<Key>) -> Result<Vec<Item>, DbError> {
         let mut items = Vec::new();
         let mut backoff = Backoff::new();
         let mut wanted: Vec<Item> = keys.into_iter().map(Key::into_item).collect();
         while !wanted.is_empty() {
             let later = wanted.split_off(wanted.len().min(BATCH_KEYS));
             let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
-            let request = self.client.batch_get_item().request_items(&self.tables.access, built(keys)?);
+            let request = self.client.batch_get_item().request_items(self.name(table), built(keys)?);
             let answer = request.send().await.map_err(|error| failure(&error))?;
             items.extend(answer.responses.into_iter().flatten().flat_map(|(_, items)| items));
             // DynamoDB returns as much as it can (16 MB, or what the capacity allows), and names the rest.
@@ -189,6 +189,20 @@ impl Db {
             start = read.last_key;
             if start.is_none() {
                 return Ok((rows, false));
+            }
+        }
+    }
+
+    /// Reads all records of a list of the Records table.
+    pub(crate) async fn all<T: Readable>(&self, list: &List) -> Result<Vec<T>, DbError> {
+        let (mut all, mut start) = (Vec::new(), None);
+        loop {
+            let request = self.rows_of(list, start, i32::MAX as usize);
+            let read = response::query(request, list.sort_key_name()).await?;
+            all.extend(read.rows.into_iter().map(|row: Row<T>| row.record));
+            start = read.last_key;
+            if start.is_none() {
+                return Ok(all);
             }
         }
     }

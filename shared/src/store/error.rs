@@ -55,6 +55,12 @@ pub enum StoreError {
         /// The candidate's stage.
         current_stage_id: StageId,
     },
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyKeyReused,
+    /// The object that an earlier request with the same idempotency key has written was erased.
+    #[error("the object was erased")]
+    Erased,
     /// The object is not at a version that `If-Match` names, or it kept changing during the update.
     #[error("the object is at another version")]
     VersionConflict {

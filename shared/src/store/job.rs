@@ -6,22 +6,25 @@ use utoipa::ToSchema;
 
 use crate::{
     model::{
-        clock::{Stamp, Timestamp},
+        clock::Timestamp,
         id::{JobId, OrgId},
         if_match::IfMatch,
         object::Object,
         page::{Page, PageRequest},
         param::{FromParams, Params},
         value::{Count, LongText, Salary, ShortText, choices},
+        write::{Write, Written},
     },
     store::{
         db::Db,
         error::{DbError, StoreError},
-        item::{Item, string, write},
+        item::{self, Item, string},
         list::List,
         page,
         record::{Record, revise},
-        table,
+        table::{self, Key, Table},
+        transaction::Transaction,
+        write::{self, Effect},
     },
 };
 
@@ -154,11 +157,17 @@ impl Job {
 }
 
 impl Record for Job {
+    fn key(&self, org: &OrgId) -> Key {
+        table::job(org, self.id)
+    }
+
     fn item(&self, org: &OrgId) -> Result<Item, DbError> {
-        let mut item = write(self)?;
-        let (name, partition) = table::job_status(org, self.status.as_str());
-        item.insert(name, string(partition));
-        Ok(table::job(org, self.id).with(item))
+        let mut item = item::write(self)?;
+        let external = self.external_id.as_ref().map(|id| table::job_external_id(org, id.as_str()));
+        for (name, partition) in external.into_iter().chain([table::job_status(org, self.status.as_str())]) {
+            item.insert(name, string(partition));
+        }
+        Ok(self.key(org).with(item))
     }
 }
 
@@ -169,6 +178,14 @@ impl Object for Job {
 }
 
 impl NewJob {
+    /// The job when it is created.
+    fn at(self, id: JobId, now: Timestamp) -> Job {
+        let rest = JobRest { id, opened_at: None, closed_at: None, created_at: now, updated_at: now, version: 1 };
+        let mut job = self.with(rest);
+        job.follow_status(None, now);
+        job
+    }
+
     const EXAMPLE: &str = r#"{ "title": "Night shift nurse", "status": "open", "location": "Hamburg, Germany" }"#;
 }
 
@@ -180,18 +197,28 @@ impl JobPatch {
 #[derive(Debug)]
 pub struct ListJobs {
     page: PageRequest,
+    ids: Option<Vec<JobId>>,
     status: Option<JobStatus>,
+    external_id: Option<ShortText>,
 }
 
 impl FromParams for ListJobs {
     fn from_params(params: &mut impl Params, page: PageRequest) -> Self {
-        Self { page, status: params.choice("status") }
+        let (status, external_id) = (params.choice("status"), params.text("externalId"));
+        params.exclusive(&["status", "externalId"]);
+        Self { page, ids: params.ids(), status, external_id }
     }
 }
 
-/// The organization's jobs, newest first.
+/// The organization's jobs, newest first, or those that the query names.
 pub async fn list(db: &Db, org: &OrgId, query: ListJobs) -> Result<Page<Job>, StoreError> {
-    page::read(db, &List::jobs(org, query.status.map(JobStatus::as_str)), &query.page).await
+    let ListJobs { page, ids, status, external_id } = query;
+    let list = match (ids, external_id) {
+        (Some(ids), _) => return page::by_ids(db, ids, |id| table::job(org, id)).await,
+        (None, Some(id)) => List::jobs_with(org, id.as_str()),
+        (None, None) => List::jobs(org, status.map(JobStatus::as_str)),
+    };
+    page::read(db, &list, &page).await
 }
 
 /// The job, if the organization has it.
@@ -200,25 +227,33 @@ pub async fn get(db: &Db, org: &OrgId, id: JobId) -> Result<Option<Job>, StoreEr
 }
 
 /// Creates a job.
-pub async fn create(db: &Db, org: &OrgId, stamp: Stamp, new: NewJob) -> Result<Job, StoreError> {
-    let now = stamp.now();
-    let rest =
-        JobRest { id: stamp.into(), opened_at: None, closed_at: None, created_at: now, updated_at: now, version: 1 };
-    let mut job = new.with(rest);
-    job.follow_status(None, now);
-    db.create(job.item(org)?).await?;
-    Ok(job)
+pub async fn create(db: &Db, write: &Write, new: NewJob) -> Result<Written<Job>, StoreError> {
+    let job = new.clone().at(write.stamp().into(), write.now());
+    let item = write::sign(write, job.item(write.org())?);
+    if write.idempotency().is_none() {
+        db.create(item).await?;
+        return Ok(Written::now(job));
+    }
+    let mut transaction = Transaction::new(db);
+    let marked = write::mark(&mut transaction, write, Effect::new(job.id, job.version, job.created_at))?;
+    transaction.put(Table::Records, item)?;
+    let Err(cancelled) = transaction.commit().await? else { return Ok(Written::now(job)) };
+    let Some(before) = write::earlier(write, marked, &cancelled)? else {
+        return Err(DbError::Unreadable("an idempotency marker that has just expired").into());
+    };
+    let id = before.object()?;
+    write::created_before(db, write, table::job(write.org(), id), || new.at(id, before.at)).await
 }
 
 /// Changes a job, as it was read. `None`: it is gone.
 pub async fn update(
     db: &Db,
-    org: &OrgId,
+    write: &Write,
     job: Job,
-    now: Timestamp,
     if_match: &IfMatch,
     patch: &JobPatch,
-) -> Result<Option<Job>, StoreError> {
+) -> Result<Option<Written<Job>>, StoreError> {
+    let now = write.now();
     let change = |old: &Job| {
         let mut new = patch.applied_to(old);
         if new != *old {
@@ -228,5 +263,5 @@ pub async fn update(
         }
         new
     };
-    revise(db, org, table::job(org, job.id), job, if_match, change).await
+    revise(db, write, job, if_match, change).await
 }

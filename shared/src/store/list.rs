@@ -3,7 +3,7 @@
 use crate::{
     model::{
         clock::Timestamp,
-        id::{JobId, OrgId, StageId},
+        id::{CandidateId, JobId, OrgId, StageId},
         key::KeyId,
         value::Email,
         window::Day,
@@ -12,10 +12,11 @@ use crate::{
         error::DbError,
         item::{Item, string, text},
         table::{
-            ACTIVITY_SUFFIX_LEN, BY_STAGE, BY_STATUS, Key, PK, SK, STAGE_PK, STAGE_SK, STATUS_PK, Table,
-            activity_partition, api_key_day_partition, application_partition, application_status, candidate_partition,
-            job_partition, job_status, member_partition, organization_partition, organizations_partition,
-            stage_candidate_partition, stage_partition,
+            ACTIVITY_SUFFIX_LEN, BY_EXTERNAL_ID, BY_JOB, BY_STAGE, BY_STATUS, EXTERNAL_PK, JOB_PK, Key, PK, SK,
+            STAGE_PK, STAGE_SK, STATUS_PK, Table, activity_partition, api_key_day_partition, application_job,
+            application_marker_partition, application_partition, application_status, candidate_external_id,
+            candidate_partition, job_external_id, job_partition, job_status, member_partition, organization_partition,
+            organizations_partition, stage_candidate_partition, stage_partition,
         },
     },
 };
@@ -40,6 +41,8 @@ enum ListKind {
     Latest,
     NewestFirst,
     OldestFirst,
+    ByExternalId,
+    ByJob,
     ByStatus,
     ByStage,
 }
@@ -77,6 +80,10 @@ fn is_activity(text: &str) -> bool {
 }
 
 impl List {
+    fn of_index(kind: ListKind, partition: String, table_partition: String) -> Self {
+        Self { kind, partition, table_partition, is_sort_key: is_id }
+    }
+
     fn of_table(kind: ListKind, partition: String, is_sort_key: fn(&str) -> bool) -> Self {
         Self { kind, partition: partition.clone(), table_partition: partition, is_sort_key }
     }
@@ -114,13 +121,28 @@ impl List {
         let table_partition = job_partition(org);
         match status {
             None => Self::of_table(ListKind::NewestFirst, table_partition, is_id),
-            Some(status) => Self {
-                kind: ListKind::ByStatus,
-                partition: job_status(org, status).1,
-                table_partition,
-                is_sort_key: is_id,
-            },
+            Some(status) => Self::of_index(ListKind::ByStatus, job_status(org, status).1, table_partition),
         }
+    }
+
+    /// The jobs with an external id.
+    pub(crate) fn jobs_with(org: &OrgId, external_id: &str) -> Self {
+        Self::of_index(ListKind::ByExternalId, job_external_id(org, external_id).1, job_partition(org))
+    }
+
+    /// The candidates with an external id.
+    pub(crate) fn candidates_with(org: &OrgId, external_id: &str) -> Self {
+        Self::of_index(ListKind::ByExternalId, candidate_external_id(org, external_id).1, candidate_partition(org))
+    }
+
+    /// The applications of a candidate, whose ids are in the markers.
+    pub(crate) fn candidate_applications(org: &OrgId, candidate: CandidateId) -> Self {
+        Self::of_table(ListKind::NewestFirst, application_marker_partition(org, candidate), is_id)
+    }
+
+    /// The markers of a candidate's applications, by job.
+    pub(crate) fn application_markers(org: &OrgId, candidate: CandidateId) -> Self {
+        Self::of_table(ListKind::OldestFirst, application_marker_partition(org, candidate), is_id)
     }
 
     pub(crate) fn candidates(org: &OrgId) -> Self {
@@ -140,16 +162,15 @@ impl List {
         }
     }
 
-    pub(crate) fn applications(org: &OrgId, job: JobId, status: Option<&str>) -> Self {
-        let table_partition = application_partition(org, job);
+    pub(crate) fn applications(org: &OrgId) -> Self {
+        Self::of_table(ListKind::NewestFirst, application_partition(org), is_id)
+    }
+
+    pub(crate) fn job_applications(org: &OrgId, job: JobId, status: Option<&str>) -> Self {
+        let table_partition = application_partition(org);
         match status {
-            None => Self::of_table(ListKind::NewestFirst, table_partition, is_id),
-            Some(status) => Self {
-                kind: ListKind::ByStatus,
-                partition: application_status(org, job, status).1,
-                table_partition,
-                is_sort_key: is_id,
-            },
+            None => Self::of_index(ListKind::ByJob, application_job(org, job).1, table_partition),
+            Some(status) => Self::of_index(ListKind::ByStatus, application_status(org, job, status).1, table_partition),
         }
     }
 
@@ -157,13 +178,20 @@ impl List {
     pub(crate) fn table(&self) -> Table {
         match self.kind {
             ListKind::Markers | ListKind::Latest => Table::Access,
-            ListKind::NewestFirst | ListKind::OldestFirst | ListKind::ByStatus | ListKind::ByStage => Table::Records,
+            ListKind::NewestFirst
+            | ListKind::OldestFirst
+            | ListKind::ByExternalId
+            | ListKind::ByJob
+            | ListKind::ByStatus
+            | ListKind::ByStage => Table::Records,
         }
     }
 
     pub(crate) fn index(&self) -> Option<&'static str> {
         match self.kind {
             ListKind::Markers | ListKind::Latest | ListKind::NewestFirst | ListKind::OldestFirst => None,
+            ListKind::ByExternalId => Some(BY_EXTERNAL_ID),
+            ListKind::ByJob => Some(BY_JOB),
             ListKind::ByStatus => Some(BY_STATUS),
             ListKind::ByStage => Some(BY_STAGE),
         }
@@ -172,6 +200,8 @@ impl List {
     pub(crate) fn partition_name(&self) -> &'static str {
         match self.kind {
             ListKind::Markers | ListKind::Latest | ListKind::NewestFirst | ListKind::OldestFirst => PK,
+            ListKind::ByExternalId => EXTERNAL_PK,
+            ListKind::ByJob => JOB_PK,
             ListKind::ByStatus => STATUS_PK,
             ListKind::ByStage => STAGE_PK,
         }
@@ -185,7 +215,8 @@ impl List {
         matches!(self.kind, ListKind::OldestFirst | ListKind::Markers)
     }
 
-    /// Stages are few, and all of a new organization's must be visible at once, because a new candidate enters the first. What an operator
+    /// Stages are few, and all of a new organization's must be visible at once, because a new candidate enters the first. An erasure must
+    /// find every marker. What an operator
     /// has just created must be listed. A day's count is in the list or on the account's item.
     pub(crate) fn is_read_consistently(&self) -> bool {
         matches!(self.kind, ListKind::OldestFirst | ListKind::Markers | ListKind::Latest)
@@ -225,7 +256,7 @@ impl List {
 mod tests {
     use super::*;
     use crate::{
-        model::{clock::Clock, id::CandidateId},
+        model::clock::Clock,
         store::table::{activity, api_key_day, api_key_marker, member_marker, organization_marker, stage_arrival},
     };
 
@@ -247,11 +278,16 @@ mod tests {
             (List::api_key_days(&key), sort_key(api_key_day(&key, Day::of(now)))),
             (List::jobs(&org, None), job.to_string()),
             (List::jobs(&org, Some("open")), job.to_string()),
+            (List::jobs_with(&org, "REQ#1"), job.to_string()),
             (List::candidates(&org), job.to_string()),
+            (List::candidates_with(&org, "REQ#1"), job.to_string()),
+            (List::candidate_applications(&org, candidate), job.to_string()),
+            (List::application_markers(&org, candidate), job.to_string()),
             (List::stages(&org), stage.to_string()),
             (List::candidates_at(&org, stage), arrival),
-            (List::applications(&org, job, None), job.to_string()),
-            (List::applications(&org, job, Some("new")), job.to_string()),
+            (List::applications(&org), job.to_string()),
+            (List::job_applications(&org, job, None), job.to_string()),
+            (List::job_applications(&org, job, Some("new")), job.to_string()),
         ]
     }
 

@@ -166,7 +166,8 @@ pub async fn list(db: &Db, org: &OrgId, after: Option<&Member>) -> Result<(Vec<M
     let start = after.map(|member| table::member_marker(org, &member.email.normalized()).into_item());
     let (markers, more) = db.query(&List::members(org), start, 100).await?;
     let keys = markers.iter().filter_map(table::marked_member).map(table::member).collect();
-    let mut members: Vec<Member> = db.get_all_access(keys).await?.iter().map(Member::read).collect::<Result<_, _>>()?;
+    let mut members: Vec<Member> =
+        db.get_all(Table::Access, keys).await?.iter().map(Member::read).collect::<Result<_, _>>()?;
     members.sort_by_key(|member| member.email.normalized());
     Ok((members, more))
 }

@@ -21,6 +21,7 @@ mod response;
 mod table;
 mod transaction;
 mod user_agent;
+mod write;
 
 pub mod activity;
 pub mod api_key;

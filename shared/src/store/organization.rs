@@ -83,7 +83,7 @@ fn account_ids(item: &Item) -> Option<Vec<AccountId>> {
 async fn accounts_of(db: &Db, items: &[Item]) -> Result<BTreeMap<AccountId, Account>, DbError> {
     let ids: Option<Vec<Vec<AccountId>>> = items.iter().map(account_ids).collect();
     let ids = ids.ok_or(DbError::Unreadable("an organization"))?;
-    let accounts = db.get_all_access(ids.iter().flatten().map(table::account).collect()).await?;
+    let accounts = db.get_all(Table::Access, ids.iter().flatten().map(table::account).collect()).await?;
     accounts.iter().map(|item| Account::read(item).map(|account| (account.id.clone(), account))).collect()
 }
 
@@ -310,7 +310,7 @@ pub async fn list(db: &Db, after: Option<&OrgId>, now: Timestamp) -> Result<(Vec
     let start = after.map(|org| table::organization_marker(org).into_item());
     let (markers, more) = db.query(&List::organizations(), start, 100).await?;
     let orgs: Vec<OrgId> = markers.iter().filter_map(table::marked_organization).collect();
-    let items = db.get_all_access(orgs.iter().map(table::organization).collect()).await?;
+    let items = db.get_all(Table::Access, orgs.iter().map(table::organization).collect()).await?;
     let mut read = accounts_of(db, &items).await?;
     let mut organizations = Vec::new();
     for item in &items {

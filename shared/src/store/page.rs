@@ -5,19 +5,28 @@
 //! belongs to another list is rejected. The digest is not a secret: a client that computes one can only move within its own list,
 //! because the partition is rebuilt from the caller.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    model::page::{Cursor, InvalidCursor, Page, PageRequest},
-    store::{db::Db, error::StoreError, item::Item, list::List, response::Readable},
+    model::page::{ByIds, Cursor, InvalidCursor, MAX_LIMIT, Page, PageRequest},
+    store::{
+        db::{Db, MAX_PAGE_BYTES},
+        error::StoreError,
+        item::{self, Item, text},
+        list::List,
+        response::{Readable, Row, size},
+        table::{Key, SK, Table},
+    },
 };
 
 const VERSION: u8 = 1;
 const DIGEST_BYTES: usize = 8;
 
 /// The cursor for the rows after `sort_key`.
-fn cursor_after(list: &List, sort_key: &str) -> Cursor {
+pub(crate) fn cursor_after(list: &List, sort_key: &str) -> Cursor {
     let mut bytes = vec![VERSION];
     bytes.extend(digest(list, sort_key));
     bytes.extend(sort_key.as_bytes());
@@ -30,6 +39,12 @@ fn sort_key_of<'a>(cursor: &'a Cursor, list: &List) -> Result<&'a str, InvalidCu
     let (claimed, sort_key) = rest.split_at_checked(DIGEST_BYTES).ok_or(InvalidCursor::Incomplete)?;
     let sort_key = std::str::from_utf8(sort_key).map_err(|_| InvalidCursor::Foreign)?;
     if *version == VERSION && claimed == digest(list, sort_key) { Ok(sort_key) } else { Err(InvalidCursor::Foreign) }
+}
+
+/// The position in `list` that a cursor points to. `InvalidCursor`: it is not a cursor of `list`.
+pub(crate) fn position(cursor: &Cursor, list: &List) -> Result<String, InvalidCursor> {
+    start(cursor, list)?;
+    sort_key_of(cursor, list).map(str::to_owned)
 }
 
 /// The key to continue after. `InvalidCursor`: it is not a cursor of `list`.
@@ -59,7 +74,36 @@ pub(crate) async fn read<T: Readable + Serialize>(
     let start = request.cursor().map(|cursor| start(cursor, list)).transpose()?;
     let (rows, has_more) = db.list(list, start, limit.into()).await?;
     let next = rows.last().filter(|_| has_more).map(|row| cursor_after(list, &row.sort_key));
-    Ok(Page { rows: rows.into_iter().map(|row| row.record).collect(), next, limit })
+    Ok(Page { rows: rows.into_iter().map(|row| row.record).collect(), next, limit, by_ids: None })
+}
+
+/// Reads the objects with these ids, in this order and each once. Those that don't fit into a response remain.
+pub(crate) async fn by_ids<T: Readable + Serialize, I: Copy + Eq + ToString>(
+    db: &Db,
+    ids: Vec<I>,
+    key: impl Fn(I) -> Key,
+) -> Result<Page<T>, StoreError> {
+    let mut wanted: Vec<I> = Vec::new();
+    for id in ids {
+        if !wanted.contains(&id) {
+            wanted.push(id);
+        }
+    }
+    let items = db.get_all(Table::Records, wanted.iter().map(|id| key(*id)).collect()).await?;
+    let mut found: HashMap<String, Item> =
+        items.into_iter().filter_map(|item| Some((text(&item, SK)?.to_owned(), item))).collect();
+    let (mut rows, mut missing) = (Vec::new(), Vec::new());
+    for id in &wanted {
+        let sort_key = id.to_string();
+        match found.remove(&sort_key) {
+            Some(item) => rows.push(Row { record: item::read(item)?, sort_key }),
+            None => missing.push(sort_key),
+        }
+    }
+    let fitting = size::fitting(&rows, MAX_PAGE_BYTES).min(rows.len());
+    let remaining = rows.split_off(fitting).into_iter().map(|row| row.sort_key).collect();
+    let rows = rows.into_iter().map(|row| row.record).collect();
+    Ok(Page { by_ids: Some(ByIds { missing, remaining }), ..Page::last(rows, MAX_LIMIT) })
 }
 
 /// Reads up to `limit` items of `list`, which is in the Access table, after `cursor`, or else after `first`, and returns them with the cursor of the next page.

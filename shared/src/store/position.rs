@@ -8,22 +8,25 @@ use utoipa::ToSchema;
 
 use crate::{
     model::{
-        clock::{Stamp, Timestamp},
+        clock::Timestamp,
         field::{Fields, FromFields},
         id::{CandidateId, MoveId, OrgId, StageId},
         object::Object,
         page::{Page, PageRequest},
         value::ShortText,
+        write::{Write, Written},
     },
     store::{
         backoff::Backoff,
-        db::{Conditional, Db},
+        change,
+        db::Db,
         error::StoreError,
-        expression::Expression,
-        item::{self, number, string},
+        item::{self, Item, number, string},
         list::List,
         page, stage,
         table::{self, Table},
+        transaction::Transaction,
+        write::{self, Effect},
     },
 };
 
@@ -46,7 +49,7 @@ pub struct Position {
     /// First name.
     first_name: ShortText,
     /// Last name.
-    last_name: ShortText,
+    last_name: Option<ShortText>,
     /// The stage that the candidate is in.
     stage_id: StageId,
     /// When the candidate entered the stage.
@@ -148,67 +151,101 @@ pub async fn departure(db: &Db, org: &OrgId, candidate: CandidateId, to: &NewMov
 /// Moves a candidate, with one update on the condition that they have not changed since they were read: of two concurrent moves, one is
 /// first and the other sees its result, and an update that arrives late does nothing. `None`: the organization has no such candidate.
 ///
-/// `stamp` identifies the move on the candidate's item. An update that is retried after a lost response recognizes its own move, instead
-/// of reporting a conflict.
+/// The write's stamp identifies the move on the candidate's item. An update that is retried after a lost response recognizes its own move,
+/// instead of reporting a conflict. With an idempotency key, the move is a transaction, which does that by itself.
 pub async fn move_to(
     db: &Db,
-    org: &OrgId,
+    write: &Write,
     from: Departure,
-    stamp: Stamp,
     to: &NewMove,
-) -> Result<Option<Moved>, StoreError> {
+) -> Result<Option<Written<Moved>>, StoreError> {
     let NewMove { stage_id, from_stage_id } = *to;
     let Some(mut at) = from.candidate else { return Ok(None) };
     let mut backoff = Backoff::new();
     loop {
-        let moved = |previous_stage_id, moved_at, changed| {
-            Some(Moved { candidate_id: at.id, stage_id, previous_stage_id, moved_at, changed })
+        let moved = |previous_stage_id, moved_at, changed| Moved {
+            candidate_id: at.id,
+            stage_id,
+            previous_stage_id,
+            moved_at,
+            changed,
         };
-        if at.last_move == Some(stamp.into()) {
-            return Ok(moved(at.previous_stage_id.unwrap_or(at.stage_id), at.stage_entered_at, true));
+        let before = |effect: Effect| {
+            let previous = effect.previous_stage.unwrap_or(stage_id);
+            Some(Written::before(moved(previous, effect.at, previous != stage_id)))
+        };
+        if at.last_move == Some(write.stamp().into()) {
+            let previous = at.previous_stage_id.unwrap_or(at.stage_id);
+            return Ok(Some(Written::now(moved(previous, at.stage_entered_at, true))));
         }
         if from_stage_id.is_some_and(|from| from != at.stage_id) {
-            return Err(StoreError::StageConflict { current_stage_id: at.stage_id });
+            return match write::find(db, write).await? {
+                Some(effect) => Ok(before(effect)),
+                None => Err(StoreError::StageConflict { current_stage_id: at.stage_id }),
+            };
         }
-        if stage_id == at.stage_id {
-            return Ok(moved(at.stage_id, at.stage_entered_at, false));
+        let is_there = stage_id == at.stage_id;
+        let moved_at = if is_there { at.stage_entered_at } else { write.now() };
+        let now = Written::now(moved(at.stage_id, moved_at, !is_there));
+        if is_there && write.idempotency().is_none() {
+            return Ok(Some(now));
         }
-        at = match update(db, org, &at, stamp, stage_id).await? {
-            Ok(_) => return Ok(moved(at.stage_id, stamp.now(), true)),
-            Err(None) => return Ok(None),
-            Err(Some(item)) => item::read(item)?,
-        };
+        match leave(db, write, &at, stage_id).await? {
+            Left::Done => return Ok(Some(now)),
+            Left::Before(effect) => return Ok(before(effect)),
+            Left::Changed(None) => return Ok(None),
+            Left::Changed(Some(item)) => at = item::read(item)?,
+        }
         backoff.pause().await?;
     }
 }
 
-/// Returns the current candidate if they were not moved.
-async fn update(db: &Db, org: &OrgId, at: &Whereabouts, stamp: Stamp, to: StageId) -> Result<Conditional, StoreError> {
-    let mut set = "SET #previous = :from, #stageId = :to, #entered = :now, #updated = :now, #move = :move".to_owned();
-    let index = table::stage_arrival(org, to, stamp.now(), at.id);
-    for i in 0..index.len() {
-        set += &format!(", #index{i} = :index{i}");
+/// How the attempt to move a candidate ended.
+enum Left {
+    Done,
+    /// The candidate has changed since they were read. Holds their item, unless they are gone.
+    Changed(Option<Item>),
+    /// An earlier request with the same idempotency key moved them.
+    Before(Effect),
+}
+
+/// Moves a candidate from where they were read. If they are in the stage already, only the marker of the idempotency key is written.
+async fn leave(db: &Db, write: &Write, at: &Whereabouts, to: StageId) -> Result<Left, StoreError> {
+    let key = table::candidate(write.org(), at.id);
+    let read = Item::from([("version".to_owned(), number(at.version))]);
+    let moved = change::between(&read, &write::sign(write, arrival(write, at, to)));
+    if write.idempotency().is_none() {
+        let update = db.update(Table::Records, key, moved, ReturnValue::None).await?;
+        return Ok(update.map_or_else(Left::Changed, |_| Left::Done));
     }
-    let index = || index.iter().enumerate();
-    let expression = Expression::update(format!("{set} ADD #version :one"))
-        .only_if("#version = :version")
-        .names(index().map(|(i, (name, _))| (format!("#index{i}"), name)))
-        .names([
-            ("#stageId", "stageId"),
-            ("#previous", "previousStageId"),
-            ("#entered", "stageEnteredAt"),
-            ("#updated", "updatedAt"),
-            ("#move", "lastMove"),
-            ("#version", "version"),
-        ])
-        .values(index().map(|(i, (_, value))| (format!(":index{i}"), string(value))))
-        .values([
-            (":from", string(at.stage_id)),
-            (":to", string(to)),
-            (":now", string(stamp.now())),
-            (":move", string(MoveId::from(stamp))),
-            (":version", number(at.version)),
-            (":one", number(1)),
-        ]);
-    Ok(db.update(Table::Records, table::candidate(org, at.id), expression, ReturnValue::None).await?)
+    let mut transaction = Transaction::new(db);
+    let is_there = at.stage_id == to;
+    let (version, entered) = if is_there { (at.version, at.stage_entered_at) } else { (at.version + 1, write.now()) };
+    let effect = Effect::new(at.id, version, entered).entering(to, Some(at.stage_id));
+    let marked = write::mark(&mut transaction, write, effect)?;
+    let candidate = if is_there {
+        transaction.check(Table::Records, key, change::unchanged(&read))?
+    } else {
+        transaction.update(Table::Records, key, moved)?
+    };
+    let Err(cancelled) = transaction.commit().await? else { return Ok(Left::Done) };
+    Ok(match write::earlier(write, marked, &cancelled)? {
+        Some(effect) => Left::Before(effect),
+        None => Left::Changed(cancelled.failed(candidate).flatten().cloned()),
+    })
+}
+
+/// The attributes that a move changes.
+fn arrival(write: &Write, from: &Whereabouts, to: StageId) -> Item {
+    let attributes = [
+        ("stageId", string(to)),
+        ("previousStageId", string(from.stage_id)),
+        ("stageEnteredAt", string(write.now())),
+        ("updatedAt", string(write.now())),
+        ("lastMove", string(MoveId::from(write.stamp()))),
+        ("version", number(from.version + 1)),
+    ];
+    let index = table::stage_arrival(write.org(), to, write.now(), from.id);
+    let index = index.map(|(name, value)| (name, string(value)));
+    attributes.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(index).collect()
 }

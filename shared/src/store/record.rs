@@ -3,7 +3,12 @@
 use aws_sdk_dynamodb::types::ReturnValue;
 
 use crate::{
-    model::{id::OrgId, if_match::IfMatch, object::Object},
+    model::{
+        id::OrgId,
+        if_match::IfMatch,
+        object::Object,
+        write::{Write, Written},
+    },
     store::{
         backoff::Backoff,
         change,
@@ -12,6 +17,8 @@ use crate::{
         item::Item,
         response::Readable,
         table::{Key, Table},
+        transaction::{Cancelled, Part, Transaction},
+        write::{self, Effect},
     },
 };
 
@@ -19,43 +26,108 @@ use crate::{
 ///
 /// Every change increments its [`version`](Object::version).
 pub(crate) trait Record: Object + Readable + PartialEq {
-    /// Its item in the table.
+    /// The key of its item.
+    fn key(&self, org: &OrgId) -> Key;
+
+    /// Its item in the table, with the key.
     fn item(&self, org: &OrgId) -> Result<Item, DbError>;
 
-    /// Replaces `self`, as it was read, with `new`. `false`: the stored record has changed meanwhile.
-    async fn replace(&self, db: &Db, org: &OrgId, key: Key, new: &Self) -> Result<bool, StoreError> {
-        let change = change::between(&self.item(org)?, &new.item(org)?);
-        Ok(db.update(Table::Records, key, change, ReturnValue::None).await?.is_ok())
+    /// Whether other items have to change together with its own.
+    fn has_markers_to_change(&self, _new: &Self) -> bool {
+        false
+    }
+
+    /// Adds the changes of those items to the transaction. The part is one whose failure is an error of its own.
+    fn change_markers(
+        &self,
+        _new: &Self,
+        _org: &OrgId,
+        _transaction: &mut Transaction<'_>,
+    ) -> Result<Option<Part>, DbError> {
+        Ok(None)
+    }
+
+    /// The error for the failure of that part, given the item that failed it. `Ok`: the record has changed, and the update starts over.
+    fn marker_failed(&self, _marker: &Item) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 
+/// How the attempt to replace a record ended.
+enum Replaced {
+    Done,
+    /// The stored record has changed since it was read.
+    Changed,
+    /// An earlier request with the same idempotency key made the change.
+    Before,
+}
+
+/// Replaces a record, as it was read, with `new`, which may be the same: the marker of an idempotency key is written all the same.
+async fn replace<T: Record>(db: &Db, write: &Write, old: &T, new: &T) -> Result<Replaced, StoreError> {
+    let (org, key) = (write.org(), old.key(write.org()));
+    let change = change::between(&old.item(org)?, &write::sign(write, new.item(org)?));
+    if write.idempotency().is_none() && !old.has_markers_to_change(new) {
+        let updated = db.update(Table::Records, key.clone(), change, ReturnValue::None).await?;
+        return Ok(if updated.is_ok() { Replaced::Done } else { Replaced::Changed });
+    }
+    let mut transaction = Transaction::new(db);
+    let effect = Effect::new(key.sort_key(), new.version().unwrap_or_default(), write.now());
+    let marked = write::mark(&mut transaction, write, effect)?;
+    let claimed = if old.has_markers_to_change(new) { old.change_markers(new, org, &mut transaction)? } else { None };
+    if new == old {
+        transaction.check(Table::Records, key, change::unchanged(&old.item(org)?))?;
+    } else {
+        transaction.update(Table::Records, key, change)?;
+    }
+    let Err(cancelled) = transaction.commit().await? else { return Ok(Replaced::Done) };
+    if write::earlier(write, marked, &cancelled)?.is_some() {
+        return Ok(Replaced::Before);
+    }
+    if let Some(marker) = claimed.and_then(|part| failed(&cancelled, part)) {
+        old.marker_failed(marker)?;
+    }
+    Ok(Replaced::Changed)
+}
+
+/// The item that failed the condition of a part, if it did.
+fn failed(cancelled: &Cancelled, part: Part) -> Option<&Item> {
+    cancelled.failed(part).flatten()
+}
+
 /// Changes a record, as it was read, and writes it. If another write was faster, reads it again and starts over. If the change has no
-/// effect, nothing is written. `None`: the record is gone. `VersionConflict`: it is at a version that `if_match` does not allow, or other
-/// writes were faster for too long.
+/// effect, the record is left alone. `None`: the record is gone. `VersionConflict`: it is at a version that `if_match` does not allow, or
+/// other writes were faster for too long.
 pub(crate) async fn revise<T: Record>(
     db: &Db,
-    org: &OrgId,
-    key: Key,
+    write: &Write,
     mut old: T,
     if_match: &IfMatch,
     change: impl Fn(&T) -> T,
-) -> Result<Option<T>, StoreError> {
+) -> Result<Option<Written<T>>, StoreError> {
+    let key = old.key(write.org());
+    let is_idempotent = write.idempotency().is_some();
     let mut backoff = Backoff::new();
     let mut tried = false;
     loop {
         let new = change(&old);
-        // After a lost response, the SDK's retry fails on the version that the first attempt wrote: this change was made.
-        if tried && new == old {
-            return Ok(Some(old));
+        // After a lost response, the SDK's retry fails on the version that the first attempt wrote: this change was made. A transaction
+        // knows that by itself.
+        if tried && new == old && !is_idempotent {
+            return Ok(Some(Written::now(old)));
         }
         if !old.version().is_some_and(|version| if_match.allows(version)) {
-            return Err(StoreError::VersionConflict { current: old.version() });
+            return match write::find(db, write).await? {
+                Some(_) => Ok(Some(Written::before(old))),
+                None => Err(StoreError::VersionConflict { current: old.version() }),
+            };
         }
-        if new == old {
-            return Ok(Some(old));
+        if new == old && !is_idempotent {
+            return Ok(Some(Written::now(old)));
         }
-        if old.replace(db, org, key.clone(), &new).await? {
-            return Ok(Some(new));
+        match replace(db, write, &old, &new).await? {
+            Replaced::Done => return Ok(Some(Written::now(new))),
+            Replaced::Before => return Ok(db.get::<T>(key).await?.map(Written::before)),
+            Replaced::Changed => {}
         }
         tried = true;
         backoff.pause().await.map_err(|_| StoreError::VersionConflict { current: None })?;

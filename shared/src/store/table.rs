@@ -16,30 +16,32 @@
 //! | Session: member, end; once it has ended, a marker until `deleteAt` | `SESSION#{hash of its id}` | `SESSION` |
 //! | Activity: who did what to a key, a member, the plan or a session, until `deleteAt` | `ORG#{org}#ACTIVITY` | `{moment}#{random}` |
 //!
-//! **Records**: each partition key begins with the organization. Each sort key is an id that sorts by time, except an email marker's.
+//! **Records**: each partition key begins with the organization. Each sort key is an id that sorts by time, except those of two markers.
 //!
-//! | Item | `pk` | `sk` | `statusPk` | `stagePk`, `stageSk` |
-//! |---|---|---|---|---|
-//! | Job | `ORG#{org}#JOB` | job | `ORG#{org}#JOB#{status}` | |
-//! | Candidate | `ORG#{org}#CANDIDATE` | candidate | | `ORG#{org}#STAGE#{stage}`, `{entered}#{candidate}` |
-//! | Email marker: the candidate who has it | `ORG#{org}#EMAIL#{normalized email}` | `EMAIL` | | |
-//! | Stage | `ORG#{org}#STAGE` | stage | | |
-//! | Application | `ORG#{org}#JOB#{job}#APPLICATION` | application | `…#APPLICATION#{status}` | |
-//! | Application marker: the application's id | `ORG#{org}#CANDIDATE#{candidate}#APPLICATION` | job | | |
+//! | Item | `pk` | `sk` | for the indexes |
+//! |---|---|---|---|
+//! | Job | `ORG#{org}#JOB` | job | `statusPk`: `ORG#{org}#JOB#{status}`; `externalPk`: `ORG#{org}#JOB#EXTERNAL#{external id}` |
+//! | Candidate | `ORG#{org}#CANDIDATE` | candidate | `stagePk`: `ORG#{org}#STAGE#{stage}`; `stageSk`: `{entered}#{candidate}`; `externalPk`: `ORG#{org}#CANDIDATE#EXTERNAL#{external id}` |
+//! | Email marker: the candidate who has it | `ORG#{org}#EMAIL#{normalized email}` | `EMAIL` | |
+//! | Stage | `ORG#{org}#STAGE` | stage | |
+//! | Application | `ORG#{org}#APPLICATION` | application | `jobPk`: `ORG#{org}#JOB#{job}#APPLICATION`; `statusPk`: the same and `#{status}` |
+//! | Application marker: the application's id | `ORG#{org}#CANDIDATE#{candidate}#APPLICATION` | job | |
+//! | Idempotency marker: what a write did, until `deleteAt` | `ORG#{org}#IDEMPOTENCY#{digest}` | `IDEMPOTENCY` | |
 //!
 //! | Access pattern | Read by |
 //! |---|---|
-//! | jobs, candidates, a job's applications, newest first | Query of the partition, descending |
+//! | jobs, candidates, applications, newest first | Query of the partition, descending |
+//! | a job's applications, newest first | Query of index `ByJob` (`jobPk`, `sk`), descending |
+//! | a candidate's applications, newest first | Query of the markers, `BatchGetItem` of the applications |
 //! | stages in pipeline order | Query of the partition, ascending: stages are created in pipeline order |
 //! | jobs, or a job's applications, with a status, newest first | Query of index `ByStatus` (`statusPk`, `sk`), descending |
+//! | jobs, or candidates, with an external id, newest first | Query of index `ByExternalId` (`externalPk`, `sk`), descending |
 //! | candidates at a stage, latest arrival first | Query of index `ByStage` (`stagePk`, `stageSk`), descending |
 //! | a candidate by email | Get of the marker, Get of the candidate |
 //! | a key's days, latest first | Query of the partition, descending |
 //! | an organization's keys, all organizations, its members, in either order | Query of the markers, `BatchGetItem` of the items |
 //! | an organization's activity, latest first | Query of the partition, descending |
 //! | who is signed in | Update of the session, Get of the member |
-//!
-//! The application markers also list a candidate's applications; nothing reads them that way yet.
 
 use crate::{
     model::{
@@ -54,13 +56,17 @@ use crate::{
 
 pub(super) const PK: &str = "pk";
 pub(super) const SK: &str = "sk";
+pub(super) const JOB_PK: &str = "jobPk";
+pub(super) const EXTERNAL_PK: &str = "externalPk";
 pub(super) const STATUS_PK: &str = "statusPk";
 pub(super) const STAGE_PK: &str = "stagePk";
 pub(super) const STAGE_SK: &str = "stageSk";
+pub(super) const BY_JOB: &str = "ByJob";
+pub(super) const BY_EXTERNAL_ID: &str = "ByExternalId";
 pub(super) const BY_STATUS: &str = "ByStatus";
 pub(super) const BY_STAGE: &str = "ByStage";
 
-/// When DynamoDB may delete an item of the Access table, in Unix seconds.
+/// When DynamoDB may delete an item, in Unix seconds.
 pub(crate) const DELETE_AT: &str = "deleteAt";
 
 /// Random characters that distinguish the entries of one millisecond.
@@ -91,6 +97,11 @@ impl Key {
     #[expect(clippy::needless_pass_by_value, reason = "ids and literals alike")]
     pub(super) fn new(pk: String, sk: impl ToString) -> Self {
         Self { pk, sk: sk.to_string() }
+    }
+
+    /// The sort key.
+    pub(crate) fn sort_key(&self) -> &str {
+        &self.sk
     }
 
     /// The key's attributes alone.
@@ -246,16 +257,25 @@ pub(crate) fn stage(org: &OrgId, stage: StageId) -> Key {
     Key::new(stage_partition(org), stage)
 }
 
-pub(super) fn application_partition(org: &OrgId, job: JobId) -> String {
-    format!("ORG#{org}#JOB#{job}#APPLICATION")
+pub(super) fn application_partition(org: &OrgId) -> String {
+    format!("ORG#{org}#APPLICATION")
 }
 
-pub(crate) fn application(org: &OrgId, job: JobId, application: ApplicationId) -> Key {
-    Key::new(application_partition(org, job), application)
+pub(crate) fn application(org: &OrgId, application: ApplicationId) -> Key {
+    Key::new(application_partition(org), application)
+}
+
+pub(super) fn application_marker_partition(org: &OrgId, candidate: CandidateId) -> String {
+    format!("ORG#{org}#CANDIDATE#{candidate}#APPLICATION")
 }
 
 pub(crate) fn application_marker(org: &OrgId, candidate: CandidateId, job: JobId) -> Key {
-    Key::new(format!("ORG#{org}#CANDIDATE#{candidate}#APPLICATION"), job)
+    Key::new(application_marker_partition(org, candidate), job)
+}
+
+/// `key` is the digest of the client's key.
+pub(crate) fn idempotency_marker(org: &OrgId, key: &str) -> Key {
+    Key::new(format!("ORG#{org}#IDEMPOTENCY#{key}"), "IDEMPOTENCY")
 }
 
 /// The attribute that adds a job to the list of its status.
@@ -263,9 +283,24 @@ pub(crate) fn job_status(org: &OrgId, status: &str) -> (String, String) {
     (STATUS_PK.to_owned(), format!("{}#{}", job_partition(org), status))
 }
 
-/// The attribute that adds an application to the list of its status.
+/// The attribute that adds a job to the list of those with an external id.
+pub(crate) fn job_external_id(org: &OrgId, id: &str) -> (String, String) {
+    (EXTERNAL_PK.to_owned(), format!("{}#EXTERNAL#{id}", job_partition(org)))
+}
+
+/// The attribute that adds a candidate to the list of those with an external id.
+pub(crate) fn candidate_external_id(org: &OrgId, id: &str) -> (String, String) {
+    (EXTERNAL_PK.to_owned(), format!("{}#EXTERNAL#{id}", candidate_partition(org)))
+}
+
+/// The attribute that adds an application to the list of its job.
+pub(crate) fn application_job(org: &OrgId, job: JobId) -> (String, String) {
+    (JOB_PK.to_owned(), format!("ORG#{org}#JOB#{job}#APPLICATION"))
+}
+
+/// The attribute that adds an application to the list of its job and status.
 pub(crate) fn application_status(org: &OrgId, job: JobId, status: &str) -> (String, String) {
-    (STATUS_PK.to_owned(), format!("{}#{}", application_partition(org, job), status))
+    (STATUS_PK.to_owned(), format!("{}#{status}", application_job(org, job).1))
 }
 
 /// The attributes that add a candidate to the list of a stage.

@@ -55,10 +55,17 @@ impl<'a> Transaction<'a> {
 
     /// Puts an item, on the condition that none with its key exists.
     pub(crate) fn put_new(&mut self, table: Table, item: Item) -> Result<Part, DbError> {
+        self.put_if(table, item, Expression::condition(table::ABSENT))
+    }
+
+    /// Puts an item, on a condition about the one that it replaces.
+    pub(crate) fn put_if(&mut self, table: Table, item: Item, mut expression: Expression) -> Result<Part, DbError> {
         let put = Put::builder()
             .table_name(self.db.name(table))
             .set_item(Some(item))
-            .condition_expression(table::ABSENT)
+            .set_condition_expression(expression.condition.take())
+            .set_expression_attribute_names(expression.take_names())
+            .set_expression_attribute_values(expression.take_values())
             .return_values_on_condition_check_failure(OLD);
         Ok(self.add(TransactWriteItem::builder().put(built(put.build())?).build()))
     }

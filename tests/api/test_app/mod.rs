@@ -238,6 +238,19 @@ impl TestApp {
         send(&self.gateway, request(method, path, key, body)).await
     }
 
+    /// Sends a write with an idempotency key.
+    pub async fn call_once(&self, method: &str, path: &str, once: &str, body: Option<Value>) -> Answer {
+        self.clock.advance(self.step_millis);
+        send(&self.gateway, self.request_once(method, path, once, body)).await
+    }
+
+    /// A write with an idempotency key.
+    pub fn request_once(&self, method: &str, path: &str, once: &str, body: Option<Value>) -> Request<Body> {
+        let mut request = request(method, path, Some(&self.key), body);
+        request.headers_mut().insert("idempotency-key", once.parse().unwrap());
+        request
+    }
+
     /// The ids of the stages, in pipeline order.
     pub async fn stages(&self) -> Vec<String> {
         let answer = self.get("/api/v1/pipeline/stages").await;

@@ -12,13 +12,16 @@ use crate::{
     },
     http::{app::App, error::ApiError},
     model::{
-        field::{Problem, Problems},
+        field::{Field, ObjectId, Problem, Problems},
         page::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, PageRequest},
         param::{FromParams, Params},
         text::shown,
-        value::{Choice, Email, not_one_of},
+        value::{Choice, Email, ShortText, not_one_of},
     },
 };
+
+/// The parameter that names objects.
+const IDS: &str = "ids";
 
 /// The query of a list.
 #[derive(Debug)]
@@ -126,6 +129,52 @@ impl Params for Given {
                 None
             }
         }
+    }
+
+    fn text(&mut self, name: &'static str) -> Option<ShortText> {
+        self.field(name)
+    }
+
+    fn id<T: ObjectId>(&mut self, name: &'static str) -> Option<T> {
+        self.field(name)
+    }
+
+    fn ids<T: ObjectId>(&mut self) -> Option<Vec<T>> {
+        let text = self.value(IDS)?.to_owned();
+        let is_other = |known: &&str| *known != IDS && self.is_given(known);
+        let others: Vec<&str> = self.known.iter().copied().filter(is_other).collect();
+        for other in others {
+            self.note(other, Problem::Unknown, format!("can't be combined with {IDS}"));
+        }
+        let given: Vec<&str> = text.split(',').collect();
+        if given.len() > MAX_LIMIT.into() {
+            let message = format!("must name at most {MAX_LIMIT} objects (got {})", given.len());
+            self.note(IDS, Problem::TooLong, message);
+            return None;
+        }
+        let read = |id: &str| T::parse(&id.into(), IDS, &mut self.problems);
+        given.into_iter().map(read).collect()
+    }
+
+    fn exclusive(&mut self, names: &[&'static str]) {
+        let given: Vec<&str> = names.iter().copied().filter(|name| self.is_given(name)).collect();
+        if let [first, others @ ..] = given.as_slice() {
+            for other in others {
+                self.note(other, Problem::Unknown, format!("can't be combined with {first}"));
+            }
+        }
+    }
+}
+
+impl Given {
+    /// The field of a body that has the same form.
+    fn field<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        let value = self.value(name)?.into();
+        T::parse(&value, name, &mut self.problems)
+    }
+
+    fn is_given(&self, name: &str) -> bool {
+        self.all.iter().any(|(given, _)| given == name)
     }
 }
 

@@ -25,7 +25,8 @@ use crate::{
         error::{DbError, StoreError},
         item::{Item, integer, text},
         list::List,
-        page, table,
+        page,
+        table::{self, Table},
     },
 };
 
@@ -189,7 +190,7 @@ async fn summaries(db: &Db, ids: &[KeyId]) -> Result<(Vec<KeySummary>, BTreeMap<
         let wanted = account_ids.iter().map(table::account).chain(ids.iter().map(table::api_key));
         let mut accounts = BTreeMap::new();
         let mut own = Vec::new();
-        for item in db.get_all_access(wanted.collect()).await? {
+        for item in db.get_all(Table::Access, wanted.collect()).await? {
             match table::account_of(&item) {
                 Some(id) => drop(accounts.insert(id, Account::read(&item)?)),
                 None => own.push(item),
