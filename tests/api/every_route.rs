@@ -22,9 +22,9 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether this is a write whose response contains data that the caller did not send: every write but a creation.
-    fn shows_what_was_there(&self) -> bool {
-        self.method != "GET" && self.status != 201
+    /// Whether this is a write whose response contains data that the caller did not send: an update or a move.
+    pub fn shows_what_was_there(&self) -> bool {
+        self.method == "PUT"
     }
 }
 
@@ -41,6 +41,7 @@ pub const ROUTES: &[Row] = &[
     row("POST", "/api/v1/candidates", Scope::CandidatesWrite, "functions/candidates", 201),
     row("GET", "/api/v1/candidates/{id}", Scope::CandidatesRead, "functions/candidates", 200),
     row("PUT", "/api/v1/candidates/{id}", Scope::CandidatesWrite, "functions/candidates", 200),
+    row("DELETE", "/api/v1/candidates/{id}", Scope::CandidatesDelete, "functions/candidates", 200),
     row("GET", "/api/v1/pipeline/stages", Scope::PipelineRead, "functions/pipeline", 200),
     row("GET", "/api/v1/pipeline/stages/{stageId}/candidates", Scope::PipelineRead, "functions/pipeline", 200),
     row("PUT", "/api/v1/pipeline/candidates/{id}/move", Scope::PipelineWrite, "functions/pipeline", 200),

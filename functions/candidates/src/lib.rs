@@ -9,17 +9,20 @@ use shared::{
     http::{
         app::App,
         ask::{Ask, Later},
-        envelope::{Created, Found, Updated},
+        envelope::{Created, Done, Found, Updated},
         error::ApiError,
-        extract::{IfMatch, IfNoneMatch, Path, Query, Sent},
+        extract::{IfMatch, IfNoneMatch, Once, Path, Query, Sent},
         listed::Listed,
         route::Routes,
     },
     model::{
         id::CandidateId,
-        scope::{CandidatesRead, CandidatesWrite},
+        scope::{CandidatesDelete, CandidatesRead, CandidatesWrite},
     },
-    store::candidate::{self, Candidate, CandidatePatch, ListCandidates, NewCandidate},
+    store::{
+        candidate::{self, Candidate, CandidatePatch, ListCandidates, NewCandidate},
+        erasure::{self, Erasure},
+    },
 };
 
 /// The routes of this function.
@@ -44,6 +47,15 @@ pub fn router() -> Routes {
             "/api/v1/candidates/{id}",
             update,
             Doc::new("updateCandidate", "Update a candidate").about(PARTIAL).refuses(&[ErrorCode::EmailTaken]),
+        )
+        .delete(
+            "/api/v1/candidates/{id}",
+            erase,
+            Doc::new("eraseCandidate", "Erase a candidate").about(
+                "Deletes the person for good. Their applications stay, without cover letters, and still have the candidate's ID. A \
+                 repeat returns the same receipt. If there are very many applications, the response is `503`: send the request again, and \
+                 it continues.",
+            ),
         )
 }
 
@@ -94,4 +106,18 @@ async fn update(
     let candidate = candidate?.ok_or(ApiError::NotFound)?;
     let write = caller.write(app.clock.stamp(), once);
     Updated::shown_to(&caller, candidate::update(&app.db, &write, candidate, &if_match, &body).await)
+}
+
+/// `DELETE /api/v1/candidates/{id}`: erases a candidate, or continues an erasure.
+async fn erase(
+    ask: Ask<CandidatesDelete>,
+    State(app): State<App>,
+    id: Later<Path<CandidateId>>,
+    once: Later<Once>,
+) -> Result<Done<Erasure>, ApiError> {
+    let wanted = id.and_then(|id| Ok((id, once?)));
+    let read = async |org, (Path(id), Once(once))| (erasure::read(&app.db, &org, id).await, once);
+    let (caller, (departed, once)) = ask.read(wanted, read).await?;
+    let write = caller.write(app.clock.stamp(), once);
+    erasure::erase(&app.db, &write, &caller.actor(), departed?).await?.map(Done).ok_or(ApiError::NotFound)
 }

@@ -29,7 +29,7 @@ pub(crate) async fn list(
     let is_admin = visitor.is_admin();
     let content = html! {
         h1 { "Activity" }
-        p { "What was done to your organization's keys, members and plan, and who signed in and out, latest first. It is kept for 400 days." }
+        p { "What was done to your organization's keys, members and plan, which candidates were erased, and who signed in and out, latest first. It is kept for 400 days." }
         @if entries.is_empty() {
             div class="empty" { h2 { "Nothing yet" } p { "Creating a " a href=(HOME) { "key" } " will be an entry." } }
         } @else {
@@ -71,6 +71,7 @@ fn what(subject: &Subject) -> Markup {
             Subject::Key { id, name, last_four } => { (name) " " code { (id.display_form(last_four)) } }
             Subject::Member { email, role } => { (email) ", " (role.as_str()) }
             Subject::Plan { before, after } => { "from " (plan_name(*before)) " to " (plan_name(*after)) }
+            Subject::Candidate { id } => { code { (id) } }
             Subject::Session => "—",
         }
     }

@@ -31,7 +31,7 @@ use crate::{
         window::Limits,
         write::{Author, Write},
     },
-    store::account::Counting,
+    store::{account::Counting, activity::Actor},
 };
 
 /// The header that carries the key.
@@ -68,6 +68,12 @@ impl<S> Caller<S> {
     #[must_use]
     pub fn write(&self, stamp: Stamp, once: Option<Idempotency>) -> Write {
         Write::of(self.org, stamp, self.author.clone(), self.may_read, once)
+    }
+
+    /// The key as an actor of the activity log.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::key(&self.author.key)
     }
 
     /// Whether the key may also read what its scope `S` changes. Write does not imply read.

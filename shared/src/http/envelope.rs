@@ -130,6 +130,25 @@ impl<T: ToSchema> Answer for Updated<T> {
 
 impl<T> WriteAnswer for Updated<T> {}
 
+/// `200` with the receipt of what was done, which shows nothing that only a read scope may.
+#[derive(Debug)]
+pub struct Done<T>(pub Written<T>);
+
+impl<T: Object> IntoResponse for Done<T> {
+    fn into_response(self) -> Response {
+        let Written { object, is_replay } = self.0;
+        noting_replay(Data(object).into_response(), is_replay)
+    }
+}
+
+impl<T: ToSchema> Answer for Done<T> {
+    fn describe(operation: &mut Operation) {
+        success::<T>(operation, 200, false);
+    }
+}
+
+impl<T> WriteAnswer for Done<T> {}
+
 /// `201` with the new object, and its URL in `Location`.
 #[derive(Debug)]
 pub struct Created<T> {

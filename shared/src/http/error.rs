@@ -111,6 +111,8 @@ pub enum ApiError {
     UnknownSecrets,
     /// A fault on our side.
     Internal(Cause),
+    /// There is more to do than one request can. The same request continues.
+    Unfinished,
     /// DynamoDB, or the request as a whole, took too long or failed temporarily. A retry may help.
     Unavailable(Cause),
 }
@@ -162,14 +164,18 @@ impl ApiError {
             Self::RateLimitExceeded { .. } | Self::UsageLimitExceeded { .. } => ErrorCode::RateLimitExceeded,
             Self::MonthlyQuotaExceeded { .. } => ErrorCode::MonthlyQuotaExceeded,
             Self::Internal(_) => ErrorCode::InternalError,
-            Self::UnknownSecrets | Self::Unavailable(_) => ErrorCode::ServiceUnavailable,
+            Self::UnknownSecrets | Self::Unfinished | Self::Unavailable(_) => ErrorCode::ServiceUnavailable,
         }
     }
 
     /// The code in the log, which sets apart what a client caused and no alarm should count.
     #[must_use]
     pub fn logged_code(&self) -> &'static str {
-        if matches!(self, Self::UnknownSecrets) { "unknown_secrets" } else { self.code().as_str() }
+        match self {
+            Self::UnknownSecrets => "unknown_secrets",
+            Self::Unfinished => "unfinished",
+            _ => self.code().as_str(),
+        }
     }
 
     /// The message for people.
@@ -232,6 +238,9 @@ impl ApiError {
                 "Monthly quota exceeded. It resets on the 1st (UTC).".into()
             }
             Self::Internal(_) => "Something went wrong on our side. It was logged under this `requestId`.".into(),
+            Self::Unfinished => {
+                "The candidate was erased, but not yet from all applications. Send the same request again to continue.".into()
+            }
             Self::UnknownSecrets | Self::Unavailable(_) => "The service is temporarily unavailable. Retry shortly.".into(),
         }
     }
@@ -252,7 +261,7 @@ impl ApiError {
             Self::RateLimitExceeded { retry_after }
             | Self::UsageLimitExceeded { retry_after }
             | Self::MonthlyQuotaExceeded { retry_after } => Some(*retry_after),
-            Self::UnknownSecrets | Self::Unavailable(_) => Some(1),
+            Self::UnknownSecrets | Self::Unfinished | Self::Unavailable(_) => Some(1),
             _ => None,
         }
     }
@@ -380,6 +389,7 @@ impl From<StoreError> for ApiError {
             }
             StoreError::IdempotencyKeyReused => Self::IdempotencyKeyReused,
             StoreError::Erased => Self::Erased,
+            StoreError::Unfinished => Self::Unfinished,
             StoreError::VersionConflict { current } => Self::VersionConflict { current },
         }
     }

@@ -5,7 +5,7 @@ use axum::{
     Router,
     handler::Handler,
     http::Method,
-    routing::{MethodRouter, get, post, put},
+    routing::{MethodRouter, delete, get, post, put},
 };
 
 use crate::{
@@ -65,6 +65,16 @@ impl Routes {
         H: Handler<T, App> + Describe<T, Answer: WriteAnswer>,
     {
         self.with::<T, H>(Method::PUT, path, doc, put(handler))
+    }
+
+    /// Serves `DELETE`.
+    #[must_use]
+    pub fn delete<T, H>(self, path: &'static str, handler: H, doc: Doc) -> Self
+    where
+        T: 'static,
+        H: Handler<T, App> + Describe<T, Answer: WriteAnswer>,
+    {
+        self.with::<T, H>(Method::DELETE, path, doc, delete(handler))
     }
 
     /// Every route.

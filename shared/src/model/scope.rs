@@ -44,6 +44,7 @@ scopes! {
     JobsWrite "jobs:write" "Create and update jobs"
     CandidatesRead "candidates:read" "View candidate information"
     CandidatesWrite "candidates:write" "Create and update candidates"
+    CandidatesDelete "candidates:delete" "Erase candidates for good"
     PipelineRead "pipeline:read" "View pipeline stages and candidate positions"
     PipelineWrite "pipeline:write" "Move candidates between pipeline stages"
     ApplicationsRead "applications:read" "View job applications"
@@ -64,7 +65,8 @@ impl Scope {
     }
 
     /// Whether it lets a key destroy data irrecoverably. The match is exhaustive, so that a new scope has to say.
-    const fn destroys(self) -> bool {
+    #[must_use]
+    pub const fn destroys(self) -> bool {
         match self {
             Self::JobsRead
             | Self::JobsWrite
@@ -74,6 +76,7 @@ impl Scope {
             | Self::PipelineWrite
             | Self::ApplicationsRead
             | Self::ApplicationsWrite => false,
+            Self::CandidatesDelete => true,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     model::{
         clock::Timestamp,
         closed_set::closed_set,
-        id::OrgId,
+        id::{CandidateId, OrgId},
         key::{KeyId, NoRandomness, random_base62},
         page::Cursor,
         plan::Plan,
@@ -38,6 +38,7 @@ const MEMBER: &str = "member";
 const ROLE: &str = "role";
 const PLAN: &str = "plan";
 const PLAN_BEFORE: &str = "planBefore";
+const CANDIDATE: &str = "candidateId";
 const ACTOR: &str = "actor";
 const CALLER: &str = "caller";
 const ADDRESS: &str = "address";
@@ -60,6 +61,8 @@ closed_set! {
         MemberChanged = "member-changed",
         /// plan changed
         PlanChanged = "plan-changed",
+        /// candidate erased
+        CandidateErased = "candidate-erased",
         /// signed in
         SignedIn = "signed-in",
         /// signed out
@@ -69,6 +72,8 @@ closed_set! {
 
 /// The name of an actor with direct access to the tables.
 pub(crate) const OPERATOR: &str = "operator";
+/// What the name of an actor that is a key begins with.
+const KEY_ACTOR: &str = "key ";
 /// The operator's identity with a local DynamoDB, which has none to show.
 const LOCAL: &str = "local";
 
@@ -87,6 +92,12 @@ impl Actor {
         Self { name: email.to_owned(), caller: None, address }
     }
 
+    /// A key, by its id.
+    #[must_use]
+    pub fn key(id: &KeyId) -> Self {
+        Self { name: format!("{KEY_ACTOR}{id}"), caller: None, address: None }
+    }
+
     /// The operator, with a local DynamoDB, which has no identities.
     #[must_use]
     pub fn operator() -> Self {
@@ -99,7 +110,7 @@ impl Actor {
         Self { name: OPERATOR.to_owned(), caller: Some(arn.to_owned()), address: None }
     }
 
-    /// A member's email, or `operator`.
+    /// A member's email, `key` and a key's id, or `operator`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -138,6 +149,11 @@ pub enum Subject {
         /// The plan after the change.
         after: Plan,
     },
+    /// A candidate, of whom only the id is left.
+    Candidate {
+        /// Their id.
+        id: CandidateId,
+    },
     /// The actor's own session.
     Session,
 }
@@ -150,6 +166,7 @@ impl Subject {
             }
             Self::Member { email, role } => vec![(MEMBER, string(email)), (ROLE, string(role.as_str()))],
             Self::Plan { before, after } => vec![(PLAN_BEFORE, string(before)), (PLAN, string(after))],
+            Self::Candidate { id } => vec![(CANDIDATE, string(id))],
             Self::Session => Vec::new(),
         };
         attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -168,6 +185,7 @@ impl Subject {
             Act::PlanChanged => {
                 Self::Plan { before: text(item, PLAN_BEFORE)?.parse().ok()?, after: text(item, PLAN)?.parse().ok()? }
             }
+            Act::CandidateErased => Self::Candidate { id: text(item, CANDIDATE)?.parse().ok()? },
             Act::SignedIn | Act::SignedOut => Self::Session,
         })
     }

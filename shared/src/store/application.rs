@@ -214,7 +214,11 @@ async fn list_of_candidate(
 }
 
 /// The ids of all the candidate's applications, by their markers.
-async fn ids_of_candidate(db: &Db, org: &OrgId, candidate: CandidateId) -> Result<Vec<ApplicationId>, DbError> {
+pub(super) async fn ids_of_candidate(
+    db: &Db,
+    org: &OrgId,
+    candidate: CandidateId,
+) -> Result<Vec<ApplicationId>, DbError> {
     let markers: Vec<ApplicationMarker> = db.all(&List::application_markers(org, candidate)).await?;
     Ok(markers.into_iter().map(|marker| marker.application_id).collect())
 }

@@ -120,6 +120,10 @@ impl Candidate {
         self.id
     }
 
+    pub(super) fn email(&self) -> Option<&Email> {
+        self.email.as_ref()
+    }
+
     /// The email in the form that is unique.
     fn mailbox(&self) -> Option<String> {
         self.email.as_ref().map(Email::normalized)
@@ -323,7 +327,7 @@ fn claim_email(
 }
 
 /// Deletes the email marker, on the condition that it is the candidate's.
-fn release_email(
+pub(super) fn release_email(
     transaction: &mut Transaction<'_>,
     org: &OrgId,
     candidate_id: CandidateId,

@@ -61,6 +61,9 @@ pub enum StoreError {
     /// The object that an earlier request with the same idempotency key has written was erased.
     #[error("the object was erased")]
     Erased,
+    /// There is more to do than one request can, and the same request continues.
+    #[error("the erasure is not finished")]
+    Unfinished,
     /// The object is not at a version that `If-Match` names, or it kept changing during the update.
     #[error("the object is at another version")]
     VersionConflict {

@@ -15,8 +15,9 @@ use crate::{
             ACTIVITY_SUFFIX_LEN, BY_EXTERNAL_ID, BY_JOB, BY_STAGE, BY_STATUS, EXTERNAL_PK, JOB_PK, Key, PK, SK,
             STAGE_PK, STAGE_SK, STATUS_PK, Table, activity_partition, api_key_day_partition, application_job,
             application_marker_partition, application_partition, application_status, candidate_external_id,
-            candidate_partition, job_external_id, job_partition, job_status, member_partition, organization_partition,
-            organizations_partition, stage_candidate_partition, stage_partition,
+            candidate_partition, erasure_partition, job_external_id, job_partition, job_status, member_partition,
+            organization_partition, organizations_partition, pending_erasure_partition, stage_candidate_partition,
+            stage_partition,
         },
     },
 };
@@ -105,6 +106,16 @@ impl List {
 
     pub(crate) fn members(org: &OrgId) -> Self {
         Self::of_table(ListKind::Markers, member_partition(org), is_member_marker)
+    }
+
+    /// The erasures of an organization.
+    pub(crate) fn erasures(org: &OrgId) -> Self {
+        Self::of_table(ListKind::Markers, erasure_partition(org), is_id)
+    }
+
+    /// The erasures of all organizations that are not finished.
+    pub(crate) fn pending_erasures() -> Self {
+        Self::of_table(ListKind::Markers, pending_erasure_partition(), |text| are_parts(text, is_id, is_id))
     }
 
     pub(crate) fn activities(org: &OrgId) -> Self {
@@ -257,7 +268,9 @@ mod tests {
     use super::*;
     use crate::{
         model::clock::Clock,
-        store::table::{activity, api_key_day, api_key_marker, member_marker, organization_marker, stage_arrival},
+        store::table::{
+            activity, api_key_day, api_key_marker, member_marker, organization_marker, pending_erasure, stage_arrival,
+        },
     };
 
     /// Every list, with the sort key of one of its rows.
@@ -273,6 +286,8 @@ mod tests {
             (List::organizations(), sort_key(organization_marker(&org))),
             (List::api_keys(&org), sort_key(api_key_marker(&org, now, &key))),
             (List::latest_api_keys(&org), sort_key(api_key_marker(&org, now, &key))),
+            (List::erasures(&org), candidate.to_string()),
+            (List::pending_erasures(), sort_key(pending_erasure(&org, candidate))),
             (List::members(&org), sort_key(member_marker(&org, &email))),
             (List::activities(&org), sort_key(activity(&org, now, "0aB1cD2e"))),
             (List::api_key_days(&key), sort_key(api_key_day(&key, Day::of(now)))),

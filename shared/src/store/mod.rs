@@ -27,6 +27,7 @@ pub mod activity;
 pub mod api_key;
 pub mod application;
 pub mod candidate;
+pub mod erasure;
 pub mod job;
 pub mod key_day;
 pub mod member;

@@ -14,6 +14,8 @@
 //! | Member: organization, role, identity at the issuer | `MEMBER#{normalized email}` | `MEMBER` |
 //! | Member marker: the organization has the member | `ORG#{org}#MEMBER` | normalized email |
 //! | Session: member, end; once it has ended, a marker until `deleteAt` | `SESSION#{hash of its id}` | `SESSION` |
+//! | Erasure: the copy of a candidate's tombstone, until `deleteAt` | `ORG#{org}#ERASURE` | candidate |
+//! | Pending erasure: an erasure that has begun, until it is finished | `ERASURES` | `{org}#{candidate}` |
 //! | Activity: who did what to a key, a member, the plan or a session, until `deleteAt` | `ORG#{org}#ACTIVITY` | `{moment}#{random}` |
 //!
 //! **Records**: each partition key begins with the organization. Each sort key is an id that sorts by time, except those of two markers.
@@ -26,6 +28,7 @@
 //! | Stage | `ORG#{org}#STAGE` | stage | |
 //! | Application | `ORG#{org}#APPLICATION` | application | `jobPk`: `ORG#{org}#JOB#{job}#APPLICATION`; `statusPk`: the same and `#{status}` |
 //! | Application marker: the application's id | `ORG#{org}#CANDIDATE#{candidate}#APPLICATION` | job | |
+//! | Tombstone: a candidate was erased | `ORG#{org}#TOMBSTONE` | candidate |
 //! | Idempotency marker: what a write did, until `deleteAt` | `ORG#{org}#IDEMPOTENCY#{digest}` | `IDEMPOTENCY` | |
 //!
 //! | Access pattern | Read by |
@@ -41,6 +44,7 @@
 //! | a key's days, latest first | Query of the partition, descending |
 //! | an organization's keys, all organizations, its members, in either order | Query of the markers, `BatchGetItem` of the items |
 //! | an organization's activity, latest first | Query of the partition, descending |
+//! | an organization's erasures, pending erasures | Query of the partition, ascending |
 //! | who is signed in | Update of the session, Get of the member |
 
 use crate::{
@@ -271,6 +275,37 @@ pub(super) fn application_marker_partition(org: &OrgId, candidate: CandidateId) 
 
 pub(crate) fn application_marker(org: &OrgId, candidate: CandidateId, job: JobId) -> Key {
     Key::new(application_marker_partition(org, candidate), job)
+}
+
+pub(crate) fn tombstone(org: &OrgId, candidate: CandidateId) -> Key {
+    Key::new(format!("ORG#{org}#TOMBSTONE"), candidate)
+}
+
+pub(super) fn erasure_partition(org: &OrgId) -> String {
+    format!("{}#ERASURE", organization_partition(org))
+}
+
+pub(crate) fn erasure(org: &OrgId, candidate: CandidateId) -> Key {
+    Key::new(erasure_partition(org), candidate)
+}
+
+/// The candidate that the copy of a tombstone is for.
+pub(crate) fn erased_candidate(item: &Item) -> Option<CandidateId> {
+    text(item, SK)?.parse().ok()
+}
+
+pub(super) fn pending_erasure_partition() -> String {
+    "ERASURES".to_owned()
+}
+
+pub(crate) fn pending_erasure(org: &OrgId, candidate: CandidateId) -> Key {
+    Key::new(pending_erasure_partition(), format!("{org}#{candidate}"))
+}
+
+/// The organization and the candidate that a pending erasure is for.
+pub(crate) fn pending_candidate(item: &Item) -> Option<(OrgId, CandidateId)> {
+    let (org, candidate) = text(item, SK)?.split_once('#')?;
+    Some((OrgId::stored(org).ok()?, candidate.parse().ok()?))
 }
 
 /// `key` is the digest of the client's key.

@@ -130,6 +130,7 @@ pub(super) const fn letter(scope: Scope) -> char {
         Scope::JobsWrite => 'J',
         Scope::CandidatesRead => 'c',
         Scope::CandidatesWrite => 'C',
+        Scope::CandidatesDelete => 'X',
         Scope::PipelineRead => 'p',
         Scope::PipelineWrite => 'P',
         Scope::ApplicationsRead => 'a',
