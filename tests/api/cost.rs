@@ -15,11 +15,13 @@ async fn every_route_costs_what_this_table_says_with_a_key_that_the_instance_has
     let mut table = String::new();
     for row in ROUTES {
         // Use a stage with a candidate in it, so that the list is not empty.
-        let path = objects.path(row).replace(&objects.stage, &app.stages().await[0]);
+        let first_stage = app.stages().await.swap_remove(0);
+        let [earlier_path, path] =
+            [objects.earlier_path(row), objects.path(row)].map(|path| path.replace(&objects.stage, &first_stage));
         // On an instance that has not served the key, and again.
         let instance = app.fresh_gateway();
         let mut bills = Vec::new();
-        for body in [objects.earlier_body(row), objects.body(row)] {
+        for (path, body) in [(earlier_path, objects.earlier_body(row)), (path, objects.body(row))] {
             app.clock.advance(app.step_millis);
             app.tally.take();
             let answer = send(&instance, request(row.method, &path, Some(&app.key), body)).await;
@@ -28,6 +30,26 @@ async fn every_route_costs_what_this_table_says_with_a_key_that_the_instance_has
         let [(_, first), (answer, again)] = bills.as_slice() else { panic!("two requests") };
         answer.ok(row.status);
         table += &format!("{} {}: {again}; on a new instance {} in a row\n", row.method, row.path, first.in_a_row);
+    }
+    println!("{table}");
+    insta::assert_snapshot!(table);
+}
+
+#[tokio::test]
+async fn with_an_idempotency_key_every_write_costs_what_this_table_says() {
+    let app = TestApp::new().await;
+    let objects = Objects::of(&app).await;
+    let mut table = String::new();
+    for row in ROUTES.iter().filter(|row| row.method != "GET") {
+        app.call(row.method, &objects.earlier_path(row), Some(&app.key), objects.earlier_body(row)).await;
+        let (path, body) = (objects.path(row), objects.body(row));
+        let mut bills = Vec::new();
+        for _ in 0..2 {
+            app.tally.take();
+            app.call_once(row.method, &path, &format!("{} {path}", row.method), body.clone()).await.ok(row.status);
+            bills.push(app.tally.take());
+        }
+        table += &format!("{} {}: {}; as a replay {}\n", row.method, row.path, bills[0], bills[1]);
     }
     println!("{table}");
     insta::assert_snapshot!(table);

@@ -86,7 +86,7 @@ async fn the_keys_of_a_first_start_are_new_and_those_of_the_next_are_rotated() {
     let database: Embedded = database();
     let db = database.db();
     for start in 0..2 {
-        assert_eq!(demo::seed(&db).await.unwrap().len(), 13);
+        assert_eq!(demo::seed(&db).await.unwrap().len(), 14);
         for organization in organization::list(&db, None, Clock::system().now()).await.unwrap().0 {
             for key in api_key::list(&db, &organization.id, None).await.unwrap().0 {
                 assert_eq!(key.rotations, start, "{}", key.name);

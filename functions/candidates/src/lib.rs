@@ -40,7 +40,7 @@ pub fn router() -> Routes {
             create,
             Doc::new("createCandidate", "Create a candidate")
                 .about("The candidate enters the first stage of the pipeline unless `stageId` is set.")
-                .refuses(&[ErrorCode::EmailTaken]),
+                .refuses(&[ErrorCode::EmailTaken, ErrorCode::NotFound]),
         )
         .get("/api/v1/candidates/{id}", get, Doc::new("getCandidate", "Get a candidate"))
         .put(

@@ -143,7 +143,10 @@ fn form(visitor: &Visitor, draft: &Draft, wrong: &[(&str, String)]) -> Markup {
                 @for (i, scope) in Scope::ALL.iter().enumerate() {
                     label class="choice" {
                         input type="checkbox" id=[(i == 0).then_some("scope")] name="scope" value=(scope) checked[draft.scopes.contains(scope)];
-                        span { (scope.about()) " " code { (scope) } }
+                        span {
+                            (scope.about()) " " code { (scope) }
+                            @if scope.destroys() { " What it deletes can't be brought back. Tick it only for a key that must do that." }
+                        }
                     }
                 }
                 (problem_text("scope"))

@@ -125,7 +125,7 @@ pub fn people() -> Vec<Person> {
 
 /// The keys of each plan: label, scopes.
 fn labels(plan: Plan) -> Vec<(String, Vec<Scope>)> {
-    let all = || Scope::granted_by_all().collect();
+    let all = || Scope::granted_by_all().collect::<Vec<_>>();
     let read_only = || Scope::ALL.iter().copied().filter(|scope| scope.as_str().ends_with(":read")).collect();
     let key = |label: &str, scopes| (label.to_owned(), scopes);
     match plan {
@@ -136,7 +136,8 @@ fn labels(plan: Plan) -> Vec<(String, Vec<Scope>)> {
             key("jobs-only", vec![Scope::JobsRead, Scope::JobsWrite]),
         ],
         Plan::Enterprise => {
-            (1..=8).map(|n| key(&if n == 1 { "all".to_owned() } else { format!("all-{n}") }, all())).collect()
+            let all_keys = (1..=8).map(|n| key(&if n == 1 { "all".to_owned() } else { format!("all-{n}") }, all()));
+            all_keys.chain([key("erase", all().into_iter().chain([Scope::CandidatesDelete]).collect())]).collect()
         }
     }
 }

@@ -56,7 +56,7 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
         return;
     }
     let response = resolved(&operation["responses"][status]);
-    if status == "204" {
+    if ["204", "304"].contains(&status) {
         assert!(
             response.is_object() && response.get("content").is_none(),
             "{method} {path} does not document {status}"
@@ -162,7 +162,7 @@ fn every_request_and_response_body_has_an_example_that_its_schema_allows() {
 async fn the_api_accepts_every_example_body() {
     let app = TestApp::new().await;
     let objects = Objects::of(&app).await;
-    for row in ROUTES.iter().filter(|row| row.method != "GET") {
+    for row in ROUTES.iter().filter(|row| objects.body(row).is_some()) {
         let operation = &DOCUMENT["paths"][row.path][row.method.to_lowercase()];
         let mut example = operation["requestBody"]["content"]["application/json"]["example"].clone();
         // The examples' ids are those of the demo data.

@@ -25,7 +25,6 @@ use axum::{
 use futures::stream::{self, StreamExt};
 use local::{
     database::{Embedded, config},
-    gateway::Gateway,
     template::{REPOSITORY_TEMPLATE, Template},
 };
 use serde_json::{Value, json};
@@ -48,6 +47,7 @@ use shared::{
 };
 
 pub use answer::Answer;
+pub use local::gateway::Gateway;
 pub use tally::{Tally, Touch};
 
 use crate::openapi;

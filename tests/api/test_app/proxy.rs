@@ -28,6 +28,8 @@ pub struct Fault {
 pub struct Proxy {
     faults: Arc<Mutex<VecDeque<Fault>>>,
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// How many more requests are passed on. `None`: all.
+    left: Arc<Mutex<Option<usize>>>,
 }
 
 impl Proxy {
@@ -47,6 +49,9 @@ impl Proxy {
     async fn carry(self, mut client: TcpStream, upstream: String) {
         let mut upstream = TcpStream::connect(upstream).await.unwrap();
         while let Some(request) = message(&mut client).await {
+            if !self.passes() {
+                return;
+            }
             self.sent.lock().unwrap().push(request.clone());
             upstream.write_all(&request).await.unwrap();
             let response = message(&mut upstream).await.unwrap();
@@ -68,6 +73,22 @@ impl Proxy {
             faults.pop_front();
         }
         change(&response)
+    }
+
+    /// Passes on so many more requests to DynamoDB and none after them, as if the process were killed. `None`: passes on all.
+    pub fn pass_on(&self, requests: Option<usize>) {
+        *self.left.lock().unwrap() = requests;
+    }
+
+    fn passes(&self) -> bool {
+        match &mut *self.left.lock().unwrap() {
+            None => true,
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+        }
     }
 
     /// Loses the next response to this operation on this table.

@@ -1,0 +1,304 @@
+//! `DELETE /api/v1/candidates/{id}`: nothing says any more who the person was.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::future::join_all;
+use local::database::Embedded;
+use serde_json::{Value, json};
+use shared::{
+    model::{id::CandidateId, plan::Plan, scope::Scope},
+    store::{activity, db::Db, erasure},
+};
+
+use crate::test_app::{ENDPOINT, TestApp, gateway, proxy::Proxy};
+
+/// What is known of the person, each of which occurs nowhere else.
+const PERSONAL: [&str; 9] = [
+    "Zenobia",
+    "Quillfeather",
+    "zenobia.quillfeather",
+    "+49 40 7777777",
+    "Elbgasse",
+    "lighthouse keeper",
+    "Fresnel & Sons",
+    "zq-resume",
+    "I kept the light",
+];
+
+fn person() -> Value {
+    json!({
+        "firstName": "Zenobia", "lastName": "Quillfeather", "email": "Zenobia.Quillfeather@example.com",
+        "phone": "+49 40 7777777", "location": "Elbgasse, Hamburg", "headline": "lighthouse keeper",
+        "company": "Fresnel & Sons", "resumeUrl": "https://example.com/zq-resume.pdf", "externalId": "zq-resume-7",
+    })
+}
+
+/// The person with two applications, a move and an update behind them; and someone else, who has applied too.
+struct Story {
+    path: String,
+    id: String,
+    jobs: Vec<String>,
+    applications: Vec<String>,
+    others: String,
+}
+
+impl Story {
+    async fn of(app: &TestApp) -> Self {
+        let created = app.call_once("POST", "/api/v1/candidates", "create", Some(person())).await;
+        let id = created.ok(201)["id"].as_str().unwrap().to_owned();
+        let path = format!("/api/v1/candidates/{id}");
+        let (mut jobs, mut applications) = (Vec::new(), Vec::new());
+        for n in 0..2 {
+            let job = app.job("open").await;
+            let list = format!("/api/v1/jobs/{job}/applications");
+            let body = json!({ "candidateId": id, "coverLetter": "I kept the light for years.", "source": "website" });
+            let application = app.call_once("POST", &list, &format!("apply {n}"), Some(body)).await;
+            applications.push(format!("{list}/{}", application.ok(201)["id"].as_str().unwrap()));
+            jobs.push(job);
+        }
+        let stages = app.stages().await;
+        app.put(&format!("/api/v1/pipeline/candidates/{id}/move"), json!({ "stageId": stages[1] })).await.ok(200);
+        app.call_once("PUT", &path, "update", Some(json!({ "tags": ["keeper"] }))).await.ok(200);
+        let other = app.candidate("other@example.com").await;
+        let list = format!("/api/v1/jobs/{}/applications", jobs[0]);
+        let body = json!({ "candidateId": other, "coverLetter": "A letter of my own." });
+        let others = app.post(&list, body).await.ok(201)["id"].as_str().unwrap().to_owned();
+        Self { path, id, jobs, applications, others: format!("{list}/{others}") }
+    }
+}
+
+/// The partitions of the organization whose items contain a text about the person, by table and type of partition.
+async fn traces(app: &TestApp) -> BTreeMap<String, usize> {
+    let tables = Embedded::tables();
+    let mut traces = BTreeMap::new();
+    for table in [tables.access, tables.records] {
+        let mut start = None;
+        loop {
+            #[expect(clippy::disallowed_methods, reason = "a search that must miss nothing")]
+            let scan = app.client.scan().table_name(&table).consistent_read(true);
+            let page = scan.set_exclusive_start_key(start).send().await.unwrap();
+            for item in page.items.unwrap_or_default() {
+                let text = format!("{item:?}");
+                let pk = item["pk"].as_s().unwrap();
+                let is_own = text.contains(&app.org.to_string());
+                let found = |word: &&str| text.to_lowercase().contains(&word.to_lowercase());
+                if is_own && PERSONAL.iter().any(found) {
+                    let kind = pk.replace(&app.org.to_string(), "org");
+                    let kind = kind.split('#').take(3).collect::<Vec<_>>().join("#");
+                    *traces.entry(format!("{table} {kind}")).or_default() += 1;
+                }
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+    }
+    traces
+}
+
+/// Asserts that nothing is left of the person but numbers.
+async fn assert_erased(app: &TestApp, story: &Story) {
+    assert_eq!(traces(app).await, BTreeMap::new());
+    app.get(&story.path).await.error(404, "not_found");
+    for path in &story.applications {
+        let application = app.get(path).await;
+        let application = application.ok(200);
+        assert_eq!((&application["coverLetter"], &application["candidateId"]), (&Value::Null, &json!(story.id)));
+    }
+    assert_eq!(app.get(&story.others).await.ok(200)["coverLetter"], "A letter of my own.");
+    let (pending, _) = erasure::pending(&app.db, None, 100).await.unwrap();
+    assert!(pending.iter().all(|erasure| erasure.organization != app.org), "{pending:?}");
+}
+
+#[tokio::test]
+async fn an_erased_person_is_nowhere_and_their_applications_stay_as_numbers() {
+    let app = TestApp::new().await;
+    let story = Story::of(&app).await;
+    // Every place that has the person's data. A new one has to be erased too.
+    let places = traces(&app).await;
+    let kinds: Vec<&str> = places.keys().map(String::as_str).collect();
+    assert_eq!(
+        kinds,
+        ["RecordsTable ORG#org#APPLICATION", "RecordsTable ORG#org#CANDIDATE", "RecordsTable ORG#org#EMAIL",]
+    );
+    let erased = app.call("DELETE", &story.path, Some(&app.key), None).await;
+    let at = app.clock.now().to_string();
+    let receipt = json!({ "candidateId": story.id, "erasedAt": at, "applicationsCleared": 2 });
+    assert_eq!(*erased.ok(200), receipt);
+    assert_erased(&app, &story).await;
+    // The same again.
+    app.clock.advance(60_000);
+    assert_eq!(*app.call("DELETE", &story.path, Some(&app.key), None).await.ok(200), receipt);
+
+    for list in [
+        "/api/v1/candidates",
+        "/api/v1/candidates?email=zenobia.quillfeather@example.com",
+        "/api/v1/candidates?externalId=zq-resume-7",
+    ] {
+        assert!(!app.get(list).await.ids().contains(&story.id), "{list}");
+    }
+    let by_id = app.get(&format!("/api/v1/candidates?ids={}", story.id)).await;
+    assert_eq!(by_id.body["missing"], json!([story.id]));
+    for stage in app.stages().await {
+        let positions = app.get(&format!("/api/v1/pipeline/stages/{stage}/candidates")).await;
+        assert!(positions.rows().iter().all(|position| position["candidateId"] != story.id.as_str()));
+    }
+    app.put(&story.path, json!({ "tags": [] })).await.error(404, "not_found");
+    let stage = app.stages().await.swap_remove(2);
+    let moves = format!("/api/v1/pipeline/candidates/{}/move", story.id);
+    app.put(&moves, json!({ "stageId": stage })).await.error(404, "not_found");
+    let job = app.job("open").await;
+    let apply = app.post(&format!("/api/v1/jobs/{job}/applications"), json!({ "candidateId": story.id })).await;
+    assert_eq!(apply.problems(), ["candidateId: not_found"]);
+    // The applications are still found by the id, and can be decided.
+    let list = format!("/api/v1/applications?candidateId={}", story.id);
+    assert_eq!(app.get(&list).await.rows().len(), 2);
+    app.put(&story.applications[0], json!({ "status": "rejected" })).await.ok(200);
+    // The address is free.
+    app.post("/api/v1/candidates", json!({ "firstName": "Z", "email": "zenobia.quillfeather@example.com" }))
+        .await
+        .ok(201);
+}
+
+#[tokio::test]
+async fn what_was_written_before_an_erasure_is_not_replayed_after_it() {
+    let app = TestApp::new().await;
+    let story = Story::of(&app).await;
+    let erased = app.call_once("DELETE", &story.path, "erase", None).await;
+    erased.ok(200);
+    let again = app.call_once("DELETE", &story.path, "erase", None).await;
+    assert_eq!((again.ok(200), again.header("idempotent-replayed")), (erased.ok(200), Some("true")));
+    let created = app.call_once("POST", "/api/v1/candidates", "create", Some(person())).await;
+    let words = "An earlier request with this Idempotency-Key created the object, but it has been erased since. Nothing was created.";
+    assert_eq!(created.error(404, "not_found")["message"], words);
+    app.call_once("PUT", &story.path, "update", Some(json!({ "tags": ["keeper"] }))).await.error(404, "not_found");
+    assert_erased(&app, &story).await;
+}
+
+#[tokio::test]
+async fn a_person_who_never_was_or_is_another_organizations_is_not_found_and_leaves_no_tombstone() {
+    let app = TestApp::new().await;
+    let stranger = TestApp::new().await;
+    let theirs = Story::of(&stranger).await;
+    app.call("DELETE", &theirs.path, Some(&app.key), None).await.error(404, "not_found");
+    stranger.get(&theirs.path).await.ok(200);
+    assert!(erasure::page(&app.db, &app.org, None, 10).await.unwrap().0.is_empty());
+}
+
+#[tokio::test]
+async fn an_erasure_is_in_the_activity_log_with_the_key_and_its_copy_is_kept() {
+    let app = TestApp::new().await;
+    let story = Story::of(&app).await;
+    let key = app.new_key(&[Scope::CandidatesDelete]).await;
+    app.call("DELETE", &story.path, Some(key.reveal()), None).await.ok(200);
+    let (entries, _) = activity::page(&app.db, &app.org, None, 1, app.clock.now()).await.unwrap();
+    let id: CandidateId = story.id.parse().unwrap();
+    assert_eq!(
+        (entries[0].act.as_str(), &entries[0].subject, entries[0].actor.name()),
+        ("candidate-erased", &activity::Subject::Candidate { id }, format!("key {}", key.id()).as_str())
+    );
+    let (copies, _) = erasure::page(&app.db, &app.org, None, 10).await.unwrap();
+    let [copy] = copies.as_slice() else { panic!("one erasure") };
+    assert_eq!(
+        (copy.candidate_id, copy.erased_at, copy.by.as_deref()),
+        (id, app.clock.now(), Some(key.id().to_string().as_str()))
+    );
+}
+
+/// An app behind a proxy that can end every call to DynamoDB.
+async fn behind_proxy() -> (TestApp, Arc<crate::test_app::Gateway>, Proxy) {
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    let proxy = Proxy::default();
+    let endpoint = proxy.start(&ENDPOINT).await;
+    let db = Db::with(local::database::config(&endpoint), Embedded::tables());
+    let behind = Arc::new(gateway(&db, &app.clock));
+    (app, behind, proxy)
+}
+
+#[tokio::test]
+async fn an_erasure_that_stops_after_any_call_is_finished_by_the_same_request() {
+    for once in [None, Some("erase")] {
+        let mut stopped = 0;
+        for calls in 0.. {
+            let (mut app, behind, proxy) = behind_proxy().await;
+            let story = Story::of(&app).await;
+            let healthy = std::mem::replace(&mut app.gateway, behind);
+            proxy.pass_on(Some(calls));
+            let erase = async |app: &TestApp| match once {
+                Some(once) => app.call_once("DELETE", &story.path, once, None).await,
+                None => app.call("DELETE", &story.path, Some(&app.key), None).await,
+            };
+            let first = erase(&app).await;
+            app.gateway = healthy;
+            let is_done = first.status == 200;
+            if !is_done {
+                first.error(503, "service_unavailable");
+                stopped += 1;
+            }
+            let second = erase(&app).await;
+            assert_eq!(second.ok(200)["applicationsCleared"], 2, "after {calls} calls");
+            assert_erased(&app, &story).await;
+            if is_done {
+                break;
+            }
+        }
+        // The count, two reads, the first transaction, the markers, two applications, the last transaction.
+        assert_eq!(stopped, 8, "{once:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_that_commits_during_an_erasure_is_cleared_too() {
+    for _ in 0..5 {
+        let app = TestApp::frozen(Plan::Enterprise).await;
+        let story = Story::of(&app).await;
+        let jobs = join_all((0..8).map(|_| app.job("open"))).await;
+        let apply = async |job: &String| {
+            let body = json!({ "candidateId": story.id, "coverLetter": "I kept the light." });
+            app.post(&format!("/api/v1/jobs/{job}/applications"), body).await
+        };
+        let erase = async { app.call("DELETE", &story.path, Some(&app.key), None).await };
+        let (erased, answers) = tokio::join!(erase, join_all(jobs.iter().map(apply)));
+        let accepted = answers.iter().filter(|answer| answer.status == 201).count();
+        assert!(answers.iter().all(|answer| answer.status == 201 || answer.status == 422));
+        assert_eq!(erased.ok(200)["applicationsCleared"], 2 + accepted);
+        assert_erased(&app, &story).await;
+    }
+}
+
+#[tokio::test]
+async fn more_applications_than_one_request_clears_are_left_to_the_next() {
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    let story = Story::of(&app).await;
+    // What 200 more jobs would leave. Only the markers and the letters matter.
+    for n in 0..199 {
+        let id = format!("01a20000-0000-7000-8000-{n:012}");
+        let put = |pk: String, sk: &str, other: [(&str, &str); 1]| {
+            let text = |text: &str| AttributeValue::S(text.to_owned());
+            let mut put = app.client.put_item().table_name(Embedded::tables().records);
+            for (name, value) in [("pk", pk.as_str()), ("sk", sk)].into_iter().chain(other) {
+                put = put.item(name, text(value));
+            }
+            put.item("version", AttributeValue::N("1".to_owned())).send()
+        };
+        let marker = format!("ORG#{}#CANDIDATE#{}#APPLICATION", app.org, story.id);
+        put(marker, &id, [("applicationId", &id)]).await.unwrap();
+        put(format!("ORG#{}#APPLICATION", app.org), &id, [("coverLetter", "I kept the light.")]).await.unwrap();
+    }
+    for _ in 0..2 {
+        let first = app.call_once("DELETE", &story.path, "erase", None).await;
+        let error = first.error(503, "service_unavailable");
+        assert_eq!(
+            error["message"],
+            "The candidate was erased, but not yet from all applications. Send the same request again to continue."
+        );
+        assert_eq!(first.header("retry-after"), Some("1"));
+        app.get(&story.path).await.error(404, "not_found");
+    }
+    assert!(!traces(&app).await.is_empty());
+    assert_eq!(app.call_once("DELETE", &story.path, "erase", None).await.ok(200)["applicationsCleared"], 201);
+    assert_eq!(traces(&app).await, BTreeMap::new());
+    assert_eq!(story.jobs.len(), 2);
+}
