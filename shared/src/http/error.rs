@@ -16,14 +16,16 @@ use crate::{
         error_code::ErrorCode,
         operation::{Answer, Operation, WriteAnswer},
     },
-    http::media_type::UnsupportedMedia,
+    http::{
+        error_text::{seconds, unknown_path, wrong_fields},
+        media_type::UnsupportedMedia,
+    },
     model::{
         body::{InvalidBody, MAX_BODY_BYTES},
         field::Detail,
         id::{ApplicationId, CandidateId, StageId},
         page::InvalidCursor,
         scope::Scope,
-        text::shown,
     },
     store::error::{DbError, StoreError},
 };
@@ -187,14 +189,13 @@ impl ApiError {
             }
             Self::InvalidCursor(wrong) => wrong.to_string().into(),
             Self::MalformedJson(message) => format!("The body is not valid JSON: {message}.").into(),
-            Self::InvalidIdempotencyKey(wrong) => wrong.clone().into(),
             Self::MissingApiKey(missing) => missing.to_string().into(),
             Self::InvalidApiKey => "This API key is not valid.".into(),
             Self::InsufficientScope(scope) => format!("This API key doesn't have the `{scope}` scope.").into(),
             Self::PlanNoApiAccess => "Your plan doesn't include API access.".into(),
             Self::NotFound => "Not found in your organization.".into(),
             Self::Erased => "An earlier request with this Idempotency-Key created the object, but it has been erased since. Nothing was created.".into(),
-            Self::NotAnId(wrong) => wrong.clone().into(),
+            Self::InvalidIdempotencyKey(wrong) | Self::NotAnId(wrong) => wrong.clone().into(),
             Self::UnknownPath(path) => unknown_path(path).into(),
             Self::MethodNotAllowed(method) => {
                 format!("Method not allowed: {method}. See the Allow header.").into()
@@ -295,34 +296,6 @@ impl ApiError {
             _ => {}
         }
         serde_json::to_vec(&Envelope { success: false, error }).unwrap_or_default()
-    }
-}
-
-fn unknown_path(path: &str) -> String {
-    let shown = shown(path);
-    if path.len() > 1 && path.ends_with('/') {
-        format!("Unknown endpoint: {shown}. Paths have no trailing slash.")
-    } else if !path.starts_with("/api/v1/") {
-        format!("Unknown endpoint: {shown}. Paths start with /api/v1/.")
-    } else {
-        format!("Unknown endpoint: {shown}.")
-    }
-}
-
-/// `1 second`, `2 seconds`
-fn seconds(count: u64) -> String {
-    format!("{count} {}", if count == 1 { "second" } else { "seconds" })
-}
-
-/// The first problem, and how many more there are, because many clients show nothing but the message.
-fn wrong_fields(details: &[Detail]) -> String {
-    match details {
-        [] => "The body has invalid fields.".to_owned(),
-        [one] => one.message.clone(),
-        [first, others @ ..] => {
-            let problems = if others.len() == 1 { "problem" } else { "problems" };
-            format!("{} See `details` for {} more {problems}.", first.message, others.len())
-        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod caller;
 pub mod context;
 pub mod envelope;
 pub mod error;
+mod error_text;
 mod escaped;
 pub mod event;
 pub mod extract;
