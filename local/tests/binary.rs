@@ -128,6 +128,7 @@ fn it_serves_with_the_keys_it_prints_keeps_data_and_keys_and_stops_on_ctrl_c() {
             "enterprise all-6 8",
             "enterprise all-7 8",
             "enterprise all-8 8",
+            "enterprise erase 9",
         ]
     );
     // Send the printed curl line's request.
