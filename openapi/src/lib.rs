@@ -13,7 +13,11 @@ use std::collections::BTreeMap;
 use functions::{FUNCTIONS, Group};
 use serde_json::{Map, Value, json};
 use shared::{
-    contract::{error_code::{ErrorCode, Retry}, operation::Operation, schemas::Schemas},
+    contract::{
+        error_code::{ErrorCode, Retry},
+        operation::Operation,
+        schemas::Schemas,
+    },
     http::route::Route,
     model::{
         body::MAX_BODY_BYTES,
