@@ -13,7 +13,11 @@ use std::collections::BTreeMap;
 use functions::{FUNCTIONS, Group};
 use serde_json::{Map, Value, json};
 use shared::{
-    contract::{error_code::ErrorCode, operation::Operation, schemas::Schemas},
+    contract::{
+        error_code::{ErrorCode, Retry},
+        operation::Operation,
+        schemas::Schemas,
+    },
     http::route::Route,
     model::{
         body::MAX_BODY_BYTES,
@@ -108,8 +112,10 @@ pub fn document() -> Value {
             "code": code,
             "status": code.status().as_u16(),
             "cause": code.about(),
+            "retry": code.retry(),
             "remedy": code.remedy(),
         })).collect::<Vec<_>>(),
+        "x-retries": Retry::ALL.iter().map(|retry| json!({ "name": retry, "about": retry.about() })).collect::<Vec<_>>(),
         "x-field-problems": Problem::ALL.iter().map(|problem| json!({ "code": problem, "about": problem.about() })).collect::<Vec<_>>(),
     })
 }

@@ -32,15 +32,25 @@ expect("the number of jobs", new Set(jobs.map((job) => job.id)).size, 60);
 const open = jobs.find((job) => job.status === "open");
 if (!open) throw new Error("no job is open");
 
-const created = await client.POST("/api/v1/candidates", {
+// Every write has an idempotency key: `once()` makes a new one.
+const once = () => ({ "Idempotency-Key": crypto.randomUUID() });
+
+const person = {
+  params: { header: once() },
   body: { firstName: "Tess", lastName: "Script", email: "tess.script@example.com", skills: ["TypeScript"] },
-});
+};
+const created = await client.POST("/api/v1/candidates", person);
 if (created.error) throw new Error(created.error.error.message);
 const candidate = created.data.data;
 expect("a missing value", candidate.phone, null);
 
+// As after a lost response: the candidate is not created twice.
+const again = await client.POST("/api/v1/candidates", person);
+expect("the header of a replay", again.response.headers.get("Idempotent-Replayed"), "true");
+expect("the candidate", again.data?.data.id, candidate.id);
+
 const applied = await client.POST("/api/v1/jobs/{jobId}/applications", {
-  params: { path: { jobId: open.id } },
+  params: { path: { jobId: open.id }, header: once() },
   body: { candidateId: candidate.id },
 });
 expect("the application's status", applied.data?.data.status, "new");
@@ -49,13 +59,13 @@ const stages = await client.GET("/api/v1/pipeline/stages");
 const next = stages.data?.data.find((stage) => stage.kind === "interview");
 if (!next) throw new Error("no stage for interviews");
 const moved = await client.PUT("/api/v1/pipeline/candidates/{id}/move", {
-  params: { path: { id: candidate.id } },
+  params: { path: { id: candidate.id }, header: once() },
   body: { stageId: next.id },
 });
 expect("whether they were moved", moved.data?.data.changed, true);
 
 // @ts-expect-error: a status that does not exist.
-const rejected = await client.POST("/api/v1/jobs", { body: { title: "", status: "opened" } });
+const rejected = await client.POST("/api/v1/jobs", { params: { header: once() }, body: { title: "", status: "opened" } });
 expect("the status", rejected.response.status, 422);
 const wrong: ErrorCode | undefined = rejected.error?.error.code;
 expect("the code", wrong, "validation_error");

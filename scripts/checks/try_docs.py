@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 KEYS = json.load(open(sys.argv[2]))
 KEY = next(key["key"] for key in KEYS if key["plan"] == "professional" and key["label"] == "all")
-PAGES = ["", "authentication", "pagination", "reference", "examples", "rate-limits", "errors", "changelog", "swagger", "nowhere"]
+PAGES = ["", "authentication", "pagination", "reference", "examples", "rate-limits", "retries", "erasing", "errors", "changelog", "swagger", "nowhere"]
 WIDTHS = [360, 1280]
 
 def every_page(browser):

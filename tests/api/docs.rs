@@ -13,7 +13,7 @@ use axum::{
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use shared::{
-    contract::error_code::ErrorCode,
+    contract::error_code::{ErrorCode, Retry},
     http::error::ERRORS_PAGE,
     model::{plan::Plan, scope::Scope},
 };
@@ -56,7 +56,7 @@ async fn ask(method: &str, path: &str, headers: &[(&str, &str)]) -> Page {
     Page { status: parts.status.as_u16(), headers: parts.headers, bytes: to_bytes(body, usize::MAX).await.unwrap() }
 }
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 13] = [
     "/",
     "/docs",
     "/docs/authentication",
@@ -64,6 +64,8 @@ const PAGES: [&str; 11] = [
     "/docs/reference",
     "/docs/examples",
     "/docs/rate-limits",
+    "/docs/retries",
+    "/docs/erasing",
     "/docs/errors",
     "/docs/changelog",
     "/docs/swagger",
@@ -127,6 +129,28 @@ async fn the_pages_list_every_operation_scope_plan_and_error() {
 }
 
 #[tokio::test]
+async fn the_page_about_retries_and_the_contract_say_for_every_error_whether_to_retry() {
+    let page = get("/docs/retries", &[]).await;
+    for retry in Retry::ALL {
+        assert!(page.text().contains(&format!("<tr><td><code>{}</code></td><td>", retry.as_str())), "{retry:?}");
+    }
+    let contract: Value = serde_json::from_slice(&get("/api/v1/openapi.json", &[]).await.bytes).unwrap();
+    let listed: Vec<[&str; 2]> = contract["x-error-codes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| [&error["code"], &error["retry"]].map(|text| text.as_str().unwrap()))
+        .collect();
+    let all: Vec<[&str; 2]> = ErrorCode::ALL.iter().map(|code| [code.as_str(), code.retry().as_str()]).collect();
+    assert_eq!(listed, all);
+    for [code, retry] in all {
+        let row =
+            format!("<a href=\"/docs/errors#{code}\"><code>{code}</code></a></td><td><code>{retry}</code></td><td>");
+        assert!(page.text().contains(&row), "{row}");
+    }
+}
+
+#[tokio::test]
 async fn an_errors_docs_url_links_to_its_code() {
     let app = TestApp::new().await;
     let answer = app.get("/api/v1/jobs?limit=0").await;
@@ -148,7 +172,7 @@ async fn every_page_is_available_as_markdown() {
     let list = get("/llms.txt", &[]).await;
     assert_eq!(list.header("content-type"), "text/plain; charset=utf-8");
     let links: Vec<&str> = list.text().split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
-    assert_eq!(links.len(), 10);
+    assert_eq!(links.len(), 12);
     for link in links {
         let page = get(link, &[]).await;
         assert_eq!(page.status, 200, "{link}");

@@ -44,13 +44,15 @@ const fn page(name: &'static str, title: &'static str, about: &'static str) -> P
     Page { name, title, about }
 }
 
-const PAGES: [Page; 8] = [
-    page(FIRST, "Quick start", "From a key to your first answer, in three steps."),
-    page("authentication", "Authentication", "How a key is sent, what it may do, and how to keep it."),
-    page("pagination", "Pagination", "How to walk a list to its end."),
-    page("reference", "Endpoint reference", "Every operation: what it takes, answers and refuses."),
+const PAGES: [Page; 10] = [
+    page(FIRST, "Quick start", "From a key to your first response, in three steps."),
+    page("authentication", "Authentication", "How to send a key, what it may do, and how to keep it safe."),
+    page("pagination", "Pagination & sync", "How to walk a list to its end, copy everything, and find what you know."),
+    page("reference", "Endpoint reference", "Every operation: what it takes, what it returns, and how it fails."),
     page("examples", "Examples", "Requests to paste, one for each operation."),
     page("rate-limits", "Rate limits & plans", "How much you may ask, how to see what is left, and how to wait."),
+    page("retries", "Safe retries", "How to send a write again without doing it twice."),
+    page("erasing", "Erasing a person", "How to delete a candidate's personal data, and what is left."),
     page("errors", "Errors", "Every code, why it happens, and what to do."),
     page("changelog", "Changelog", "What has changed, and what may."),
 ];
@@ -142,7 +144,7 @@ fn main() -> Result<()> {
     }
     site.add("/docs/all.md", MARKDOWN, whole.as_bytes())?;
     for (name, title, about) in [
-        ("swagger", "Try it", "Every operation, to be tried with a key of yours."),
+        ("swagger", "Try it", "Try every operation, with your own key."),
         ("404", "Not found", "There is no such page."),
     ] {
         let content = text(&format!("site/{name}.html"))?;

@@ -19,8 +19,8 @@ pub struct Operation {
     status: String,
     answer: Vec<Field>,
     answer_example: String,
-    /// The description of the 204 for a key that can't read the object; empty if there is none.
-    unread: String,
+    /// The other responses that are no error: for a key that can't read the object, and for a client that has it already.
+    others: Vec<Other>,
     is_list: bool,
     refusals: Vec<Refusal>,
     curl: String,
@@ -33,6 +33,13 @@ struct Field {
     place: String,
     kind: String,
     required: bool,
+    about: String,
+}
+
+/// A response that is neither the usual one nor an error.
+#[derive(Serialize)]
+struct Other {
+    status: String,
     about: String,
 }
 
@@ -71,7 +78,12 @@ fn describe(openapi: &Value, path: &str, method: &str, operation: &Value) -> Ope
     let is_list = data["type"] == "array";
     let object = resolve(openapi, if is_list { &data["items"] } else { data });
     let body = &operation["requestBody"]["content"]["application/json"];
-    let refusals = members(&operation["responses"]).filter(|(status, _)| !status.starts_with('2'));
+    let (refusals, successes): (Vec<_>, Vec<_>) =
+        members(&operation["responses"]).partition(|(status, _)| status.starts_with(['4', '5']));
+    let others = successes.into_iter().filter(|(other, _)| **other != status);
+    let others =
+        others.map(|(status, response)| Other { status: status.clone(), about: text(&response["description"]) });
+    let others = others.collect();
     Operation {
         summary: text(&operation["summary"]),
         method: method.to_uppercase(),
@@ -88,9 +100,10 @@ fn describe(openapi: &Value, path: &str, method: &str, operation: &Value) -> Ope
         status,
         answer: fields(openapi, object, ""),
         answer_example: format!("{:#}", content["example"]),
-        unread: text(&operation["responses"]["204"]["description"]),
+        others,
         is_list,
         refusals: refusals
+            .into_iter()
             .map(|(status, response)| Refusal { status: status.clone(), codes: codes(resolve(openapi, response)) })
             .collect(),
         curl: curl(path, method, operation),
