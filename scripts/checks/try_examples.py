@@ -35,5 +35,5 @@ for language, code in re.findall(r"^```(sh|python|js)\n(.*?)^```$", guides, re.M
     if not fine:
         raise SystemExit(f"{code}\nprinted {done.stdout}{done.stderr}")
     count += 1
-assert count == 31, count
+assert count == 32, count
 print(f"the guides' {count} examples work")
