@@ -4,6 +4,7 @@
 
 mod activity;
 mod doctor;
+mod erasure;
 
 use std::{
     path::Path,
