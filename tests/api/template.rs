@@ -247,7 +247,8 @@ fn the_tables_are_on_demand_recoverable_encrypted_and_retained() {
     for (name, table) in resources("AWS::DynamoDB::Table") {
         let properties = &table["Properties"];
         assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST", "{name}");
-        assert_eq!(properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{name}");
+        let recovery = json!({ "PointInTimeRecoveryEnabled": true, "RecoveryPeriodInDays": "RecoveryPeriodInDays" });
+        assert_eq!(properties["PointInTimeRecoverySpecification"], recovery, "{name}");
         assert_eq!(properties["SSESpecification"]["SSEEnabled"], true, "{name}");
         assert_eq!(properties["DeletionProtectionEnabled"], json!(["IsProd", true, false]), "{name}");
         assert_eq!(
@@ -256,6 +257,9 @@ fn the_tables_are_on_demand_recoverable_encrypted_and_retained() {
             (&json!("Retain"), &json!("Retain"))
         );
     }
+    // What DynamoDB takes.
+    let days = &DOCUMENT["Parameters"]["RecoveryPeriodInDays"];
+    assert_eq!(["MinValue", "Default", "MaxValue"].map(|name| &days[name]), [&json!(1), &json!(35), &json!(35)]);
     assert_eq!(DOCUMENT["Resources"]["UserPool"]["DeletionPolicy"], "Retain");
     let access = &DOCUMENT["Resources"]["AccessTable"]["Properties"];
     assert_eq!(access.get("GlobalSecondaryIndexes").or(access.get("StreamSpecification")), None);
