@@ -27,6 +27,7 @@ SETS = {
         "CorsOrigins": "https://app.example.com,https://www.example.com",
         "AlarmTopicArn": f"arn:aws:sns:{REGION}:123456789012:alarms",
         "LogRetentionDays": 90,
+        "RecoveryPeriodInDays": 7,
         "ThrottlingRate": 100,
         "ThrottlingBurst": 200,
         "ApiConcurrency": "100",

@@ -4,7 +4,10 @@ use std::io;
 
 use shared::{
     model::{key::NoRandomness, plan::Plan, role::Role, scope::Scope, value::InvalidEmail},
-    store::{api_key::CreateKeyError, error::DbError},
+    store::{
+        api_key::CreateKeyError,
+        error::{DbError, StoreError},
+    },
 };
 
 /// Why a command failed, in a sentence.
@@ -57,6 +60,10 @@ pub(crate) enum CommandError {
     #[error("{0}.")]
     Db(#[from] DbError),
     #[error("{0}.")]
+    Store(#[from] StoreError),
+    #[error("{} could not be finished. Run the command again.", erasures(*.0))]
+    Erasures(usize),
+    #[error("{0}.")]
     Randomness(#[from] NoRandomness),
     #[error("{0} checks failed.")]
     Unhealthy(usize),
@@ -75,4 +82,8 @@ pub(crate) fn all_plans() -> String {
 
 fn all_roles() -> String {
     Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn erasures(number: usize) -> String {
+    if number == 1 { "1 erasure".to_owned() } else { format!("{number} erasures") }
 }

@@ -1,10 +1,11 @@
-//! The operator command: manages organizations, their plans, keys and members, and checks a deployment. It works on the tables of any AWS
+//! The operator command: manages organizations, their plans, keys and members, sees erasures through, and checks a deployment. It works on the tables of any AWS
 //! account, or of any endpoint, that the standard AWS variables name.
 
 mod caller;
 mod command;
 mod desk;
 mod doctor;
+mod erasure;
 mod error;
 mod key;
 mod member;
@@ -82,6 +83,7 @@ async fn run(options: Options) -> Result<(), CommandError> {
         Command::Doctor(doctor) => doctor.run(&config, &tables, &mut output).await,
         Command::Organization(command) => command.run(&desk, &mut output).await,
         Command::Key(command) => command.run(&desk, &mut output).await,
+        Command::Erasure(command) => command.run(&desk, &mut output).await,
         Command::Member(command) => command.run(&desk, &mut output).await,
     }
 }

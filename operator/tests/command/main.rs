@@ -4,6 +4,7 @@
 
 mod activity;
 mod doctor;
+mod erasure;
 
 use std::{
     path::Path,
@@ -211,7 +212,7 @@ fn an_unknown_or_invalid_argument_fails_in_one_line_and_changes_nothing() {
         ),
         (
             [&key[..], &["jobs:delete"]].concat(),
-            "Unknown scope: jobs:delete. Use all, or any of jobs:read, jobs:write, candidates:read, candidates:write, pipeline:read, pipeline:write, applications:read, applications:write.",
+            "Unknown scope: jobs:delete. Use all, or any of jobs:read, jobs:write, candidates:read, candidates:write, candidates:delete, pipeline:read, pipeline:write, applications:read, applications:write.",
         ),
         ([&key[..], &["all", "--expires-in-days", "0"]].concat(), "A key must be valid for at least 1 day."),
         (

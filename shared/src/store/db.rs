@@ -97,6 +97,13 @@ impl Db {
         Self { client: Client::from_conf(config), tables: Arc::new(tables) }
     }
 
+    /// The same tables, except for another Access table, such as the one that was in use before a restore.
+    #[must_use]
+    pub fn with_access_table(&self, access: String) -> Self {
+        let tables = Tables { access, records: self.tables.records.clone() };
+        Self { client: self.client.clone(), tables: Arc::new(tables) }
+    }
+
     /// Opens the connection, by reading an item that does not exist (half a read unit). The outcome is ignored: the first request would run
     /// into the same problem.
     pub(crate) async fn open_connection(&self) {

@@ -59,11 +59,11 @@ const CLEARED_AT_ONCE: usize = 10;
 }))]
 pub struct Erasure {
     /// The candidate's ID, which no longer leads anywhere.
-    candidate_id: CandidateId,
+    pub candidate_id: CandidateId,
     /// When the candidate was erased.
-    erased_at: Timestamp,
+    pub erased_at: Timestamp,
     /// The number of the candidate's applications, which have lost their cover letters and stay otherwise.
-    applications_cleared: usize,
+    pub applications_cleared: usize,
 }
 
 impl Object for Erasure {}
@@ -269,14 +269,30 @@ pub async fn pending(db: &Db, cursor: Option<&Cursor>, limit: u8) -> Result<(Vec
     Ok((items.iter().map(read).collect::<Result<_, DbError>>()?, next))
 }
 
-/// Finishes an erasure, as often as it takes. If the candidate is there again, such as after a restore from a backup, they are erased again.
-/// `None`: there is neither the candidate nor a tombstone, so nothing is left of them in this table.
-pub async fn repeat(db: &Db, write: &Write, actor: &Actor, id: CandidateId) -> Result<Option<Erasure>, StoreError> {
-    loop {
+/// Finishes an erasure, however many requests it takes, and takes it off the list of pending ones. If the candidate is there again, such as
+/// after a restore from a backup, they are erased again. `is_replay`: there was nothing left to do. `None`: there is neither the candidate
+/// nor a tombstone, so nothing is left of them in this table.
+pub async fn repeat(
+    db: &Db,
+    write: &Write,
+    actor: &Actor,
+    id: CandidateId,
+) -> Result<Option<Written<Erasure>>, StoreError> {
+    let mut is_replay = true;
+    let outcome = loop {
         let departed = read(db, write.org(), id).await?;
+        is_replay =
+            is_replay && departed.candidate.is_none() && departed.tombstone.as_ref().is_none_or(|it| !it.pending);
         match erase(db, write, actor, departed).await {
             Err(StoreError::Unfinished) => {}
-            outcome => return Ok(outcome?.map(|written| written.object)),
+            outcome => break outcome?,
         }
+    };
+    // An erasure that is finished is not pending, unless the two tables were restored to different moments.
+    let mut transaction = Transaction::new(db);
+    transaction.delete(Table::Access, table::pending_erasure(write.org(), id), Expression::default())?;
+    if transaction.commit().await?.is_err() {
+        return Err(DbError::Unreadable("a pending erasure").into());
     }
+    Ok(outcome.map(|written| Written { is_replay, ..written }))
 }
