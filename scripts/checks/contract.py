@@ -8,6 +8,8 @@
   about patterns and about `format: email`.
 - A cursor is one that the API returned for the same list and filters. tests/api covers all others.
 - A tag of `If-Match` is a version in quotes: a tag that no object can have is a 400.
+- `ids` stands alone, and `externalId` without another filter.
+- An `Idempotency-Key` is new: a repeated one would be rejected for another request.
 - A header has no control characters, which HTTP does not allow.
 
 Except in headers, only requests that should be accepted are adjusted like this; those that should be rejected are sent as generated.
@@ -19,6 +21,7 @@ import os
 import pathlib
 import re
 import urllib.request
+import uuid
 
 import schemathesis
 
@@ -69,8 +72,17 @@ def before_call(context, case, kwargs):
     tags = (case.headers or {}).get("If-Match", "*")
     if tags != "*":
         case.headers["If-Match"] = ", ".join(f'"{1 + len(tag) % 4}"' for tag in tags.split(","))
+    if "Idempotency-Key" in (case.headers or {}):
+        case.headers["Idempotency-Key"] = str(uuid.uuid4())
     if isinstance((case.query or {}).get("email"), str):
         case.query["email"] = next(EMAILS)
+    if "externalId" in (case.query or {}):
+        case.query["externalId"] = visible(str(case.query["externalId"]))
+        for other in ("status", "email"):
+            case.query.pop(other, None)
+    if "ids" in (case.query or {}):
+        ids = case.query["ids"]
+        case.query = {name: value for name, value in case.query.items() if name != "ids"} if not ids else {"ids": ids}
     cursor = (case.query or {}).get("cursor")
     if cursor is not None:
         path, same = CURSORS.get(cursor, (None, {}))
