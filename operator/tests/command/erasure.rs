@@ -43,6 +43,7 @@ struct Person {
     items: Vec<Item>,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "ids are `Copy`, and a reference is fine too")]
 fn text(text: impl ToString) -> AttributeValue {
     AttributeValue::S(text.to_string())
 }
