@@ -11,7 +11,10 @@ use shared::{
     store::{activity, db::Db, erasure},
 };
 
-use crate::test_app::{ENDPOINT, TestApp, gateway, proxy::Proxy};
+use crate::{
+    failures::Log,
+    test_app::{ENDPOINT, TestApp, gateway, proxy::Proxy},
+};
 
 /// What is known of the person, each of which occurs nowhere else.
 const PERSONAL: [&str; 9] = [
@@ -68,30 +71,36 @@ impl Story {
     }
 }
 
-/// The partitions of the organization whose items contain a text about the person, by table and type of partition.
+/// Every table and every index.
+const PLACES: [(&str, Option<&str>); 6] = [
+    ("AccessTable", None),
+    ("RecordsTable", None),
+    ("RecordsTable", Some("ByExternalId")),
+    ("RecordsTable", Some("ByJob")),
+    ("RecordsTable", Some("ByStage")),
+    ("RecordsTable", Some("ByStatus")),
+];
+
+fn is_personal(text: &str) -> bool {
+    let text = text.to_lowercase();
+    PERSONAL.iter().any(|word| text.contains(&word.to_lowercase()))
+}
+
+/// The items of the organization that contain a text about the person: how many in each table or index, by type of partition.
 async fn traces(app: &TestApp) -> BTreeMap<String, usize> {
-    let tables = Embedded::tables();
+    let org = app.org.to_string();
     let mut traces = BTreeMap::new();
-    for table in [tables.access, tables.records] {
-        let mut start = None;
-        loop {
-            #[expect(clippy::disallowed_methods, reason = "a search that must miss nothing")]
-            let scan = app.client.scan().table_name(&table).consistent_read(true);
-            let page = scan.set_exclusive_start_key(start).send().await.unwrap();
-            for item in page.items.unwrap_or_default() {
-                let text = format!("{item:?}");
-                let pk = item["pk"].as_s().unwrap();
-                let is_own = text.contains(&app.org.to_string());
-                let found = |word: &&str| text.to_lowercase().contains(&word.to_lowercase());
-                if is_own && PERSONAL.iter().any(found) {
-                    let kind = pk.replace(&app.org.to_string(), "org");
-                    let kind = kind.split('#').take(3).collect::<Vec<_>>().join("#");
-                    *traces.entry(format!("{table} {kind}")).or_default() += 1;
-                }
-            }
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                break;
+    for (table, index) in PLACES {
+        #[expect(clippy::disallowed_methods, reason = "a search that must miss nothing")]
+        let scan = app.client.scan().table_name(table).set_index_name(index.map(str::to_owned));
+        let mut items = scan.consistent_read(index.is_none()).into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            let item = item.unwrap();
+            let text = format!("{item:?}");
+            if text.contains(&org) && is_personal(&text) {
+                let partition = item["pk"].as_s().unwrap().replace(&org, "org");
+                let kind = partition.split('#').take(3).collect::<Vec<_>>().join("#");
+                *traces.entry(format!("{table} {} {kind}", index.unwrap_or("itself"))).or_default() += 1;
             }
         }
     }
@@ -114,6 +123,7 @@ async fn assert_erased(app: &TestApp, story: &Story) {
 
 #[tokio::test]
 async fn an_erased_person_is_nowhere_and_their_applications_stay_as_numbers() {
+    let log = Log::listen();
     let app = TestApp::new().await;
     let story = Story::of(&app).await;
     // Every place that has the person's data. A new one has to be erased too.
@@ -121,7 +131,15 @@ async fn an_erased_person_is_nowhere_and_their_applications_stay_as_numbers() {
     let kinds: Vec<&str> = places.keys().map(String::as_str).collect();
     assert_eq!(
         kinds,
-        ["RecordsTable ORG#org#APPLICATION", "RecordsTable ORG#org#CANDIDATE", "RecordsTable ORG#org#EMAIL",]
+        [
+            "RecordsTable ByExternalId ORG#org#CANDIDATE",
+            "RecordsTable ByJob ORG#org#APPLICATION",
+            "RecordsTable ByStage ORG#org#CANDIDATE",
+            "RecordsTable ByStatus ORG#org#APPLICATION",
+            "RecordsTable itself ORG#org#APPLICATION",
+            "RecordsTable itself ORG#org#CANDIDATE",
+            "RecordsTable itself ORG#org#EMAIL",
+        ]
     );
     let erased = app.call("DELETE", &story.path, Some(&app.key), None).await;
     let at = app.clock.now().to_string();
@@ -156,6 +174,8 @@ async fn an_erased_person_is_nowhere_and_their_applications_stay_as_numbers() {
     let list = format!("/api/v1/applications?candidateId={}", story.id);
     assert_eq!(app.get(&list).await.rows().len(), 2);
     app.put(&story.applications[0], json!({ "status": "rejected" })).await.ok(200);
+    let logged = log.text();
+    assert!(logged.contains("/api/v1/candidates/{id}") && !is_personal(&logged), "{logged}");
     // The address is free.
     app.post("/api/v1/candidates", json!({ "firstName": "Z", "email": "zenobia.quillfeather@example.com" }))
         .await

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod applications;
+mod authors;
 mod binaries;
 mod candidates;
 mod cors;

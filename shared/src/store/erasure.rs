@@ -134,7 +134,7 @@ pub async fn erase(
             return Err(DbError::Unreadable("a candidate whose erasure has a marker").into());
         }
     };
-    let erasure = finish(db, org, tombstone).await?;
+    let erasure = finish(db, write, tombstone).await?;
     Ok(Some(if is_replay { Written::before(erasure) } else { Written::now(erasure) }))
 }
 
@@ -173,8 +173,8 @@ async fn begin(db: &Db, write: &Write, actor: &Actor, old: &Candidate) -> Result
 }
 
 /// Clears the applications of an erased candidate, and completes the tombstone.
-async fn finish(db: &Db, org: &OrgId, tombstone: Tombstone) -> Result<Erasure, StoreError> {
-    let id = tombstone.id;
+async fn finish(db: &Db, write: &Write, tombstone: Tombstone) -> Result<Erasure, StoreError> {
+    let (org, id) = (write.org(), tombstone.id);
     let receipt =
         |applications_cleared| Erasure { candidate_id: id, erased_at: tombstone.erased_at, applications_cleared };
     if let Some(cleared) = tombstone.applications_cleared {
@@ -184,7 +184,7 @@ async fn finish(db: &Db, org: &OrgId, tombstone: Tombstone) -> Result<Erasure, S
     let ids = application::ids_of_candidate(db, org, id).await?;
     let done = tombstone.cleared.min(ids.len());
     let until = ids.len().min(done + CLEARED_AT_MOST);
-    clear(db, org, &ids[done..until]).await?;
+    clear(db, write, &ids[done..until]).await?;
     let is_whole = until == ids.len();
     let key = table::tombstone(org, id);
     if !is_whole {
@@ -210,10 +210,10 @@ async fn finish(db: &Db, org: &OrgId, tombstone: Tombstone) -> Result<Erasure, S
 }
 
 /// Deletes the cover letters of applications. One that has none is left alone.
-async fn clear(db: &Db, org: &OrgId, ids: &[ApplicationId]) -> Result<(), DbError> {
+async fn clear(db: &Db, write: &Write, ids: &[ApplicationId]) -> Result<(), DbError> {
     let clear_one = |id: &ApplicationId| {
-        let key = table::application(org, *id);
-        let update = Expression::update("ADD #version :one REMOVE #letter")
+        let key = table::application(write.org(), *id);
+        let update = write::signed(write, "ADD #version :one REMOVE #letter")
             .only_if("attribute_exists(#letter)")
             .names([("#letter", "coverLetter"), ("#version", "version")])
             .values([(":one", number(1))]);

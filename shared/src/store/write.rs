@@ -6,6 +6,7 @@
 
 use std::{str::FromStr, time::Duration};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -129,11 +130,25 @@ pub(super) async fn created_before<T: Readable>(
     Ok(Written::before(if write.may_read() { now } else { as_created() }))
 }
 
-/// Adds who wrote an item. No response shows it.
+/// Who wrote an item, as its attributes. No response shows them.
+fn signature(write: &Write) -> impl Iterator<Item = (&'static str, AttributeValue)> {
+    let of = |Author { key, request_id }: &Author| [("by", string(key)), ("requestId", string(request_id))];
+    write.author().map(of).into_iter().flatten()
+}
+
+/// Adds who wrote an item.
 pub(super) fn sign(write: &Write, mut item: Item) -> Item {
-    if let Some(Author { key, request_id }) = write.author() {
-        item.insert("by".to_owned(), string(key));
-        item.insert("requestId".to_owned(), string(request_id));
-    }
+    item.extend(signature(write).map(|(name, value)| (name.to_owned(), value)));
     item
+}
+
+/// An update that also sets who wrote the item. `rest` is everything but `SET`.
+pub(super) fn signed(write: &Write, rest: &str) -> Expression {
+    let mut expression = Expression::update(rest);
+    for (i, (name, value)) in signature(write).enumerate() {
+        let set = if i == 0 { " SET" } else { "," };
+        *expression.update.get_or_insert_default() += &format!("{set} #w{i} = :w{i}");
+        expression = expression.names([(format!("#w{i}"), name)]).values([(format!(":w{i}"), value)]);
+    }
+    expression
 }
