@@ -46,5 +46,11 @@ SwaggerUIBundle({
   plugins: [
     // The page has its own introduction, and there is one server: this one.
     { components: { InfoContainer: () => null, ServersContainer: () => null } },
+    // The entries of `ids` are texts like any other: Swagger UI looks for a field of its own for their format.
+    ({ React, getComponent }) => ({
+      components: {
+        JsonSchema_string_uuid: (properties) => React.createElement(getComponent("JsonSchema_string"), properties),
+      },
+    }),
   ],
 });
