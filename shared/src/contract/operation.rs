@@ -1,7 +1,7 @@
 //! What an operation takes and returns, derived from its handler's signature. A [`Doc`] adds only what no type can express. It knows no
 //! operation.
 //!
-//! `Caller<JobsRead>` describes the scope and why a key can be rejected, `Query<ListJobs>` the parameters, `Json<NewJob>` the body,
+//! `Caller<JobsRead>` describes the scope and why a key can be rejected, `Query<ListJobs>` the parameters, `Sent<NewJob>` the body,
 //! `Listed<Job>` the response, and each its errors. The `openapi` crate builds the OpenAPI document from this. In a function's own
 //! build, nothing is described.
 

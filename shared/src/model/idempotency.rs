@@ -188,18 +188,21 @@ mod tests {
         ] {
             assert_eq!(read(&[header]), Ok(Some(key.to_owned())), "{header}");
         }
-        let told = |values: &[&str]| read(values).unwrap_err();
+        let message = |values: &[&str]| read(values).unwrap_err();
         for more in [&["a", "a"][..], &["a,a"], &["a, b"], &["\"a\",\"a\""], &["\"a\" , \"b\""], &["a\"b"]] {
-            assert_eq!(told(more), MORE_THAN_ONE, "{more:?}");
+            assert_eq!(message(more), MORE_THAN_ONE, "{more:?}");
         }
         for empty in ["", "  ", "\"\""] {
-            assert!(told(&[empty]).starts_with("The Idempotency-Key header is empty."), "{empty:?}");
+            assert!(message(&[empty]).starts_with("The Idempotency-Key header is empty."), "{empty:?}");
         }
-        assert_eq!(told(&[&"x".repeat(256)]), "The Idempotency-Key header must have at most 255 characters (got 256).");
-        assert!(told(&["é"]).contains("U+00E9"), "{}", told(&["é"]));
-        assert!(told(&["a\tb"]).contains("U+0009"), "{}", told(&["a\tb"]));
-        assert_eq!(told(&["\"a"]), "The Idempotency-Key header begins with a quote but doesn't end with one.");
-        assert_eq!(told(&["\"a\"b"]), "The Idempotency-Key header has b after its string.");
-        assert!(told(&["\"a\\n\""]).contains("escapes neither"));
+        assert_eq!(
+            message(&[&"x".repeat(256)]),
+            "The Idempotency-Key header must have at most 255 characters (got 256)."
+        );
+        assert!(message(&["é"]).contains("U+00E9"), "{}", message(&["é"]));
+        assert!(message(&["a\tb"]).contains("U+0009"), "{}", message(&["a\tb"]));
+        assert_eq!(message(&["\"a"]), "The Idempotency-Key header begins with a quote but doesn't end with one.");
+        assert_eq!(message(&["\"a\"b"]), "The Idempotency-Key header has b after its string.");
+        assert!(message(&["\"a\\n\""]).contains("escapes neither"));
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         item::Item,
         response::Readable,
         table::{Key, Table},
-        transaction::{Cancelled, Part, Transaction},
+        transaction::{Part, Transaction},
         write::{self, Effect},
     },
 };
@@ -67,7 +67,7 @@ async fn replace<T: Record>(db: &Db, write: &Write, old: &T, new: &T) -> Result<
     let (org, key) = (write.org(), old.key(write.org()));
     let change = change::between(&old.item(org)?, &write::sign(write, new.item(org)?));
     if write.idempotency().is_none() && !old.has_markers_to_change(new) {
-        let updated = db.update(Table::Records, key.clone(), change, ReturnValue::None).await?;
+        let updated = db.update(Table::Records, key, change, ReturnValue::None).await?;
         return Ok(if updated.is_ok() { Replaced::Done } else { Replaced::Changed });
     }
     let mut transaction = Transaction::new(db);
@@ -83,15 +83,10 @@ async fn replace<T: Record>(db: &Db, write: &Write, old: &T, new: &T) -> Result<
     if write::earlier(write, marked, &cancelled)?.is_some() {
         return Ok(Replaced::Before);
     }
-    if let Some(marker) = claimed.and_then(|part| failed(&cancelled, part)) {
+    if let Some(marker) = claimed.and_then(|part| cancelled.failed(part).flatten()) {
         old.marker_failed(marker)?;
     }
     Ok(Replaced::Changed)
-}
-
-/// The item that failed the condition of a part, if it did.
-fn failed(cancelled: &Cancelled, part: Part) -> Option<&Item> {
-    cancelled.failed(part).flatten()
 }
 
 /// Changes a record, as it was read, and writes it. If another write was faster, reads it again and starts over. If the change has no

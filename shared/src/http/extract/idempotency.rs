@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderName, Method, Uri, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, request::Parts},
 };
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The header with the key.
-pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The idempotency key of a write without a body, if it has one.
 #[derive(Debug)]
@@ -39,12 +39,8 @@ struct Keyed {
 }
 
 impl Keyed {
-    fn read(headers: &axum::http::HeaderMap, method: &Method, uri: &Uri) -> Result<Option<Self>, ApiError> {
-        let mut values = headers.get_all(IDEMPOTENCY_KEY).iter().peekable();
-        if values.peek().is_none() {
-            return Ok(None);
-        }
-        let values: Vec<&[u8]> = values.map(axum::http::HeaderValue::as_bytes).collect();
+    fn read(headers: &HeaderMap, method: &Method, uri: &Uri) -> Result<Option<Self>, ApiError> {
+        let values: Vec<&[u8]> = headers.get_all(IDEMPOTENCY_KEY).iter().map(HeaderValue::as_bytes).collect();
         let key = Idempotency::read_key(&values).map_err(ApiError::InvalidIdempotencyKey)?;
         Ok(key.map(|key| Self { key, method: method.clone(), uri: uri.clone() }))
     }

@@ -9,6 +9,6 @@ mod path;
 mod query;
 
 pub use crate::model::{if_match::IfMatch, if_none_match::IfNoneMatch};
-pub use idempotency::{IDEMPOTENCY_KEY, Once, Sent};
+pub use idempotency::{Once, Sent};
 pub use path::Path;
 pub use query::Query;
