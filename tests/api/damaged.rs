@@ -168,11 +168,48 @@ async fn a_list_of_keys_is_never_shorter_because_a_response_is_damaged() {
     }
 }
 
+/// An error instead of a response that reports success.
+fn failed(response: &[u8], body: &str) -> Vec<u8> {
+    let changed = with_body(response, false, |_| body.as_bytes().to_vec());
+    String::from_utf8(changed).unwrap().replacen("200 OK", "400 Bad Request", 1).into_bytes()
+}
+
 /// DynamoDB's own response to a call that it does not execute.
 fn error(response: &[u8], code: &str) -> Vec<u8> {
-    let body = json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "no" }).to_string();
-    let changed = with_body(response, false, |_| body.into_bytes());
-    String::from_utf8(changed).unwrap().replacen("200 OK", "400 Bad Request", 1).into_bytes()
+    failed(
+        response,
+        &json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "no" }).to_string(),
+    )
+}
+
+#[tokio::test]
+async fn an_error_that_dynamodb_did_not_report_is_retried_and_a_503_if_it_stays() {
+    const OF_A_PROXY: Change = |response| failed(response, r#"{"message":"Forbidden"}"#);
+    const EMPTY_OBJECT: Change = |response| failed(response, "{}");
+    // As it is when the rest is lost after an inner object.
+    const CUT: Change = |response| {
+        failed(
+            response,
+            r#"{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","Item":{"pk":{"S":"a"}}"#,
+        )
+    };
+    for (operation, table, method, path, body) in [
+        ("GetItem", "RecordsTable", "GET", "/api/v1/jobs/{job}", None),
+        ("Query", "RecordsTable", "GET", "/api/v1/jobs", None),
+        ("UpdateItem", "AccessTable", "GET", "/api/v1/jobs", None),
+        ("UpdateItem", "RecordsTable", "PUT", "/api/v1/jobs/{job}", Some("title")),
+    ] {
+        for change in [OF_A_PROXY, EMPTY_OBJECT, CUT] {
+            let (app, proxy) = app().await;
+            let path = path.replace("{job}", &app.job("open").await);
+            for (times, status) in [(1, 200), (ALWAYS, 503)] {
+                proxy.fail(Fault { operation, table, times, change });
+                let body = body.map(|name| json!({ name: format!("Doctor {times}") }));
+                assert_eq!(app.call(method, &path, Some(&app.key), body).await.status, status, "{operation}");
+                proxy.assert_failed();
+            }
+        }
+    }
 }
 
 #[tokio::test]

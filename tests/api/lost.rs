@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use futures::future::join_all;
 use local::database::Embedded;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
     model::{key::ApiKey, plan::Plan, scope::Scope, secret::Secret, value::Email},
     store::{
@@ -22,13 +21,13 @@ use crate::{
     test_app::{
         ENDPOINT, TestApp, gateway,
         proxy::{Fault, Proxy, message},
-        short_text,
+        request, send, short_text,
     },
     test_settings::TestSettings,
 };
 
 /// An app whose connection to DynamoDB can lose responses.
-async fn app() -> (TestApp, Proxy) {
+pub async fn app() -> (TestApp, Proxy) {
     let mut app = TestApp::frozen(Plan::Enterprise).await;
     let proxy = Proxy::default();
     let endpoint = proxy.start(&ENDPOINT).await;
@@ -95,38 +94,6 @@ async fn an_update_with_if_match_whose_response_is_lost_is_not_a_conflict() {
     assert_eq!(updated.ok(200)["version"], 2);
 }
 
-#[tokio::test]
-async fn a_request_whose_count_response_is_lost_is_counted_once_and_served_even_if_it_took_the_last_slot() {
-    let (app, proxy) = app().await;
-    for left in (0..60).rev() {
-        proxy.lose("UpdateItem", "AccessTable");
-        let answer = app.get("/api/v1/jobs").await;
-        answer.ok(200);
-        proxy.assert_failed();
-        assert_eq!(answer.header("x-ratelimit-remaining"), Some(left.to_string().as_str()));
-    }
-    app.get("/api/v1/jobs").await.error(429, "rate_limit_exceeded");
-}
-
-#[tokio::test]
-async fn while_others_are_counted_a_request_whose_count_response_is_lost_costs_at_most_one_more() {
-    let (app, proxy) = app().await;
-    let (mut served, mut lost) = (0, 0);
-    for _ in 0..12 {
-        proxy.lose("UpdateItem", "AccessTable");
-        for answer in join_all((0..3).map(|_| app.get("/api/v1/jobs"))).await {
-            answer.ok(200);
-            served += 1;
-        }
-        proxy.assert_failed();
-        lost += 1;
-    }
-    let left = app.get("/api/v1/jobs").await.header("x-ratelimit-remaining").unwrap().parse::<u64>().unwrap();
-    let counted = 60 - left - 1;
-    println!("{served} served, {lost} responses lost, {counted} counted");
-    assert!((served..=served + lost).contains(&counted), "{served} served, {lost} lost, {counted} counted");
-}
-
 /// What DynamoDB answers to a transaction that meets another write.
 fn conflict(_: &[u8]) -> Vec<u8> {
     let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"Transaction cancelled","CancellationReasons":[{"Code":"TransactionConflict"}]}"#;
@@ -168,6 +135,97 @@ async fn a_transaction_that_is_repeated_after_a_conflict_knows_its_own_write() {
     assert_eq!(rotated, Rotated::Done);
     app.call("GET", "/api/v1/jobs", Some(successor.reveal()), None).await.ok(200);
     assert_eq!(api_key::list(&db, org, None).await.unwrap().0.len(), 2);
+}
+
+/// Sends a request through another instance while the next attempt's response is on its way.
+fn meanwhile(app: &TestApp, proxy: &Proxy, path: &str, body: &Value) {
+    let (instance, request) = (app.fresh_gateway(), request("PUT", path, Some(&app.key), Some(body.clone())));
+    proxy.meanwhile(async move {
+        send(&instance, request).await.ok(200);
+    });
+}
+
+#[tokio::test]
+async fn an_update_whose_response_is_lost_happens_once_even_if_others_change_the_object_before_the_retry() {
+    let (app, proxy) = app().await;
+    let (job, candidate, stages) = (app.job("open").await, app.candidate("ada@example.com").await, app.stages().await);
+    let application = app.application(&job, &candidate).await;
+    let candidate_path = format!("/api/v1/candidates/{candidate}");
+    let job_path = format!("/api/v1/jobs/{job}");
+    for (path, own, others) in [
+        (&job_path, json!({ "title": "Nurse" }), json!({ "title": "Doctor" })),
+        (&candidate_path, json!({ "headline": "Nurse" }), json!({ "headline": "Doctor" })),
+        (
+            &format!("{job_path}/applications/{application}"),
+            json!({ "status": "hired" }),
+            json!({ "status": "rejected" }),
+        ),
+    ] {
+        for if_match in ["\"1\"", "*"] {
+            let before = app.get(path).await.ok(200)["version"].as_u64().unwrap();
+            proxy.lose("UpdateItem", "RecordsTable");
+            meanwhile(&app, &proxy, path, &others);
+            app.put_if_match(path, if_match, own.clone()).await.ok(200);
+            proxy.assert_failed();
+            let now = app.get(path).await.ok(200).clone();
+            assert_eq!(now["version"], before + 2, "{path}");
+            for (name, value) in others.as_object().unwrap() {
+                assert_eq!(now[name], *value, "the last write is the others'");
+            }
+        }
+    }
+
+    let path = format!("/api/v1/pipeline/candidates/{candidate}/move");
+    let before = app.get(&candidate_path).await.ok(200)["version"].as_u64().unwrap();
+    proxy.lose("UpdateItem", "RecordsTable");
+    meanwhile(&app, &proxy, &path, &json!({ "stageId": stages[2] }));
+    let moved = app.put(&path, json!({ "stageId": stages[1], "fromStageId": stages[0] })).await;
+    proxy.assert_failed();
+    let moved = moved.ok(200);
+    assert_eq!((&moved["changed"], &moved["stageId"]), (&json!(true), &json!(stages[1])));
+    assert_eq!(moved["previousStageId"], stages[0]);
+    let now = app.get(&candidate_path).await.ok(200).clone();
+    assert_eq!((&now["version"], &now["stageId"]), (&json!(before + 2), &json!(stages[2])));
+}
+
+#[tokio::test]
+async fn a_write_is_not_called_rejected_while_an_attempt_that_may_succeed_is_under_way() {
+    let (app, proxy) = app().await;
+    let job = app.job("open").await;
+    let job_path = format!("/api/v1/jobs/{job}");
+    let other = app.candidate("other@example.com").await;
+    let other_path = format!("/api/v1/candidates/{other}");
+    let ada = app.candidate("ada@example.com").await;
+    // What others do makes the second attempt fail. Once it is undone, the first could still succeed.
+    for (method, path, body, others_path, others) in [
+        (
+            "POST",
+            "/api/v1/candidates".to_owned(),
+            json!({ "firstName": "Bea", "email": "bea@example.com" }),
+            &other_path,
+            json!({ "email": "bea@example.com" }),
+        ),
+        (
+            "PUT",
+            format!("/api/v1/candidates/{ada}"),
+            json!({ "email": "cy@example.com" }),
+            &other_path,
+            json!({ "email": "cy@example.com" }),
+        ),
+        (
+            "POST",
+            format!("{job_path}/applications"),
+            json!({ "candidateId": ada }),
+            &job_path,
+            json!({ "status": "closed" }),
+        ),
+    ] {
+        proxy.hold_back("TransactWriteItems");
+        meanwhile(&app, &proxy, others_path, &others);
+        app.call(method, &path, Some(&app.key), Some(body.clone())).await.error(503, "service_unavailable");
+        let again = app.call(method, &path, Some(&app.key), Some(body)).await;
+        assert_eq!(again.status, 409, "nothing else is under way: {}", again.body);
+    }
 }
 
 /// Sends a request to DynamoDB again, as an attempt that was held up on its way.

@@ -10,6 +10,7 @@ mod binaries;
 mod candidates;
 mod cors;
 mod cost;
+mod counted;
 mod damaged;
 mod demo;
 mod docs;
@@ -29,7 +30,6 @@ mod lost;
 mod openapi;
 mod permissions;
 mod pipeline;
-
 mod rules;
 mod settings;
 mod strange;

@@ -58,6 +58,7 @@ pub(crate) async fn admit_and_read<T>(
     let mut early = None;
     let admitted = loop {
         tokio::select! {
+            biased;
             decision = &mut admitting => break decision?,
             read = &mut reading, if early.is_none() => early = Some(read),
         }
@@ -85,8 +86,16 @@ async fn ask(db: &Db, memory: &Memory, request: &Counting<'_>) -> Result<Decisio
             (account::get(db, &request.key.id().account()).await.ok().flatten(), Some(known))
         }
         (Counted::Whole(account), _) => (Some(account), None),
-        // The SDK has sent the update again after a lost response, and this request was counted.
-        (Counted::Refused(Some(account)), _) if account.has_counted(request.key, tag) => (Some(account), None),
+        // The SDK has sent the update again after a lost response, and this request was counted. If the key has been rotated or revoked
+        // since, what this instance knew of it still holds for this request; an instance that knew nothing rejects it.
+        (Counted::Refused(Some(account)), known)
+            if account.has_counted(request.key, tag) && (known.is_some() || Seen::of(&account, request).is_some()) =>
+        {
+            let counts = account.counts(request);
+            let known =
+                known.map(|known| Admitted { grant: known.grant, limits: limits(known.plan, counts, request.now) });
+            (Some(account), known)
+        }
         (Counted::Refused(account), _) => return Ok(refused(memory, account.as_ref(), request)),
         (Counted::Changed(_), None) => return Err(DbError::Unreadable("part of an account that was asked for whole")),
     };

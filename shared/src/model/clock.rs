@@ -210,6 +210,11 @@ impl Stamp {
     pub(crate) fn id(self) -> Uuid {
         self.id
     }
+
+    /// The random end of the identifier, which distinguishes the stamp from any other of the same time.
+    pub(crate) fn tag(&self) -> &[u8] {
+        &self.id.as_bytes()[10..]
+    }
 }
 
 #[cfg(test)]

@@ -108,8 +108,6 @@ ids! {
     StageId
     /// An application's id.
     ApplicationId
-    /// A move's id, which identifies a repeated move.
-    MoveId
 }
 
 /// An organization's id. Only this crate creates one: from a key's or a member's item, or when it creates or finds an organization.

@@ -266,7 +266,7 @@ pub async fn create(
             let marker: ApplicationMarker = item::read(marker.cloned().unwrap_or_default())?;
             Err(StoreError::AlreadyApplied { existing_id: marker.application_id })
         }
-        None => Err(StoreError::JobNotOpen),
+        None => Err(cancelled.reject(StoreError::JobNotOpen)),
     }
 }
 

@@ -26,8 +26,7 @@ impl Backoff {
         if tokio::time::Instant::now() >= self.ends {
             return Err(DbError::Unavailable("writes kept meeting each other".to_owned()));
         }
-        let share = getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX));
-        tokio::time::sleep(self.next.mul_f64(share)).await;
+        tokio::time::sleep(self.next.mul_f64(fastrand::f64())).await;
         self.next = (self.next * 2).min(LAST_PAUSE);
         Ok(())
     }

@@ -291,7 +291,7 @@ pub async fn create(
         return write::created_before(db, write, table::candidate(org, id), as_created).await;
     }
     match claim.and_then(|claim| cancelled.failed(claim)) {
-        Some(Some(marker)) => Err(StoreError::EmailTaken { existing_id: holder(marker)? }),
+        Some(Some(marker)) => Err(cancelled.reject(StoreError::EmailTaken { existing_id: holder(marker)? })),
         _ => Err(DbError::Unreadable("a taken e-mail without its marker").into()),
     }
 }

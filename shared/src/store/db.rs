@@ -22,6 +22,7 @@ use serde::Serialize;
 use crate::store::{
     backoff::Backoff,
     calls::CountCalls,
+    doubt::Doubt,
     error::{DbError, built, failure},
     expression::Expression,
     intact::Intact,
@@ -294,7 +295,9 @@ impl Db {
         &self,
         writes: Vec<TransactWriteItem>,
         token: &str,
+        doubt: &Doubt,
     ) -> Result<TransactWriteItemsOutput, SdkError<TransactWriteItemsError>> {
-        self.client.transact_write_items().set_transact_items(Some(writes)).client_request_token(token).send().await
+        let request = self.client.transact_write_items().set_transact_items(Some(writes)).client_request_token(token);
+        request.customize().interceptor(doubt.clone()).send().await
     }
 }

@@ -1,7 +1,7 @@
 //! Checks that a response of DynamoDB has arrived whole, and repeats the call if it has not. It knows no table.
 //!
 //! DynamoDB's body is a JSON object, even if there is nothing to say or an error to report, and comes with its checksum. Whatever is in
-//! between may empty or cut it. The SDK takes an empty body for an empty object: a write would count as done, an item as missing, a list as
+//! between may empty or cut it, or respond itself. The SDK takes an empty body for an empty object: a write would count as done, an item as missing, a list as
 //! empty.
 
 use aws_sdk_dynamodb::{
@@ -14,6 +14,8 @@ use aws_sdk_dynamodb::{
     error::BoxError,
     operation::{batch_get_item::BatchGetItemOutput, query::QueryOutput},
 };
+
+use serde::{Deserialize, de::IgnoredAny};
 
 /// The CRC-32 of the body, in decimal.
 const CHECKSUM: &str = "x-amz-crc32";
@@ -28,9 +30,19 @@ fn check(response: &HttpResponse) -> Result<(), &'static str> {
     if checksum.is_some_and(|sum: u32| sum != crc32fast::hash(body)) {
         return Err("a body that does not match its checksum");
     }
+    if !response.status().is_success() {
+        return serde_json::from_slice::<Error>(body).map(drop).map_err(|_| "an error that DynamoDB did not report");
+    }
     let body = body.trim_ascii();
     let is_object = body.starts_with(b"{") && body.ends_with(b"}");
     if is_object { Ok(()) } else { Err("a body that is not a JSON object") }
+}
+
+/// What every error of DynamoDB has.
+#[derive(Deserialize)]
+struct Error {
+    #[serde(rename = "__type")]
+    _name: IgnoredAny,
 }
 
 impl Intercept for Intact {

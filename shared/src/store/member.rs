@@ -112,7 +112,7 @@ pub async fn add(
     match transaction.commit().await? {
         Ok(()) => Ok(()),
         Err(cancelled) if cancelled.failed(organization).is_some() => Err(AddMemberError::UnknownOrganization),
-        Err(_) => Err(AddMemberError::Taken),
+        Err(cancelled) => Err(cancelled.reject(AddMemberError::Taken)),
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod calls;
 mod change;
 pub mod connect;
 pub mod db;
+mod doubt;
 pub mod error;
 mod expression;
 mod intact;

@@ -10,7 +10,7 @@ use crate::{
     model::{
         clock::Timestamp,
         field::{Fields, FromFields},
-        id::{CandidateId, MoveId, OrgId, StageId},
+        id::{CandidateId, OrgId, StageId},
         object::Object,
         page::{Page, PageRequest},
         value::ShortText,
@@ -123,15 +123,13 @@ pub struct Moved {
 
 impl Object for Moved {}
 
-/// The attributes of a candidate that decide a move, and those by which a move is recognized later.
+/// The attributes of a candidate that decide a move.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Whereabouts {
     id: CandidateId,
     stage_id: StageId,
     stage_entered_at: Timestamp,
-    last_move: Option<MoveId>,
-    previous_stage_id: Option<StageId>,
     version: u64,
 }
 
@@ -151,8 +149,8 @@ pub async fn departure(db: &Db, org: &OrgId, candidate: CandidateId, to: &NewMov
 /// Moves a candidate, with one update on the condition that they have not changed since they were read: of two concurrent moves, one is
 /// first and the other sees its result, and an update that arrives late does nothing. `None`: the organization has no such candidate.
 ///
-/// The write's stamp identifies the move on the candidate's item. An update that is retried after a lost response recognizes its own move,
-/// instead of reporting a conflict. With an idempotency key, the move is a transaction, which does that by itself.
+/// An update that is sent again after a lost response recognizes its own move by the mark on the candidate's item, instead of reporting a
+/// conflict. With an idempotency key, the move is a transaction, which does that by itself.
 pub async fn move_to(
     db: &Db,
     write: &Write,
@@ -174,10 +172,6 @@ pub async fn move_to(
             let previous = effect.previous_stage.unwrap_or(stage_id);
             Some(Written::before(moved(previous, effect.at, previous != stage_id)))
         };
-        if at.last_move == Some(write.stamp().into()) {
-            let previous = at.previous_stage_id.unwrap_or(at.stage_id);
-            return Ok(Some(Written::now(moved(previous, at.stage_entered_at, true))));
-        }
         if from_stage_id.is_some_and(|from| from != at.stage_id) {
             return match write::find(db, write).await? {
                 Some(effect) => Ok(before(effect)),
@@ -213,10 +207,13 @@ enum Left {
 async fn leave(db: &Db, write: &Write, at: &Whereabouts, to: StageId) -> Result<Left, StoreError> {
     let key = table::candidate(write.org(), at.id);
     let read = Item::from([("version".to_owned(), number(at.version))]);
-    let moved = change::between(&read, &write::sign(write, arrival(write, at, to)));
+    let moved = change::between(&read, &write::sign_change(write, arrival(write, at, to)));
     if write.idempotency().is_none() {
-        let update = db.update(Table::Records, key, moved, ReturnValue::None).await?;
-        return Ok(update.map_or_else(Left::Changed, |_| Left::Done));
+        return Ok(match db.update(Table::Records, key, moved, ReturnValue::None).await? {
+            Ok(_) => Left::Done,
+            Err(Some(item)) if write::has_changed(write, &item) => Left::Done,
+            Err(item) => Left::Changed(item),
+        });
     }
     let mut transaction = Transaction::new(db);
     let is_there = at.stage_id == to;
@@ -239,10 +236,8 @@ async fn leave(db: &Db, write: &Write, at: &Whereabouts, to: StageId) -> Result<
 fn arrival(write: &Write, from: &Whereabouts, to: StageId) -> Item {
     let attributes = [
         ("stageId", string(to)),
-        ("previousStageId", string(from.stage_id)),
         ("stageEnteredAt", string(write.now())),
         ("updatedAt", string(write.now())),
-        ("lastMove", string(MoveId::from(write.stamp()))),
         ("version", number(from.version + 1)),
     ];
     let index = table::stage_arrival(write.org(), to, write.now(), from.id);

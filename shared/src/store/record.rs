@@ -14,7 +14,7 @@ use crate::{
         change,
         db::Db,
         error::{DbError, StoreError},
-        item::Item,
+        item::{self, Item},
         response::Readable,
         table::{Key, Table},
         transaction::{Part, Transaction},
@@ -54,37 +54,41 @@ pub(crate) trait Record: Object + Readable + PartialEq {
 }
 
 /// How the attempt to replace a record ended.
-enum Replaced {
-    Done,
-    /// The stored record has changed since it was read.
+enum Replaced<T> {
+    /// Holds the record: as it was written, or as it has become since.
+    Done(T),
+    /// The stored record had changed since it was read.
     Changed,
     /// An earlier request with the same idempotency key made the change.
     Before,
 }
 
 /// Replaces a record, as it was read, with `new`, which may be the same: the marker of an idempotency key is written all the same.
-async fn replace<T: Record>(db: &Db, write: &Write, old: &T, new: &T) -> Result<Replaced, StoreError> {
+async fn replace<T: Record>(db: &Db, write: &Write, old: &T, new: T) -> Result<Replaced<T>, StoreError> {
     let (org, key) = (write.org(), old.key(write.org()));
-    let change = change::between(&old.item(org)?, &write::sign(write, new.item(org)?));
-    if write.idempotency().is_none() && !old.has_markers_to_change(new) {
-        let updated = db.update(Table::Records, key, change, ReturnValue::None).await?;
-        return Ok(if updated.is_ok() { Replaced::Done } else { Replaced::Changed });
+    let change = change::between(&old.item(org)?, &write::sign_change(write, new.item(org)?));
+    if write.idempotency().is_none() && !old.has_markers_to_change(&new) {
+        return Ok(match db.update(Table::Records, key, change, ReturnValue::None).await? {
+            Ok(_) => Replaced::Done(new),
+            Err(Some(item)) if write::has_changed(write, &item) => Replaced::Done(item::read(item)?),
+            Err(_) => Replaced::Changed,
+        });
     }
     let mut transaction = Transaction::new(db);
     let effect = Effect::new(key.sort_key(), new.version().unwrap_or_default(), write.now());
     let marked = write::mark(&mut transaction, write, effect)?;
-    let claimed = if old.has_markers_to_change(new) { old.change_markers(new, org, &mut transaction)? } else { None };
-    if new == old {
+    let claimed = if old.has_markers_to_change(&new) { old.change_markers(&new, org, &mut transaction)? } else { None };
+    if new == *old {
         transaction.check(Table::Records, key, change::unchanged(&old.item(org)?))?;
     } else {
         transaction.update(Table::Records, key, change)?;
     }
-    let Err(cancelled) = transaction.commit().await? else { return Ok(Replaced::Done) };
+    let Err(cancelled) = transaction.commit().await? else { return Ok(Replaced::Done(new)) };
     if write::earlier(write, marked, &cancelled)?.is_some() {
         return Ok(Replaced::Before);
     }
     if let Some(marker) = claimed.and_then(|part| cancelled.failed(part).flatten()) {
-        old.marker_failed(marker)?;
+        old.marker_failed(marker).map_err(|error| cancelled.reject(error))?;
     }
     Ok(Replaced::Changed)
 }
@@ -102,14 +106,8 @@ pub(crate) async fn revise<T: Record>(
     let key = old.key(write.org());
     let is_idempotent = write.idempotency().is_some();
     let mut backoff = Backoff::new();
-    let mut tried = false;
     loop {
         let new = change(&old);
-        // After a lost response, the SDK's retry fails on the version that the first attempt wrote: this change was made. A transaction
-        // knows that by itself.
-        if tried && new == old && !is_idempotent {
-            return Ok(Some(Written::now(old)));
-        }
         if !old.version().is_some_and(|version| if_match.allows(version)) {
             return match write::find(db, write).await? {
                 Some(_) => Ok(Some(Written::before(old))),
@@ -119,12 +117,11 @@ pub(crate) async fn revise<T: Record>(
         if new == old && !is_idempotent {
             return Ok(Some(Written::now(old)));
         }
-        match replace(db, write, &old, &new).await? {
-            Replaced::Done => return Ok(Some(Written::now(new))),
+        match replace(db, write, &old, new).await? {
+            Replaced::Done(now) => return Ok(Some(Written::now(now))),
             Replaced::Before => return Ok(db.get::<T>(key).await?.map(Written::before)),
             Replaced::Changed => {}
         }
-        tried = true;
         backoff.pause().await.map_err(|_| StoreError::VersionConflict { current: None })?;
         match db.get::<T>(key.clone()).await? {
             Some(now) => old = now,

@@ -13,6 +13,7 @@ use crate::{
     store::{
         backoff::Backoff,
         db::Db,
+        doubt::Doubt,
         error::{DbError, built, failure},
         expression::Expression,
         item::Item,
@@ -113,14 +114,14 @@ impl<'a> Transaction<'a> {
     /// not applied twice, and a retry does not take its own write for another's.
     pub(crate) async fn commit(self) -> Result<Result<(), Cancelled>, DbError> {
         let token = random_base62(TOKEN_LEN).map_err(|NoRandomness(error)| DbError::Unavailable(error.to_string()))?;
-        let mut backoff = Backoff::new();
+        let (mut backoff, doubt) = (Backoff::new(), Doubt::default());
         loop {
-            let Err(error) = self.db.send(self.writes.clone(), &token).await else { return Ok(Ok(())) };
+            let Err(error) = self.db.send(self.writes.clone(), &token, &doubt).await else { return Ok(Ok(())) };
             let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() else {
                 return Err(failure(&error));
             };
             match Cancelled::sort(canceled.cancellation_reasons())? {
-                Some(cancelled) => return Ok(Err(cancelled)),
+                Some(reasons) => return Ok(Err(Cancelled { reasons, is_in_doubt: doubt.exists() })),
                 None => backoff.pause().await?,
             }
         }
@@ -129,14 +130,18 @@ impl<'a> Transaction<'a> {
 
 /// A transaction that was cancelled because a condition failed, with the parts that failed and the items that failed them.
 #[derive(Debug)]
-pub(crate) struct Cancelled(Vec<CancellationReason>);
+pub(crate) struct Cancelled {
+    reasons: Vec<CancellationReason>,
+    /// An earlier attempt may still be under way.
+    is_in_doubt: bool,
+}
 
 impl Cancelled {
-    /// `None`: no condition failed, and the transaction can be retried.
-    fn sort(reasons: &[CancellationReason]) -> Result<Option<Self>, DbError> {
+    /// The reasons, if a condition failed. `None`: none did, and the transaction can be retried.
+    fn sort(reasons: &[CancellationReason]) -> Result<Option<Vec<CancellationReason>>, DbError> {
         let codes = || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
         if codes().any(|code| code == CONDITION_FAILED) {
-            return Ok(Some(Self(reasons.to_vec())));
+            return Ok(Some(reasons.to_vec()));
         }
         let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
         match codes().find(|code| !passing.contains(code)) {
@@ -147,8 +152,17 @@ impl Cancelled {
 
     /// If the condition of this part failed: the existing item, if there is one.
     pub(crate) fn failed(&self, part: Part) -> Option<Option<&Item>> {
-        let reason = self.0.get(part.0).filter(|reason| reason.code() == Some(CONDITION_FAILED))?;
+        let reason = self.reasons.get(part.0).filter(|reason| reason.code() == Some(CONDITION_FAILED))?;
         Some(reason.item().filter(|item| !item.is_empty()))
+    }
+
+    /// The error for a condition that failed now and may hold later. If an earlier attempt is still under way, it may be executed then, so
+    /// nobody can say that the write was rejected.
+    pub(crate) fn reject<E: From<DbError>>(&self, error: E) -> E {
+        if self.is_in_doubt {
+            return DbError::Unavailable("rejected, but an earlier attempt may still be under way".to_owned()).into();
+        }
+        error
     }
 }
 
@@ -162,7 +176,9 @@ mod tests {
 
     #[test]
     fn a_cancelled_transaction_failed_a_condition_or_can_be_retried_or_is_a_fault() {
-        let cancelled = Cancelled::sort(&reasons(&["None", CONDITION_FAILED, "TransactionConflict"])).unwrap().unwrap();
+        let reasons_of = |codes: &[&str]| Cancelled::sort(&reasons(codes)).unwrap().unwrap();
+        let cancelled =
+            Cancelled { reasons: reasons_of(&["None", CONDITION_FAILED, "TransactionConflict"]), is_in_doubt: false };
         assert_eq!(
             (
                 cancelled.failed(Part(0)),

@@ -1,12 +1,16 @@
-//! What a write leaves besides its record: who wrote it, on the record's item; and if it has an idempotency key, a marker by which a
-//! repeated request finds what was done. It knows no record's fields.
+//! What a write leaves besides its record: who wrote it, and the mark of the change, on the record's item; and if it has an idempotency key,
+//! a marker by which a repeated request finds what was done. It knows no record's fields.
+//!
+//! The mark is for the SDK, which sends an update again when its response is lost. The repetition fails on the version that the first attempt
+//! wrote, or on a later one. DynamoDB returns the item with that failure, and the mark on it tells that the change was made, whatever has
+//! come since.
 //!
 //! The marker is written in the same transaction as the record, so it exists exactly if the write was done. There is no state in between:
 //! of two concurrent requests with the same key, one commits, and the other finds the marker. A rejected write leaves no marker.
 
 use std::{str::FromStr, time::Duration};
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -20,7 +24,7 @@ use crate::{
         db::Db,
         error::{DbError, StoreError},
         expression::Expression,
-        item::{self, Item, number, string},
+        item::{self, Item, integer, number, string},
         response::Readable,
         table::{self, DELETE_AT, Key, Table},
         transaction::{Cancelled, Part, Transaction},
@@ -134,6 +138,32 @@ pub(super) async fn created_before<T: Readable>(
 fn signature(write: &Write) -> impl Iterator<Item = (&'static str, AttributeValue)> {
     let of = |Author { key, request_id }: &Author| [("by", string(key)), ("requestId", string(request_id))];
     write.author().map(of).into_iter().flatten()
+}
+
+/// How many changes of an item leave a mark at once: the mark of a change is replaced by that of the eighth after it. All of these would
+/// have to be made within the seconds of one call.
+const MARKS: u64 = 8;
+
+/// Adds who changes an item, and the mark of the change.
+pub(super) fn sign_change(write: &Write, item: Item) -> Item {
+    let mut item = sign(write, item);
+    let version: u64 = integer(&item, "version").unwrap_or_default();
+    item.insert(mark_name(version), mark_of(write));
+    item
+}
+
+/// Whether the write has changed the item, of which these are the attributes now.
+pub(super) fn has_changed(write: &Write, item: &Item) -> bool {
+    (0..MARKS).any(|version| item.get(&mark_name(version)) == Some(&mark_of(write)))
+}
+
+/// The attribute of the mark of the change that has led to a version.
+fn mark_name(version: u64) -> String {
+    format!("w{}", version % MARKS)
+}
+
+fn mark_of(write: &Write) -> AttributeValue {
+    AttributeValue::B(Blob::new(write.stamp().tag().to_vec()))
 }
 
 /// Adds who wrote an item.

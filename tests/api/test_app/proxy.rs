@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    pin::Pin,
     sync::{Arc, Mutex},
 };
 
@@ -24,12 +25,18 @@ pub struct Fault {
     pub change: Change,
 }
 
+/// What others do between two attempts.
+type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 #[derive(Clone, Default)]
 pub struct Proxy {
     faults: Arc<Mutex<VecDeque<Fault>>>,
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
     /// How many more requests are passed on. `None`: all.
     left: Arc<Mutex<Option<usize>>>,
+    /// The operation whose next request is held back.
+    held: Arc<Mutex<Option<&'static str>>>,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
 }
 
 impl Proxy {
@@ -53,13 +60,45 @@ impl Proxy {
                 return;
             }
             self.sent.lock().unwrap().push(request.clone());
+            if self.holds(&request) {
+                return self.others_act().await;
+            }
             upstream.write_all(&request).await.unwrap();
             let response = message(&mut upstream).await.unwrap();
             let response = self.change(&request, response);
-            if response.is_empty() || client.write_all(&response).await.is_err() {
+            if response.is_empty() {
+                return self.others_act().await;
+            }
+            if client.write_all(&response).await.is_err() {
                 return;
             }
         }
+    }
+
+    async fn others_act(&self) {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
+        }
+    }
+
+    fn holds(&self, request: &[u8]) -> bool {
+        let mut held = self.held.lock().unwrap();
+        let is_held = held.is_some_and(|name| String::from_utf8_lossy(request).contains(&format!(".{name}\r\n")));
+        if is_held {
+            *held = None;
+        }
+        is_held
+    }
+
+    /// Holds back the next request of this operation, as if it were under way for long.
+    pub fn hold_back(&self, operation: &'static str) {
+        *self.held.lock().unwrap() = Some(operation);
+    }
+
+    /// Does something when the next request is held back or the next response is lost, before the sender notices.
+    pub fn meanwhile(&self, others: impl Future<Output = ()> + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::pin(others));
     }
 
     fn change(&self, request: &[u8], response: Vec<u8>) -> Vec<u8> {
