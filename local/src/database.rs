@@ -37,10 +37,7 @@ impl Embedded {
     /// Opens the data file, or a database in memory; creates missing tables; listens on the address and port, where port 0 picks a free
     /// one.
     pub async fn start(data: Option<&Path>, on: (Ipv4Addr, u16), template: &Template) -> Result<Self, StartError> {
-        let database = open(data)?;
-        for (name, properties) in &template.tables {
-            create_table(&database, name, properties)?;
-        }
+        let database = create(data, template)?;
         let taken = |error| StartError::port("--dynamodb-port", on.1, error);
         let listener = TcpListener::bind(on).await.map_err(taken)?;
         let endpoint = format!("http://{}", listener.local_addr().map_err(taken)?);
@@ -102,6 +99,15 @@ pub fn config(endpoint: &str) -> Builder {
         // The embedded DynamoDB requires signed requests, but accepts any credentials.
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
+}
+
+/// Opens the data file, or a database in memory, and creates missing tables.
+pub fn create(data: Option<&Path>, template: &Template) -> Result<Database, StartError> {
+    let database = open(data)?;
+    for (name, properties) in &template.tables {
+        create_table(&database, name, properties)?;
+    }
+    Ok(database)
 }
 
 fn open(data: Option<&Path>) -> Result<Database, StartError> {
