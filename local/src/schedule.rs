@@ -12,7 +12,8 @@ pub fn start(template: &Template, app: impl Fn() -> App) -> Result<(), StartErro
     for schedule in &template.schedules {
         let function = &schedule.function;
         let task = tasks.get(function.as_str());
-        let task = task.ok_or_else(|| StartError::Template(format!("there is no function {function} on a schedule")))?;
+        let task =
+            task.ok_or_else(|| StartError::Template(format!("there is no function {function} on a schedule")))?;
         let (task, mut ticks) = (task.clone(), time::interval(schedule.every));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tokio::spawn(async move {

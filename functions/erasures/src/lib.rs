@@ -26,7 +26,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub const OVERDUE_AFTER: Duration = Duration::from_mins(10);
 
 /// How many are read at once, and how many are finished at once.
-const PAGE: u8 = 250;
+const PAGE: u8 = 100;
 const AT_ONCE: usize = 5;
 /// A run that took longer to read the list would have no time left to finish any.
 const LISTING_TIME: Duration = Duration::from_secs(10);
