@@ -1,4 +1,4 @@
-//! A stand-in for EventBridge Scheduler: runs the functions that the template runs on a schedule.
+//! A stand-in for the scheduler of AWS: runs the functions that have a schedule in the template.
 
 use shared::http::app::App;
 use tokio::time::{self, MissedTickBehavior};

@@ -24,6 +24,7 @@ use crate::{
 
 type Item = HashMap<String, AttributeValue>;
 
+#[expect(clippy::needless_pass_by_value, reason = "ids are `Copy`, and a reference is fine too")]
 fn text(text: impl ToString) -> AttributeValue {
     AttributeValue::S(text.to_string())
 }
@@ -95,10 +96,9 @@ async fn an_erasure_that_is_older_than_ten_minutes_is_finished_and_reported_once
     assert_eq!(run(&app).await.unwrap(), done(0, 0, 0));
 
     let mut lines = reported(&log);
+    assert_eq!(lines.len(), 1);
     let mut line = lines.remove(0);
-    assert_eq!(lines, [json!({}); 0], "one line");
-    let fields = line.as_object_mut().unwrap();
-    assert!(fields.remove("timestamp").is_some());
+    assert!(line.as_object_mut().unwrap().remove("timestamp").is_some());
     let by = ApiKey::parse(&app.key).unwrap().id().to_string();
     let wanted = json!({
         "level": "WARN", "message": "an erasure was not finished in time", "event": "unfinished_erasure", "outcome": "finished",
@@ -125,7 +125,7 @@ async fn an_erasure_that_is_not_older_than_ten_minutes_is_left_to_its_client() {
     assert_eq!(run(&app).await.unwrap(), done(0, 0, 0));
     let bill = app.tally.take();
     assert_eq!((bill.total(), bill.write_units), (1, 0.0), "{bill}");
-    assert_eq!(pending(&app).await, [story.id.clone()]);
+    assert_eq!(pending(&app).await, [story.id.as_str()]);
     assert!(reported(&log).is_empty());
     app.clock.advance(1);
     assert_eq!(run(&app).await.unwrap(), done(1, 0, 0));
@@ -187,7 +187,7 @@ async fn one_that_cannot_be_finished_fails_the_run_but_keeps_no_other_from_being
 
 /// Asserts that of the three erasures all but the second are finished.
 async fn assert_erased_but_one(app: &TestApp, stories: &[Story]) {
-    assert_eq!(pending(app).await, [stories[1].id.clone()]);
+    assert_eq!(pending(app).await, [stories[1].id.as_str()]);
     for (n, story) in stories.iter().enumerate() {
         let get = app.client.get_item().table_name("RecordsTable").set_key(Some(tombstone(app, story)));
         let tombstone = get.send().await.unwrap().item.unwrap();
@@ -226,7 +226,7 @@ async fn every_page_of_the_list_is_read_and_what_is_pending_for_nothing_is_remov
     let lines = reported(&log);
     assert_eq!(lines.len(), 110);
     assert!(lines.iter().all(|line| line["outcome"] == "finished before"));
-    assert_eq!(pending(&app).await, [""; 0]);
+    assert!(pending(&app).await.is_empty());
 }
 
 #[tokio::test]
