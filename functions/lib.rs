@@ -1,11 +1,14 @@
-//! The one list of the API's functions, used to serve, describe, test, measure and build them. It knows no handler.
+//! The one list of the functions, used to serve, describe, test, measure and build them. It knows no handler.
 //!
 //! A new function needs a row here, a crate in its own folder beside this file, and its part of `template.yaml`.
 
 use std::sync::Arc;
 
 use settings::Issuer;
-use shared::http::{app::App, route::Routes, serve::Api};
+use shared::{
+    http::{app::App, route::Routes, serve::Api},
+    schedule::Task,
+};
 
 /// One function.
 #[derive(Debug)]
@@ -16,10 +19,19 @@ pub struct Function {
     pub group: Option<Group>,
     /// The operations that it serves to keys.
     pub routes: fn() -> Routes,
-    /// The whole function, with its own state.
-    pub api: fn(App, &Arc<Issuer>) -> Api,
+    /// What runs it, and the whole function, with its own state.
+    pub trigger: Trigger,
     /// What it may cost.
     pub budget: Budget,
+}
+
+/// What runs a function.
+#[derive(Clone, Copy, Debug)]
+pub enum Trigger {
+    /// Requests.
+    Http(fn(App, &Arc<Issuer>) -> Api),
+    /// A schedule.
+    Schedule(fn(App) -> Task),
 }
 
 /// A group of operations.
@@ -39,7 +51,7 @@ pub struct Budget {
     pub instructions: u64,
     /// Size of the compressed binary.
     pub zipped_bytes: u64,
-    /// Peak memory after a thousand requests.
+    /// Peak memory after a thousand requests or runs.
     pub peak_kib: u64,
 }
 
@@ -74,7 +86,7 @@ pub const REQUESTS: [RequestBudget; 3] = [
 ];
 
 /// Every function.
-pub const FUNCTIONS: [Function; 7] = [
+pub const FUNCTIONS: [Function; 8] = [
     with_key("functions/jobs", "Jobs", "Jobs in your organization.", jobs::router, |app, _| {
         Api::new(jobs::router(), app)
     }),
@@ -106,7 +118,7 @@ pub const FUNCTIONS: [Function; 7] = [
         code_uri: "functions/settings",
         group: None,
         routes: Routes::new,
-        api: |app, issuer| settings::api(app, Arc::clone(issuer)),
+        trigger: Trigger::Http(|app, issuer| settings::api(app, Arc::clone(issuer))),
         // It has a second HTTP client with the public roots, and every signature algorithm that an issuer may use. Only people wait for it.
         budget: Budget { instructions: 2_300_000, zipped_bytes: 3_200_000, ..BUDGET },
     },
@@ -114,7 +126,14 @@ pub const FUNCTIONS: [Function; 7] = [
         code_uri: "functions/docs",
         group: None,
         routes: Routes::new,
-        api: |_, _| Api::open(docs::router()),
+        trigger: Trigger::Http(|_, _| Api::open(docs::router())),
+        budget: BUDGET,
+    },
+    Function {
+        code_uri: "functions/erasures",
+        group: None,
+        routes: Routes::new,
+        trigger: Trigger::Schedule(erasures::task),
         budget: BUDGET,
     },
 ];
@@ -126,7 +145,7 @@ const fn with_key(
     routes: fn() -> Routes,
     api: fn(App, &Arc<Issuer>) -> Api,
 ) -> Function {
-    Function { code_uri, group: Some(Group { tag, about }), routes, api, budget: BUDGET }
+    Function { code_uri, group: Some(Group { tag, about }), routes, trigger: Trigger::Http(api), budget: BUDGET }
 }
 
 impl Function {

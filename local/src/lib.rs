@@ -1,8 +1,8 @@
 //! The whole API on one machine: a stand-in for API Gateway, an embedded DynamoDB, and demo data.
 //!
 //! It serves the same functions as AWS does, through the same events. Its own code covers only what AWS puts around them: [`template`]
-//! reads the routes and tables of `template.yaml`, [`gateway`] turns requests into events, [`database`] is DynamoDB, and [`issuer`] is the
-//! OpenID issuer. [`host`] rejects requests for other hosts, [`cors`] adds the CORS headers, and [`demo`] writes the demo data.
+//! reads the routes, schedules and tables of `template.yaml`, [`gateway`] turns requests into events, [`schedule`] runs what is due,
+//! [`database`] is DynamoDB, and [`issuer`] is the OpenID issuer. [`host`] rejects requests for other hosts, [`cors`] adds the CORS headers, and [`demo`] writes the demo data.
 
 pub mod cors;
 pub mod database;
@@ -10,23 +10,38 @@ pub mod demo;
 pub mod gateway;
 pub mod host;
 pub mod issuer;
+pub mod schedule;
 pub mod template;
 
 use std::{collections::HashMap, io, path::PathBuf, sync::Arc};
 
-use functions::FUNCTIONS;
+use functions::{FUNCTIONS, Function, Trigger};
 use settings::Issuer;
 use shared::{
     http::{app::App, serve::Api},
     model::{body::InvalidBody, key::NoRandomness},
+    schedule::Task,
     store::error::{DbError, StoreError},
 };
 
-/// Every function's API by its `CodeUri`, each with a state of its own, like every Lambda function. `issuer` signs people in to the
-/// settings.
+/// The API of every function that serves requests by its `CodeUri`, each with a state of its own, like every Lambda function. `issuer`
+/// signs people in to the settings.
 pub fn apis(app: impl Fn() -> App, issuer: Issuer) -> HashMap<&'static str, Api> {
     let issuer = Arc::new(issuer);
-    FUNCTIONS.iter().map(|function| (function.code_uri, (function.api)(app(), &issuer))).collect()
+    let api = |function: &Function| match function.trigger {
+        Trigger::Http(make) => Some((function.code_uri, make(app(), &issuer))),
+        Trigger::Schedule(_) => None,
+    };
+    FUNCTIONS.iter().filter_map(api).collect()
+}
+
+/// Every function that runs on a schedule by its `CodeUri`, each with a state of its own.
+pub fn tasks(app: impl Fn() -> App) -> HashMap<&'static str, Task> {
+    let task = |function: &Function| match function.trigger {
+        Trigger::Http(_) => None,
+        Trigger::Schedule(make) => Some((function.code_uri, make(app()))),
+    };
+    FUNCTIONS.iter().filter_map(task).collect()
 }
 
 /// Why the server can't start, in a sentence.

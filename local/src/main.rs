@@ -17,7 +17,7 @@ use local::{
     demo::{self, DemoKey},
     gateway::{self, Gateway},
     host::{self, Hosts},
-    issuer,
+    issuer, schedule,
     template::{REPOSITORY_TEMPLATE, Template},
 };
 use shared::{
@@ -93,6 +93,7 @@ async fn run(options: &Options) -> Result<(), StartError> {
     if let Some(path) = &options.keys_file {
         write_keys(path, &keys).map_err(|error| StartError::KeysFile(path.clone(), error))?;
     }
+    schedule::start(&template, app)?;
     // Set up before the greeting, since a reader may send a signal right after it.
     let ended = ended();
     // The reader may have closed the pipe; that is no reason to stop serving.

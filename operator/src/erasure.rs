@@ -13,7 +13,7 @@ use shared::{
         activity::Actor,
         db::Db,
         erasure::{self, Copy, Erasure},
-        error::StoreError,
+        error::{DbError, StoreError},
         organization::{self, Organization},
     },
 };
@@ -57,12 +57,19 @@ impl ErasureCommand {
                 let read = async |cursor: Option<Cursor>| erasure::page(db, &org, cursor.as_ref(), PAGE).await;
                 each(read, async |copy| Ok(output.row(&copy)?)).await
             }
-            Self::List { organization: None, .. } => each_pending(db, async |copy| Ok(output.row(&copy)?)).await,
+            Self::List { organization: None, .. } => each_pending(db, async |copy| Ok(output.row(&copy?)?)).await,
             Self::Resume => {
                 let repeat = Repeat { desk, actor: caller.actor().await?, begun: "finished" };
-                let mut failed = 0;
-                each_pending(db, async |copy| repeat.one(copy, &mut failed, output).await).await?;
-                whole(failed)
+                let (mut failed, mut unreadable) = (0, None);
+                let finish = async |copy| match copy {
+                    Ok(copy) => repeat.one(copy, &mut failed, output).await,
+                    Err(error) => {
+                        unreadable = Some(error);
+                        Ok(())
+                    }
+                };
+                each_pending(db, finish).await?;
+                unreadable.map_or_else(|| whole(failed), |error| Err(StoreError::from(error).into()))
             }
             Self::Replay { from } => {
                 let repeat = Repeat { desk, actor: caller.actor().await?, begun: "erased again" };
@@ -116,14 +123,17 @@ fn whole(failed: usize) -> Result<(), CommandError> {
 }
 
 /// Does something with each pending erasure of any organization.
-async fn each_pending(db: &Db, act: impl AsyncFnMut(Copy) -> Result<(), CommandError>) -> Result<(), CommandError> {
+async fn each_pending(
+    db: &Db,
+    act: impl AsyncFnMut(Result<Copy, DbError>) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
     each(async |cursor: Option<Cursor>| erasure::pending(db, cursor.as_ref(), PAGE).await, act).await
 }
 
 /// Does something with each erasure, page by page.
-async fn each(
-    read: impl AsyncFn(Option<Cursor>) -> Result<(Vec<Copy>, Option<Cursor>), StoreError>,
-    mut act: impl AsyncFnMut(Copy) -> Result<(), CommandError>,
+async fn each<T>(
+    read: impl AsyncFn(Option<Cursor>) -> Result<(Vec<T>, Option<Cursor>), StoreError>,
+    mut act: impl AsyncFnMut(T) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     let mut cursor = None;
     loop {
@@ -147,7 +157,7 @@ impl Row for Copy {
             self.organization.to_string(),
             self.candidate_id.to_string(),
             self.erased_at.to_string(),
-            self.by.as_ref().map_or("operator".to_owned(), |key| format!("key {key}")),
+            self.by.as_ref().map_or("no key".to_owned(), |key| format!("key {key}")),
         ]
     }
 }

@@ -1,11 +1,12 @@
 //! What every function of the Head Honta API shares: keys, quotas, records, requests and responses. It knows no route and no page.
 //!
-//! Five layers, each a folder, and `html` above them. Imports go down, never up, and `store` and `contract`, which are side by side,
+//! Five layers, each a folder, and `html` and `schedule` above them. Imports go down, never up, and `store` and `contract`, which are side by side,
 //! don't import each other (`tests/api/layers.rs` checks both):
 //!
 //! | Layer | Holds |
 //! |---|---|
 //! | [`html`] | headers and asset names for HTML pages |
+//! | [`schedule`] | functions that run on a schedule |
 //! | [`http`] | everything between an event and a handler, in both directions |
 //! | [`contract`] | what an operation takes and returns, for OpenAPI, and the error codes |
 //! | `admission` | the decision to admit or deny a request, given its key |
@@ -24,4 +25,5 @@ pub mod contract;
 pub mod html;
 pub mod http;
 pub mod model;
+pub mod schedule;
 pub mod store;

@@ -10,8 +10,9 @@ use std::{
 };
 
 use crate::{
+    erasure::{Story, assert_erased},
     strange::strange_events,
-    test_app::{TEMPLATE, database, no_issuer},
+    test_app::{TEMPLATE, TestApp, database, no_issuer},
 };
 use local::{database::Embedded, demo, gateway::Gateway};
 use runtime::Process;
@@ -44,13 +45,12 @@ async fn invoke(process: &mut Process, event: &Value) -> Value {
     process.invoke(event).await.unwrap_or_else(|error| panic!("{error} for {event}"))
 }
 
-/// The fixtures by name, with this start's demo keys in them.
+/// The fixtures of requests by name, with this start's demo keys in them.
 fn fixtures(keys: &[demo::DemoKey]) -> Vec<(String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
-    let mut fixtures: Vec<(String, Value)> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().path();
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let mut fixtures: Vec<(String, Value)> = files
+        .map(|path| {
             let mut text = fs::read_to_string(&path).unwrap();
             for key in keys {
                 text = text.replace(&format!("{{{} {}}}", key.plan, key.label), &key.key);
@@ -159,9 +159,10 @@ async fn with_a_dynamodb_that_accepts_but_never_responds_a_binary_starts_and_ret
 #[ignore = "needs the release binaries: scripts/test-binaries"]
 fn a_binary_without_a_variable_exits_at_startup_with_one_log_line() {
     let all = ["ACCESS_TABLE", "RECORDS_TABLE", "AWS_REGION"];
-    let keyed = functions::with_operations().flat_map(|function| all.map(|missing| (function.code_uri, missing)));
+    let with_tables = functions::with_operations().map(|function| function.code_uri).chain(["functions/erasures"]);
+    let with_tables = with_tables.flat_map(|code_uri| all.map(|missing| (code_uri, missing)));
     let settings = all.into_iter().chain(["OIDC_ISSUER", "OIDC_CLIENT_ID"]);
-    for (code_uri, missing) in keyed.chain(settings.map(|missing| ("functions/settings", missing))) {
+    for (code_uri, missing) in with_tables.chain(settings.map(|missing| ("functions/settings", missing))) {
         let mut command = Command::new(binary(code_uri));
         runtime::set_environment(&mut command, "127.0.0.1:1", "http://127.0.0.1:1");
         let output = command.env_remove(missing).output().unwrap();
@@ -188,4 +189,33 @@ async fn a_binary_logs_its_version_and_lambdas_request_id_with_each_request_and_
         lines.map(|line| ["version", "lambdaRequestId", "coldStart"].map(|field| line[field].clone())).collect();
     let line = |cold: bool| [json!("7"), json!("lambda-request-id"), json!(cold)];
     assert_eq!(logged, [line(true), line(false)]);
+}
+
+#[tokio::test]
+#[ignore = "needs the release binaries: scripts/test-binaries"]
+async fn the_erasures_binary_finishes_an_unfinished_erasure_and_a_run_that_cannot_is_a_function_error() {
+    let mut app = TestApp::alone().await;
+    // The function has the machine's clock.
+    app.clock.set(&Timestamp::from_millis(Clock::system().now().as_millis() - 11 * 60_000).to_string());
+    let story = Story::unfinished(&mut app, "").await;
+    let event: Value = serde_json::from_str(include_str!("../../events/schedule/erasures.json")).unwrap();
+    let mut function = start("functions/erasures", &app.endpoint, Stdio::piped()).await;
+    let output = function.child.stdout.take().unwrap();
+    for _ in 0..2 {
+        assert_eq!(invoke(&mut function, &event).await, Value::Null);
+    }
+    assert_erased(&app, &story).await;
+    drop(function);
+    let lines = io::BufReader::new(output).lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let logged: Vec<_> =
+        lines.map(|line| ["message", "candidateId", "found"].map(|field| line[field].clone())).collect();
+    let found = [json!("an erasure was not finished in time"), json!(story.id), Value::Null];
+    let run = |found: u32| [json!("run"), Value::Null, json!(found)];
+    assert_eq!(logged, [found, run(1), run(0)]);
+
+    let mut function = start("functions/erasures", "http://127.0.0.1:1", Stdio::null()).await;
+    for _ in 0..2 {
+        let error = function.invoke(&event).await.unwrap_err().to_string();
+        assert!(error.starts_with("a function error: ") && error.contains("DynamoDB is not available: "), "{error}");
+    }
 }

@@ -38,6 +38,7 @@ async fn ask(gateway: &Gateway, request: Request<Body>) -> Response<Body> {
 fn gateway_for_app(app: &TestApp) -> Gateway {
     let template = Template {
         routes: TEMPLATE.routes.clone(),
+        schedules: Vec::new(),
         tables: Vec::new(),
         cors: Cors { origins: vec![APP.to_owned()], ..TEMPLATE.cors.clone() },
     };

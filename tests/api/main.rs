@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
 
 mod accounts;
+mod alarms;
 mod applications;
 mod authors;
 mod binaries;
@@ -28,6 +29,7 @@ mod lists;
 mod lookups;
 mod lost;
 mod openapi;
+mod overdue;
 mod permissions;
 mod pipeline;
 mod rules;

@@ -9,7 +9,9 @@ use shared::{
 };
 
 use crate::{
+    erasure::Story,
     every_route::{Objects, ROUTES},
+    overdue,
     template::{DOCUMENT, resources, texts},
     test_app::{TestApp, Touch},
     test_settings::TestSettings,
@@ -107,7 +109,11 @@ fn statements(function: &Value) -> Vec<Statement> {
 
 /// The DynamoDB calls of each function, by its `CodeUri`.
 async fn done() -> Vec<(&'static str, BTreeSet<Touch>)> {
-    let mut all = vec![("functions/docs", BTreeSet::new()), ("functions/settings", done_by_settings().await)];
+    let mut all = vec![
+        ("functions/docs", BTreeSet::new()),
+        ("functions/settings", done_by_settings().await),
+        ("functions/erasures", done_by_erasures().await),
+    ];
     for code_uri in functions::with_operations().map(|function| function.code_uri) {
         let app = TestApp::new().await;
         let objects = Objects::of(&app).await;
@@ -195,6 +201,17 @@ async fn done_by_settings() -> BTreeSet<Touch> {
     assert_eq!(browser.post("/settings/sign-out", &[("token", &token)]).await.status, 303);
     touches.extend(test.app.tally.take().touches);
     touches
+}
+
+/// The DynamoDB calls for an erasure that was left unfinished, and for one whose candidate is there again.
+async fn done_by_erasures() -> BTreeSet<Touch> {
+    let mut app = TestApp::alone().await;
+    Story::unfinished(&mut app, "").await;
+    overdue::restored(&app).await;
+    overdue::wait(&app);
+    app.tally.take();
+    assert_eq!(overdue::run(&app).await.unwrap().found, 2);
+    app.tally.take().touches
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! Requirements on `template.yaml`, so that loosening one fails a test.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::LazyLock};
+use std::{collections::BTreeSet, fs, path::Path, sync::LazyLock, time::Duration};
 
-use functions::FUNCTIONS;
+use functions::{FUNCTIONS, Trigger};
 use local::template::REPOSITORY_TEMPLATE;
 use serde_json::{Map, Value, json};
+use shared::schedule::RUN_TIME;
 
 use crate::{
     every_route::ROUTES,
@@ -94,7 +95,7 @@ fn only_the_operator_adds_people_to_the_user_pool_and_they_need_a_second_factor(
 }
 
 /// The parameters and resources that a value refers to.
-fn references(value: &Value) -> BTreeSet<&'static str> {
+pub fn references(value: &Value) -> BTreeSet<&'static str> {
     let names = ["Parameters", "Resources"].into_iter().flat_map(|part| DOCUMENT[part].as_object().unwrap().keys());
     let refers = |text: &str, name: &str| text == name || text.contains(&format!("${{{name}}}"));
     match value {
@@ -164,6 +165,8 @@ fn every_function_is_built_for_lambda_published_and_times_out_before_lambda_does
         assert_eq!(logging["LogFormat"], "JSON", "{name}: Lambda's reports can be queried");
         let log = logging["LogGroup"].as_str().unwrap();
         assert!(resources("AWS::Logs::LogGroup").iter().any(|(name, _)| *name == log), "{log}");
+    }
+    for (name, function) in of_requests() {
         let anonymous = ["SettingsFunction", "DocsFunction"].contains(&name.as_str());
         let concurrency = if anonymous { "PagesConcurrency" } else { "ApiConcurrency" };
         assert_eq!(
@@ -174,64 +177,32 @@ fn every_function_is_built_for_lambda_published_and_times_out_before_lambda_does
     }
 }
 
+/// The functions that serve requests. All others run on a schedule.
+pub fn of_requests() -> impl Iterator<Item = (&'static String, &'static Value)> {
+    let is_of_requests = |(_, function): &(_, &Value)| {
+        let code_uri = function["Properties"]["CodeUri"].as_str().unwrap();
+        FUNCTIONS.iter().any(|it| it.code_uri == code_uri && matches!(it.trigger, Trigger::Http(_)))
+    };
+    resources("AWS::Serverless::Function").into_iter().filter(is_of_requests)
+}
+
 #[test]
-fn only_failures_of_its_own_version_roll_back_a_deployment() {
-    for (name, function) in resources("AWS::Serverless::Function") {
-        let short = name.strip_suffix("Function").unwrap();
-        let resource = |suffix: &str| &DOCUMENT["Resources"][format!("{short}{suffix}")]["Properties"];
-        let alarms = &function["Properties"]["DeploymentPreference"]["Alarms"];
-        assert_eq!(*alarms, json!([format!("{short}Canary")]), "{name}");
-
-        let alarm = resource("Canary");
-        let version = format!("{name}.Version.Version");
-        assert_eq!(alarm["AlarmName"], json!(["-", [name, version]]), "a new alarm for each version");
-        assert!(!references(alarm).contains("Api"), "the Api depends on the alias, and that on this alarm");
-        let [failures, errors, responses] = alarm["Metrics"].as_array().unwrap().as_slice() else { panic!() };
-        assert_eq!(failures["Expression"], "errors + responses");
-        let errors = &errors["MetricStat"]["Metric"];
-        assert_eq!((&errors["Namespace"], &errors["MetricName"]), (&json!("AWS/Lambda"), &json!("Errors")));
-        assert_eq!(
-            errors["Dimensions"],
-            json!([
-                { "Name": "FunctionName", "Value": name },
-                { "Name": "Resource", "Value": format!("${{{name}}}:live") },
-                { "Name": "ExecutedVersion", "Value": version },
-            ])
-        );
-        let responses = &responses["MetricStat"]["Metric"];
-        assert_eq!(responses["Dimensions"], json!([{ "Name": "version", "Value": version }]));
-        let limits = ["ComparisonOperator", "Threshold", "EvaluationPeriods", "DatapointsToAlarm", "TreatMissingData"];
-        assert_eq!(
-            limits.map(|limit| &alarm[limit]),
-            [&json!("GreaterThanOrEqualToThreshold"), &json!(1), &json!(5), &json!(1), &json!("notBreaching")]
-        );
-        assert_eq!(alarm.get("AlarmActions"), None, "a single failure wakes no one");
-
-        // What a client or another service causes is no failure of the version.
-        let excused = match name.as_str() {
-            "DocsFunction" => "",
-            "CandidatesFunction" => r#" && $.code != "unknown_secrets" && $.code != "unfinished""#,
-            "SettingsFunction" => r#" && $.code != "issuer_unavailable""#,
-            _ => r#" && $.code != "unknown_secrets""#,
-        };
-        for (suffix, pattern, value) in [
-            ("Failed", "{ $.status = 500 }".to_owned(), "1"),
-            ("Unavailable", format!("{{ $.status = 503{excused} }}"), "0.25"),
-        ] {
-            let filter = resource(suffix);
-            assert_eq!(
-                (&filter["LogGroupName"], &filter["FilterPattern"]),
-                (&json!(format!("{short}Logs")), &json!(pattern))
-            );
-            let [metric] = filter["MetricTransformations"].as_array().unwrap().as_slice() else { panic!() };
-            assert_eq!(
-                (&metric["MetricNamespace"], &metric["MetricName"]),
-                (&responses["Namespace"], &responses["MetricName"])
-            );
-            assert_eq!(metric["MetricValue"], value);
-            assert_eq!(metric["Dimensions"], json!([{ "Key": "version", "Value": "$.version" }]));
-        }
-    }
+fn the_watch_over_erasures_runs_every_five_minutes_without_retries_and_ends_before_lambdas_timeout() {
+    let function = &DOCUMENT["Resources"]["ErasuresFunction"]["Properties"];
+    let (timeout, every) = (Duration::from_secs(function["Timeout"].as_u64().unwrap()), Duration::from_mins(5));
+    assert!(RUN_TIME + Duration::from_secs(10) <= timeout && timeout < every);
+    // Where concurrency is reserved at all. Two runs at once would do no harm.
+    assert_eq!(function["ReservedConcurrentExecutions"], json!(["HasApiConcurrency", 1, "AWS::NoValue"]));
+    let once = json!({ "MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": every.as_secs() });
+    assert_eq!(function["EventInvokeConfig"], once, "the next run takes the place of a retry");
+    let schedule = json!({
+        "Type": "ScheduleV2",
+        // By default, SAM gives the schedule the same name in every stack of the account.
+        "Properties": { "ScheduleExpression": "rate(5 minutes)", "OmitName": true, "RetryPolicy": once },
+    });
+    assert_eq!(function["Events"].as_object().unwrap().values().collect::<Vec<_>>(), [&schedule]);
+    // A canary of one run in ten would see nothing, so the new version takes over at once.
+    assert_eq!(function["DeploymentPreference"], json!({ "Enabled": false }));
 }
 
 #[test]
@@ -282,45 +253,6 @@ fn the_gateway_logs_json_is_throttled_and_allows_only_configured_origins() {
 }
 
 #[test]
-fn alarms_for_people_are_few_notify_the_topic_and_are_in_the_runbook() {
-    let runbook = fs::read_to_string(Path::new(REPOSITORY_TEMPLATE).with_file_name("docs/RUNBOOK.md")).unwrap();
-    let mut names = BTreeSet::new();
-    for (name, alarm) in resources("AWS::CloudWatch::Alarm").into_iter().filter(|(name, _)| !name.ends_with("Canary")) {
-        let properties = &alarm["Properties"];
-        assert_eq!(properties["AlarmActions"], json!(["HasAlarmTopic", ["AlarmTopicArn"], "AWS::NoValue"]), "{name}");
-        assert_eq!(properties["TreatMissingData"], "notBreaching", "{name}");
-        assert!(runbook.contains(&format!("\n### {name}\n")), "docs/RUNBOOK.md has no paragraph on {name}");
-        // CloudWatch requires a period of 60 for a query, and no linter notices.
-        for metric in properties["Metrics"].as_array().into_iter().flatten() {
-            let is_query = metric["Expression"].as_str().is_some_and(|text| text.starts_with("SELECT"))
-                || metric["Expression"].is_array();
-            assert!(!is_query || metric["Period"] == 60, "{name}");
-        }
-        names.insert(name.as_str());
-    }
-    let wanted = [
-        "BudgetBurnsFast",
-        "BudgetBurnsSlowly",
-        "FunctionThrottles",
-        "GatewayThrottles",
-        "Latency",
-        "SignInFailures",
-        "TableThrottles",
-    ];
-    assert_eq!(names, BTreeSet::from(wanted));
-    for (_, query) in resources("AWS::Logs::QueryDefinition") {
-        let title = query["Properties"]["Name"].as_str().unwrap().strip_prefix("${AWS::StackName}/").unwrap();
-        assert!(runbook.contains(&format!("*{title}*")), "docs/RUNBOOK.md does not use the query {title}");
-    }
-    let functions = &DOCUMENT["Resources"]["FunctionThrottles"]["Properties"]["Metrics"][0]["Expression"];
-    for (name, _) in resources("AWS::Serverless::Function") {
-        assert!(references(functions).contains(name.as_str()), "{name}");
-    }
-    let latency = &DOCUMENT["Resources"]["Latency"]["Properties"];
-    assert_eq!(latency["EvaluateLowSampleCountPercentile"], "ignore");
-}
-
-#[test]
 fn routes_without_a_key_have_their_own_throttles() {
     let api = &DOCUMENT["Resources"]["Api"]["Properties"];
     let limited: BTreeSet<_> = api["RouteSettings"].as_object().unwrap().keys().cloned().collect();
@@ -362,18 +294,5 @@ fn each_environment_in_samconfig_names_itself_and_builds_in_its_own_folder() {
         // A build for one processor is never deployed to another.
         assert!(config.contains(&format!("build_dir = \".aws-sam/{environment}\"")));
         assert!(config.contains(&format!("template_file = \".aws-sam/{environment}/template.yaml\"")));
-    }
-}
-
-#[test]
-fn the_dashboard_is_json_and_shows_the_errors_and_throttles_of_every_function() {
-    // `!Sub [text, variables]`
-    let text = DOCUMENT["Resources"]["Dashboard"]["Properties"]["DashboardBody"][0].as_str().unwrap();
-    let body: Value = serde_json::from_str(text).unwrap();
-    assert_eq!(body["widgets"].as_array().unwrap().len(), 4);
-    let functions = resources("AWS::Serverless::Function");
-    assert_eq!(functions.len(), FUNCTIONS.len());
-    for (name, _) in functions {
-        assert_eq!(text.matches(&format!("\"${{{name}}}\"")).count(), 2, "{name}");
     }
 }

@@ -231,6 +231,24 @@ async fn resume_finishes_every_pending_erasure_and_fails_in_the_end_if_one_could
 }
 
 #[tokio::test]
+async fn a_pending_erasure_that_cannot_be_read_keeps_no_other_from_being_finished() {
+    let operator = Operator::new();
+    let org = operator.organization("free");
+    let tables = Tables::of(&operator, &org).await;
+    let ada = tables.erased("ada@example.com").await;
+    tables.interrupt(&ada).await;
+    // It sorts before every organization.
+    tables.put("AccessTable", key("ERASURES", "!")).await;
+    let output = operator.command(&["erasure", "resume"]).output().unwrap();
+    let (printed, message) = texts(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(printed.ends_with(" finished\n") && tables.has_nothing_of(&ada).await, "{printed}");
+    assert!(message.contains("an item can't be read or written: a pending erasure"), "{message}");
+    // Nor is it left out of the list in silence.
+    assert_eq!(operator.failure(&["erasure", "list", "--pending"]), message.trim_end());
+}
+
+#[tokio::test]
 async fn after_a_restore_of_the_records_replay_erases_again_whoever_had_been_erased() {
     let operator = Operator::new();
     let (org, other) = (operator.organization("free"), operator.organization("free"));

@@ -1,4 +1,5 @@
-//! The log: one JSON line per request, and another if something went wrong on our side.
+//! The log: one JSON line per request, and another if something went wrong on our side. A function that runs on a schedule has one line per
+//! run, which `schedule` writes, and one per unfinished erasure.
 //!
 //! It contains ids, and never a key, a body, a name or an email address. It knows no route.
 
@@ -11,9 +12,12 @@ use tracing_subscriber::{
     layer::{Layer, SubscriberExt},
 };
 
-use crate::http::{
-    context::Notes,
-    error::{ApiError, OwnBody},
+use crate::{
+    http::{
+        context::Notes,
+        error::{ApiError, OwnBody},
+    },
+    store::erasure::Copy,
 };
 
 /// What a request's log line contains.
@@ -57,6 +61,43 @@ pub(crate) fn request(request: &Request<'_>) {
         lambdaRequestId = lambda_id,
         "request"
     );
+}
+
+/// What became of an erasure that was not finished in time.
+#[derive(Debug)]
+pub enum Unfinished {
+    /// It is finished now.
+    Finished,
+    /// It had been finished in the meantime.
+    FinishedBefore,
+    /// It is not finished, and the next run continues.
+    Left,
+    /// It can't be finished, for this reason, which has no tenant's value in it.
+    Failed(String),
+}
+
+/// Writes the log line of an erasure that was not finished in time. `None`: it can't be read. An alarm counts the lines with this `event`.
+pub fn unfinished_erasure(erasure: Option<&Copy>, became: &Unfinished) {
+    macro_rules! line {
+        ($level:ident, $outcome:expr, $cause:expr) => {
+            tracing::$level!(
+                event = "unfinished_erasure",
+                outcome = $outcome,
+                organization = erasure.map(|erasure| tracing::field::display(erasure.organization)),
+                candidateId = erasure.map(|erasure| tracing::field::display(erasure.candidate_id)),
+                erasedAt = erasure.map(|erasure| tracing::field::display(erasure.erased_at)),
+                keyId = erasure.and_then(|erasure| erasure.by.as_deref()),
+                cause = $cause,
+                "an erasure was not finished in time"
+            )
+        };
+    }
+    match became {
+        Unfinished::Finished => line!(warn, "finished", None::<&str>),
+        Unfinished::FinishedBefore => line!(warn, "finished before", None::<&str>),
+        Unfinished::Left => line!(warn, "left to the next run", None::<&str>),
+        Unfinished::Failed(cause) => line!(error, "failed", Some(cause.as_str())),
+    }
 }
 
 /// Writes the log to `writer` as JSON: this crate's events from `info` up, and other crates' from `error` up.

@@ -206,17 +206,25 @@ pub async fn run(routes: Routes) -> ExitCode {
 
 /// Like [`run`], for a function whose state is more than [`App`].
 pub async fn run_with(make: impl FnOnce(App) -> Result<Api, SettingError>) -> ExitCode {
+    match start(make).await {
+        Ok(api) => serve(api).await,
+        Err(failed) => failed,
+    }
+}
+
+/// Starts the log, makes the function, and opens its connection to DynamoDB.
+pub(crate) async fn start<T>(make: impl FnOnce(App) -> Result<T, SettingError>) -> Result<T, ExitCode> {
     log::start();
-    let made = App::from_env().and_then(|app| Ok((app.db.clone(), make(app)?)));
-    let (db, api) = match made {
-        Ok(made) => made,
+    match App::from_env().and_then(|app| Ok((app.db.clone(), make(app)?))) {
+        Ok((db, made)) => {
+            db.open_connection().await;
+            Ok(made)
+        }
         Err(error) => {
             tracing::error!(%error, "the function can't start");
-            return ExitCode::FAILURE;
+            Err(ExitCode::FAILURE)
         }
-    };
-    db.open_connection().await;
-    serve(api).await
+    }
 }
 
 /// Runs a function in Lambda that needs no key, no table and no configuration.
@@ -230,7 +238,12 @@ async fn serve(api: Api) -> ExitCode {
         let api = api.clone();
         async move { Ok::<_, Infallible>(api.answer(&event.payload, &event.context.request_id).await) }
     });
-    match lambda_runtime::run(serve).await {
+    ended(lambda_runtime::run(serve).await)
+}
+
+/// How the process ends with its runtime.
+pub(crate) fn ended(ran: Result<(), lambda_runtime::Error>) -> ExitCode {
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error, "the runtime ended");

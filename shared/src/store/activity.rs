@@ -72,6 +72,8 @@ closed_set! {
 
 /// The name of an actor with direct access to the tables.
 pub(crate) const OPERATOR: &str = "operator";
+/// The name of an actor that is a function of ours, which nobody called.
+const SYSTEM: &str = "system";
 /// What the name of an actor that is a key begins with.
 const KEY_ACTOR: &str = "key ";
 /// The operator's identity with a local DynamoDB, which has none to show.
@@ -110,13 +112,19 @@ impl Actor {
         Self { name: OPERATOR.to_owned(), caller: Some(arn.to_owned()), address: None }
     }
 
-    /// A member's email, `key` and a key's id, or `operator`.
+    /// A function that runs on a schedule.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { name: SYSTEM.to_owned(), caller: None, address: None }
+    }
+
+    /// A member's email, `key` and a key's id, `operator`, or `system`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The operator's identity: an ARN, or `local`. `None`: a member, or an entry that predates this attribute.
+    /// The operator's identity: an ARN, or `local`. `None`: another actor, or an entry that predates this attribute.
     #[must_use]
     pub fn caller(&self) -> Option<&str> {
         self.caller.as_deref()
@@ -221,7 +229,7 @@ impl Activity {
         whole().map(Some).ok_or(unreadable)
     }
 
-    /// The network address of the actor. `None`: the operator.
+    /// The network address of the actor. `None`: not a member.
     #[must_use]
     pub fn address(&self) -> Option<&str> {
         self.actor.address.as_deref()

@@ -2,8 +2,8 @@
 //!
 //! The order leaves no gap. One transaction deletes the candidate and their email marker, and leaves a tombstone, which is pending. From then
 //! on no application of theirs can begin, because it checks that the candidate exists. Then the cover letters of all their applications are
-//! deleted, which their markers name. Then the tombstone is completed. An erasure that stops in between is continued by the same request, or
-//! by the operator.
+//! deleted, which their markers name. Then the tombstone is completed. An erasure that stops in between is continued by the same request, by
+//! the function that watches over the pending ones, or by the operator.
 //!
 //! The tombstone has no personal data. A copy of it is in the Access table, because restoring the Records table from a backup brings back
 //! the candidate and loses the tombstone: the copies say what has to be erased again.
@@ -259,14 +259,18 @@ pub async fn page(
     Ok((items.iter().map(read).collect::<Result<_, _>>()?, next))
 }
 
-/// A page of the erasures of all organizations that are not finished.
-pub async fn pending(db: &Db, cursor: Option<&Cursor>, limit: u8) -> Result<(Vec<Copy>, Option<Cursor>), StoreError> {
+/// A page of the erasures of all organizations that are not finished. One that can't be read does not hide the others.
+pub async fn pending(
+    db: &Db,
+    cursor: Option<&Cursor>,
+    limit: u8,
+) -> Result<(Vec<Result<Copy, DbError>>, Option<Cursor>), StoreError> {
     let (items, next) = page::items(db, &List::pending_erasures(), cursor, None, limit).await?;
     let read = |item: &Item| {
         let (org, candidate) = table::pending_candidate(item).ok_or(DbError::Unreadable("a pending erasure"))?;
         Copy::read(org, Some(candidate), item)
     };
-    Ok((items.iter().map(read).collect::<Result<_, DbError>>()?, next))
+    Ok((items.iter().map(read).collect(), next))
 }
 
 /// Finishes an erasure, however many requests it takes, and takes it off the list of pending ones. If the candidate is there again, such as

@@ -122,6 +122,8 @@ pub struct TestApp {
     pub gateway: Arc<Gateway>,
     pub clock: TestClock,
     pub db: Db,
+    /// The address of its DynamoDB.
+    pub endpoint: String,
     /// DynamoDB itself, bypassing the API.
     pub client: Client,
     pub tally: Tally,
@@ -140,17 +142,27 @@ impl TestApp {
 
     /// An organization on `plan`, which must allow a key.
     pub async fn on(plan: Plan) -> Self {
+        Self::at(&ENDPOINT, plan).await
+    }
+
+    /// Like [`frozen`](Self::frozen), with a DynamoDB of its own, for what concerns all organizations.
+    pub async fn alone() -> Self {
+        Self { step_millis: 0, ..Self::at(database().endpoint(), Plan::Enterprise).await }
+    }
+
+    async fn at(endpoint: &str, plan: Plan) -> Self {
         let clock = TestClock::at(START);
         let ids = clock.clock();
         let tally = Tally::default();
-        let db = Db::with(config(&ENDPOINT).interceptor(tally.clone()), Embedded::tables());
+        let db = Db::with(config(endpoint).interceptor(tally.clone()), Embedded::tables());
         let account = AccountId::generate().unwrap();
         let org = organization::create(&db, &short_text("Test"), plan, &account, || ids.stamp()).await.unwrap();
         let mut app = Self {
             gateway: Arc::new(gateway(&db, &clock)),
             clock,
             db,
-            client: Client::from_conf(config(&ENDPOINT).behavior_version(BehaviorVersion::latest()).build()),
+            endpoint: endpoint.to_owned(),
+            client: Client::from_conf(config(endpoint).behavior_version(BehaviorVersion::latest()).build()),
             tally,
             org,
             key: String::new(),
