@@ -187,8 +187,10 @@ pub fn settled(truth: &Truth, items: &[Attributes]) -> BTreeMap<String, Attribut
     records.filter(|item| is_settled(&item["sk"])).map(|item| (item["sk"].clone(), item.clone())).collect()
 }
 
-/// Checks that there are as many keys as were created, and that the counters hold at least what was served.
-pub fn of_counters(truth: &mut Truth, access: &[Attributes]) {
+/// Checks that no erasure is left, that there are as many keys as were created, and that the counters hold at least what was served.
+pub fn of_access(truth: &mut Truth, access: &[Attributes]) {
+    let pending = access.iter().filter(|item| item["pk"] == "ERASURES").count();
+    truth.expect(pending == 0, || format!("{pending} erasures are not finished"));
     let served: u64 = truth.minutes.values().map(|(_, served)| served).sum();
     let sent: u64 = truth.minutes.values().map(|(sent, _)| sent).sum();
     let counted: u64 = access

@@ -1,9 +1,11 @@
 //! The admin, who makes, rotates and revokes keys, and the operator, who changes the plan and finishes what an erasure has left.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use erasures::{Limits, finish_overdue};
 use fastrand::Rng;
 use shared::{
+    http::app::App,
     model::{clock::Clock, key::ApiKey, plan::Plan, write::Write},
     store::{
         activity::Actor,
@@ -13,6 +15,8 @@ use shared::{
         organization::{self, PlanChange},
     },
 };
+
+use tokio::time::Instant;
 
 use crate::{
     truth::{HeldKey, Validity},
@@ -170,23 +174,22 @@ impl Person {
         }
     }
 
-    /// Finishes every erasure that has begun. Whether all were finished.
-    pub async fn finish_erasures(&mut self) -> bool {
-        let mut cursor = None;
-        loop {
-            let Ok((pending, next)) = erasure::pending(&self.db, cursor.as_ref(), 100).await else { return false };
-            for copy in pending {
-                let write = Write::new(copy.organization, self.clock.stamp());
-                let finished = erasure::repeat(&self.db, &write, &self.actor, copy.candidate_id).await;
-                self.world.truth().count(if finished.is_ok() { "erasure finished" } else { "erasure unknown" });
-                if finished.is_err() {
-                    return false;
-                }
-            }
-            cursor = next;
-            if cursor.is_none() {
-                return true;
-            }
+    /// Finishes the erasures that have begun, as far as possible.
+    async fn finish_erasures(&mut self) {
+        let Ok((pending, _)) = erasure::pending(&self.db, None, 100).await else { return };
+        for copy in pending.into_iter().flatten() {
+            let write = Write::new(copy.organization, self.clock.stamp());
+            let finished = erasure::repeat(&self.db, &write, &self.actor, copy.candidate_id).await;
+            self.world.truth().count(if finished.is_ok() { "erasure finished" } else { "erasure unknown" });
         }
+    }
+
+    /// Runs the function that watches over the erasures.
+    pub async fn watch_erasures(&mut self) {
+        let app = App::new(self.db.clone(), self.clock.clone());
+        let limits = Limits::until(Instant::now() + Duration::from_secs(45));
+        let done = finish_overdue(app, limits).await;
+        let is_whole = done.as_ref().is_ok_and(|done| (done.failed, done.left) == (0, 0));
+        self.world.truth().expect(is_whole, || format!("an erasure can't be finished: {done:?}"));
     }
 }
