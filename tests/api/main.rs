@@ -27,9 +27,9 @@ mod lists;
 mod lookups;
 mod lost;
 mod openapi;
+mod outage;
 mod permissions;
 mod pipeline;
-
 mod rules;
 mod settings;
 mod strange;
