@@ -90,7 +90,7 @@ async fn a_read_whose_response_is_damaged_is_retried_and_a_503_if_it_stays_damag
         ),
     ] {
         for (i, change) in changes.iter().copied().enumerate() {
-            // Each has its own client: the SDK retries less while a client meets many failures.
+            // Each has its own client, whose budget for retries is its own.
             let (app, proxy) = app().await;
             let job =
                 app.post("/api/v1/jobs", json!({ "title": "Nurse" })).await.ok(201)["id"].as_str().unwrap().to_owned();

@@ -6,7 +6,7 @@ use shared::{
     model::{clock::Timestamp, key::ApiKey, plan::Plan, scope::Scope},
     store::{
         activity::Actor,
-        api_key::{self, CreateKeyError, KeySummary, NewKey, Rotated, Rotation},
+        api_key::{self, CreateKeyError, KeySummary, NewKey, Rotated, Rotation, Seen},
         db::Db,
     },
 };
@@ -128,7 +128,11 @@ async fn while_a_rotated_secret_is_kept_both_share_one_burst_and_one_month() {
     app.get("/api/v1/jobs").await.ok(200);
     let new = successor(&app.key);
     let until = "2026-11-24T13:00:00.000Z";
-    let kept = Rotation { seen: Some(0), keep_until: Some(until.parse().unwrap()), expires_at: None };
+    let kept = Rotation {
+        seen: Some(Seen { rotations: 0, replaces_unused: false }),
+        keep_until: Some(until.parse().unwrap()),
+        expires_at: None,
+    };
     assert_eq!(rotate(&app, &new, kept).await, Rotated::Done);
     for left in (0..59).rev() {
         let key = if left % 2 == 0 { new.reveal() } else { &app.key };
@@ -174,12 +178,14 @@ async fn a_second_rotation_ends_the_secret_that_the_first_kept() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let (second, third) = (successor(&app.key), successor(&app.key));
     let keep = |seen| Rotation {
-        seen: Some(seen),
+        seen: Some(Seen { rotations: seen, replaces_unused: false }),
         keep_until: Some("2026-12-01T12:00:00.000Z".parse().unwrap()),
         expires_at: None,
     };
     assert_eq!(rotate(&app, &second, keep(0)).await, Rotated::Done);
-    app.get("/api/v1/jobs").await.ok(200);
+    for key in [&app.key, second.reveal()] {
+        app.call("GET", "/api/v1/jobs", Some(key), None).await.ok(200);
+    }
     assert_eq!(rotate(&app, &third, keep(1)).await, Rotated::Done);
     app.get("/api/v1/jobs").await.error(401, "invalid_api_key");
     for key in [&second, &third] {
@@ -197,7 +203,8 @@ async fn a_second_rotation_ends_the_secret_that_the_first_kept() {
 async fn exactly_one_of_concurrent_rotations_succeeds() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let candidates: Vec<ApiKey> = (0..20).map(|_| successor(&app.key)).collect();
-    let seen = Rotation { seen: Some(0), keep_until: None, expires_at: None };
+    let seen =
+        Rotation { seen: Some(Seen { rotations: 0, replaces_unused: false }), keep_until: None, expires_at: None };
     let outcomes = join_all(candidates.iter().map(|key| rotate(&app, key, seen))).await;
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Rotated::Done).count(), 1);
     assert!(outcomes.iter().all(|outcome| *outcome != Rotated::Unknown));

@@ -29,6 +29,7 @@ mod lists;
 mod lookups;
 mod lost;
 mod openapi;
+mod outage;
 mod overdue;
 mod permissions;
 mod pipeline;

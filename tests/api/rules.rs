@@ -39,6 +39,8 @@ struct Model {
 struct ModelKey {
     secret: ApiKey,
     former: Option<(ApiKey, Timestamp)>,
+    /// Whether the secret was used.
+    used: bool,
     /// Secrets that were replaced and are no longer valid.
     ended: Vec<ApiKey>,
     scopes: Vec<Scope>,
@@ -87,6 +89,7 @@ impl Model {
             Allowance::Unlimited => None,
         };
         *in_minute += 1;
+        key.used |= key.secret == *secret;
         *in_month += 1;
         Ok((60 - *in_minute, left))
     }
@@ -108,6 +111,7 @@ impl Run {
         let key = ModelKey {
             secret: ApiKey::parse(&app.key).unwrap(),
             former: None,
+            used: false,
             ended: Vec::new(),
             scopes: Scope::ALL.to_vec(),
             expires_at: None,
@@ -204,6 +208,7 @@ impl Run {
         let key = ModelKey {
             secret: created.unwrap(),
             former: None,
+            used: false,
             ended: Vec::new(),
             scopes,
             expires_at,
@@ -236,10 +241,22 @@ impl Run {
         assert_eq!(rotated.unwrap(), if key.revoked { Rotated::Unknown } else { Rotated::Done });
         if !key.revoked {
             let old = std::mem::replace(&mut key.secret, successor);
-            key.ended.extend(key.former.take().map(|(former, _)| former));
-            match rotation.old_until(key.expires_at) {
-                Some(until) => key.former = Some((old, until)),
-                None => key.ended.push(old),
+            let used = std::mem::take(&mut key.used);
+            // No key's expiry changes here.
+            let until = keep_until.map(|until| key.expires_at.map_or(until, |expires_at| until.min(expires_at)));
+            match (key.former.take(), until) {
+                // The old secret was never used, and the former one is valid: only the old one is replaced.
+                (Some((former, end)), Some(until)) if !used && end > now => {
+                    key.former = Some((former, until));
+                    key.ended.push(old);
+                }
+                (former, until) => {
+                    key.ended.extend(former.map(|(former, _)| former));
+                    match until {
+                        Some(until) => key.former = Some((old, until)),
+                        None => key.ended.push(old),
+                    }
+                }
             }
             // So that an instance does not meet too many unknown secrets in a second.
             self.app.clock.advance(1_000);

@@ -25,11 +25,11 @@ use serde_json::Value;
 use shared::{
     http::{app::App, gateway_response::GatewayResponse},
     model::{plan::Plan, role::Role, value::Email},
-    store::{activity::Actor, member},
+    store::{activity::Actor, db::Db, member},
 };
 use tower::ServiceExt;
 
-use crate::test_app::{TEMPLATE, TestApp};
+use crate::test_app::{ENDPOINT, TEMPLATE, TestApp, proxy::Proxy};
 
 pub const ORIGIN: &str = "http://api.example.com";
 
@@ -166,6 +166,14 @@ impl TestSettings {
 
     pub async fn new() -> Self {
         Self::on(Plan::Enterprise).await
+    }
+
+    /// From now on, its functions reach DynamoDB through a proxy.
+    pub async fn behind(&mut self, proxy: &Proxy) {
+        let endpoint = proxy.start(&ENDPOINT).await;
+        self.app.db = Db::with(local::database::config(&endpoint), Embedded::tables());
+        self.app.gateway = self.app.fresh_gateway();
+        self.gateway = self.fresh_gateway();
     }
 
     /// New instances of all functions, which have seen no earlier requests.

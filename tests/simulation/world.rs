@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_sdk_dynamodb::config::{Builder, Credentials, Region, retry::RetryPartition};
+use aws_sdk_dynamodb::config::{Builder, Credentials, Region};
 use aws_smithy_async::time::TimeSource;
 use axum::{
     body::{Body, to_bytes},
@@ -283,7 +283,6 @@ impl TimeSource for Elapsed {
 fn db(network: &Network) -> Db {
     let config = Builder::new()
         .time_source(Elapsed(network.begun()))
-        .retry_partition(RetryPartition::custom("simulation").build())
         .region(Region::from_static("local"))
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))
         .endpoint_url("http://dynamodb.local")

@@ -9,7 +9,10 @@ use axum::{
 use shared::{
     contract::error_code::ErrorCode,
     http::error::{ApiError, Cause, OwnBody},
-    model::{key::NoRandomness, page::InvalidCursor},
+    model::{
+        key::{KeyId, NoRandomness},
+        page::InvalidCursor,
+    },
     store::error::{DbError, StoreError},
 };
 
@@ -44,8 +47,18 @@ pub(crate) enum SettingsError {
     IssuerUnavailable(Cause),
     /// The person is not a member.
     NoMember,
+    /// A change failed, and it is unknown whether it was made.
+    Uncertain(Change, ApiError),
     /// The failure is one of the API's errors.
     Failed(ApiError),
+}
+
+/// A change to a key, whose outcome can stay unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Create,
+    Rotate(KeyId),
+    Revoke,
 }
 
 /// The code of an error in the log. It is never shown to anyone.
@@ -131,7 +144,7 @@ impl SettingsError {
             Self::UnverifiedToken(_) => Code::UnverifiedToken,
             Self::IssuerUnavailable(_) => Code::IssuerUnavailable,
             Self::NoMember => Code::NoMember,
-            Self::Failed(error) => Code::Api(error.code()),
+            Self::Uncertain(_, error) | Self::Failed(error) => Code::Api(error.code()),
         }
     }
 
@@ -151,7 +164,7 @@ impl SettingsError {
             | Self::CodeRefused(_)
             | Self::UnverifiedToken(_) => StatusCode::BAD_REQUEST,
             Self::IssuerUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Failed(error) => error.code().status(),
+            Self::Uncertain(_, error) | Self::Failed(error) => error.code().status(),
         }
     }
 
@@ -163,7 +176,7 @@ impl SettingsError {
     /// The error to log, with its cause.
     pub(crate) fn into_logged(self) -> Option<ApiError> {
         match self {
-            Self::Failed(error) => Some(error),
+            Self::Uncertain(_, error) | Self::Failed(error) => Some(error),
             Self::UnverifiedToken(cause) | Self::IssuerUnavailable(cause) => Some(ApiError::Unavailable(cause)),
             _ => None,
         }

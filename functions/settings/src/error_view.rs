@@ -8,9 +8,9 @@ use maud::{Markup, html};
 use shared::http::error::ApiError;
 
 use crate::{
-    error::SettingsError,
+    error::{Change, SettingsError},
     layout,
-    path::{HOME, SIGN_IN},
+    path::{HOME, SIGN_IN, rotate_path},
 };
 
 /// The error's page, or a redirect to the sign-in if that must come first.
@@ -81,6 +81,21 @@ fn words(error: &SettingsError) -> (&'static str, &'static str) {
         SettingsError::Failed(ApiError::InvalidCursor(_)) => {
             ("Not found", "This page of the list is no longer there. Begin at the first.")
         }
+        SettingsError::Uncertain(Change::Create, _) => (
+            "The key may have been created",
+            "Something went wrong, and it has been logged. Look at the list. If the key is there, nobody has seen its secret: rotate it for \
+                 a new one, which needs no room in the plan, or revoke it. If it is not there, create it again.",
+        ),
+        SettingsError::Uncertain(Change::Rotate(_), _) => (
+            "The key may have been rotated",
+            "Something went wrong, and it has been logged. Look at the key. If it has been rotated, nobody has seen the new secret: rotate \
+                 it again. That replaces only the secret that was never used. The one before it stays as long as you choose, unless you \
+                 had it end at once.",
+        ),
+        SettingsError::Uncertain(Change::Revoke, _) => (
+            "The key may have been revoked",
+            "Something went wrong, and it has been logged. Look at the list. If the key is not revoked, revoke it again.",
+        ),
         SettingsError::Failed(_) => (
             "Something went wrong",
             "It has been logged. Try again; if it stays, tell whoever runs this service when it happened.",
@@ -99,6 +114,9 @@ fn way_on(error: &SettingsError) -> Markup {
         | SettingsError::UnverifiedToken(_) => html! { p { a class="button" href=(SIGN_IN) { "Sign in" } } },
         SettingsError::NoMember | SettingsError::IssuerUnavailable(_) => {
             html! { p { a href="/docs" { "To the guides" } } }
+        }
+        SettingsError::Uncertain(Change::Rotate(id), _) => {
+            html! { p { a class="button" href=(rotate_path(id)) { "Look at the key" } } }
         }
         _ => html! { p { a class="button" href=(HOME) { "To the API keys" } } },
     }

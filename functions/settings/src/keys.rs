@@ -15,7 +15,7 @@ use crate::{
     error::SettingsError,
     fields::Fields,
     layout::{self, Section, display_form, moment},
-    path::HOME,
+    path::{HOME, rotate_path},
     visitor::Visitor,
 };
 
@@ -133,7 +133,7 @@ pub(crate) fn facts(key: &KeySummary, now: Timestamp) -> Markup {
     }
 }
 
-/// The key's state and, while it is rotating, how often the old secret is still used.
+/// The key's state and, while it is rotating, how often the old secret is still used, and whether the new one ever was.
 pub(crate) fn state(key: &KeySummary, now: Timestamp) -> Markup {
     let state = key.state(now);
     html! {
@@ -143,6 +143,7 @@ pub(crate) fn state(key: &KeySummary, now: Timestamp) -> Markup {
                 " until " (moment(until))
                 @if let Some(previous) = &key.previous {
                     br; "The old secret, …" (previous.last_four) ", " (used_since(previous.uses)) "."
+                    @if key.uses == 0 { " The new one, …" (key.last_four) ", has never been used." }
                 }
             }
             KeyState::Revoked => { @if let Some(at) = key.revoked_at { " " (moment(at)) } }
@@ -172,7 +173,7 @@ fn changes(key: &KeySummary, now: Timestamp) -> Markup {
         @if key.revoked_at.is_none() {
             p class="changes" {
                 @if key.state(now).is_served() {
-                    a href=(format!("/settings/keys/{}/rotate", key.id)) aria-label=(format!("Rotate {}", key.name)) { "Rotate" } " "
+                    a href=(rotate_path(&key.id)) aria-label=(format!("Rotate {}", key.name)) { "Rotate" } " "
                 }
                 a href=(format!("/settings/keys/{}/revoke", key.id)) aria-label=(format!("Revoke {}", key.name)) { "Revoke" }
             }

@@ -168,6 +168,11 @@ pub(crate) fn token(visitor: &Visitor) -> Markup {
 
 /// A radio button with its label. The first of a group has the group's name as its id, so that an error can link to it.
 pub(crate) fn radio(name: &str, value: &str, title: &str, is_first: bool, is_chosen: bool) -> Markup {
+    radio_with(name, value, &html! { (title) }, is_first, is_chosen)
+}
+
+/// The same, with a title that has markup.
+pub(crate) fn radio_with(name: &str, value: &str, title: &Markup, is_first: bool, is_chosen: bool) -> Markup {
     html! {
         label class="choice" {
             input type="radio" id=[is_first.then_some(name)] name=(name) value=(value) checked[is_chosen];

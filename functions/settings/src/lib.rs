@@ -5,6 +5,7 @@
 //! our own `Origin` and the session's token.
 
 mod activity;
+mod change;
 mod error;
 mod error_view;
 mod fields;

@@ -16,11 +16,11 @@ use shared::{
 
 use crate::{
     Settings,
-    error::{Code, SettingsError},
+    error::{Change, Code, SettingsError},
     fields::Fields,
     keys::left,
     layout::{self, Section, display_form, plan_name},
-    path::HOME,
+    path::{HOME, rotate_path},
     visitor::{Admin, AdminPosted, Visitor},
 };
 
@@ -181,23 +181,26 @@ pub(crate) async fn create(
         }
     };
     let scopes = new.scopes.clone();
-    match api_key::create_once(&app.db, visitor.org(), now, new, &visitor.actor(), &digest).await {
-        // From here on, nothing may fail: the key exists, and this is the only time it can be shown.
-        Ok(key) => {
-            let what = html! { "The key “" (draft.name) "” is created." };
-            Ok(secret(&visitor, &what, &key, &scopes).into_response())
+    let create = async {
+        match api_key::create_once(&app.db, visitor.org(), now, new, &visitor.actor(), &digest).await {
+            // From here on, nothing may fail: the key exists, and this is the only time it can be shown.
+            Ok(key) => {
+                let what = html! { "The key “" (draft.name) "” is created." };
+                Ok(secret(&visitor, &what, &key, &scopes).into_response())
+            }
+            Err(CreateKeyError::AlreadyCreated(id)) => {
+                let before = api_key::find(&app.db, visitor.org(), &id).await?;
+                Ok(not_created(&visitor, before.as_ref()))
+            }
+            Err(CreateKeyError::PlanLimit(_) | CreateKeyError::TooMany) => Ok(not_created(&visitor, None)),
+            Err(CreateKeyError::Db(error)) => Err(error.into()),
+            Err(CreateKeyError::NoRandomness(error)) => Err(error.into()),
+            Err(error @ (CreateKeyError::NoScope | CreateKeyError::UnknownOrganization)) => {
+                Err(SettingsError::from(ApiError::Internal(Box::new(error))))
+            }
         }
-        Err(CreateKeyError::AlreadyCreated(id)) => {
-            let before = api_key::find(&app.db, visitor.org(), &id).await?;
-            Ok(not_created(&visitor, before.as_ref()))
-        }
-        Err(CreateKeyError::PlanLimit(_) | CreateKeyError::TooMany) => Ok(not_created(&visitor, None)),
-        Err(CreateKeyError::Db(error)) => Err(error.into()),
-        Err(CreateKeyError::NoRandomness(error)) => Err(error.into()),
-        Err(error @ (CreateKeyError::NoScope | CreateKeyError::UnknownOrganization)) => {
-            Err(ApiError::Internal(Box::new(error)).into())
-        }
-    }
+    };
+    Change::Create.make(create).await
 }
 
 /// The only page that shows a key. It is the response to a POST, so neither Back nor a reload shows it again.
@@ -234,7 +237,7 @@ fn not_created(visitor: &Visitor, before: Option<&KeySummary>) -> Response {
             h1 { "This key is created already" }
             p { "The form was sent before, and created the key “" (key.name) "” (" (display_form(key)) "). It was shown that once." }
             @if key.revoked_at.is_none() {
-                p { "If you could not save it, " a href=(format!("/settings/keys/{}/rotate", key.id)) { "rotate it" } " for a new secret." }
+                p { "If you could not save it, " a href=(rotate_path(&key.id)) { "rotate it" } " for a new secret." }
             }
         } @else if plan.has_api_access() {
             h1 { "No room for another key" }

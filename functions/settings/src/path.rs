@@ -1,5 +1,7 @@
 //! The paths that more than one page of the settings uses. It knows no page.
 
+use shared::model::key::KeyId;
+
 /// Where people arrive after signing in: their keys.
 pub(crate) const HOME: &str = "/settings/keys";
 /// Where a sign-in begins.
@@ -8,6 +10,11 @@ pub(crate) const SIGN_IN: &str = "/settings/sign-in";
 pub const CALLBACK: &str = "/settings/callback";
 /// Where the issuer returns people after they sign out.
 pub const SIGNED_OUT: &str = "/settings/signed-out";
+
+/// The path at which a key is rotated.
+pub(crate) fn rotate_path(key: &KeyId) -> String {
+    format!("{HOME}/{key}/rotate")
+}
 
 /// Whether it is the path of a settings page, with nothing in it that could lead to another host.
 pub(crate) fn is_ours(path: &str) -> bool {

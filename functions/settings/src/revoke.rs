@@ -9,7 +9,7 @@ use shared::store::api_key;
 
 use crate::{
     Settings,
-    error::SettingsError,
+    error::{Change, SettingsError},
     key_path::KeyPath,
     keys::{facts, state},
     layout::{self, Section},
@@ -51,6 +51,7 @@ pub(crate) async fn revoke(
 ) -> Result<Redirect, SettingsError> {
     let key = path.find(&app, &visitor).await?;
     // If it is already revoked, the result is the same.
-    api_key::revoke(&app.db, visitor.org(), &key.id, app.clock.now(), &visitor.actor()).await?;
+    let actor = visitor.actor();
+    Change::Revoke.make(api_key::revoke(&app.db, visitor.org(), &key.id, app.clock.now(), &actor)).await?;
     Ok(Redirect::to(&format!("{HOME}?revoked={}", key.id)))
 }

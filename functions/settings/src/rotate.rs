@@ -10,18 +10,18 @@ use axum::{
 use maud::{Markup, html};
 use shared::{
     model::{clock::Timestamp, key::ApiKey},
-    store::api_key::{self, KeyState, KeySummary, Rotated, Rotation},
+    store::api_key::{self, KeyState, KeySummary, Rotated, Rotation, Seen},
 };
 
 use crate::{
     Settings,
-    error::{Code, SettingsError},
+    error::{Change, Code, SettingsError},
     fields::Fields,
     key_path::KeyPath,
     keys::{facts, state, used_since},
     layout::{self, Section, moment},
     new_key::{EXPIRIES, secret},
-    path::HOME,
+    path::{HOME, rotate_path},
     visitor::{Admin, AdminPosted, Visitor},
 };
 
@@ -34,11 +34,10 @@ const OVERLAPS: [(&str, &str, Option<Duration>); 4] = [
 ];
 /// The choice that leaves the key's expiry as it is.
 const SAME_EXPIRY: &str = "same";
-
-/// The path at which the key is rotated.
-fn path(key: &KeySummary) -> String {
-    format!("{HOME}/{}/rotate", key.id)
-}
+/// The choice that leaves the end of a former secret as it is.
+const AS_NOW: &str = "same";
+/// What the form says if the current secret, when the form was shown, had never been used.
+const UNUSED: &str = "unused";
 
 /// `GET /settings/keys/{id}/rotate`
 pub(crate) async fn ask(
@@ -55,24 +54,37 @@ pub(crate) async fn ask(
 }
 
 fn form(visitor: &Visitor, key: &KeySummary, now: Timestamp) -> Markup {
+    let in_use = InUse::of(key, now);
+    let is_kept = |value: &str| value == if in_use.until.is_some() { AS_NOW } else { "24h" };
     let content = html! {
         h1 { "Rotate “" (key.name) "”" }
         p { "The key gets a new secret. Its name, scopes, limits and history stay; the old secret goes on for as long as you choose." }
         p { (state(key, now)) }
         (facts(key, now))
-        @if let (KeyState::Rotating { until }, Some(previous)) = (key.state(now), &key.previous) {
+        @if in_use.until.is_some() {
+            p class="notice" {
+                "It was rotated before, and its secret …" (key.last_four) " has never been used: perhaps nobody has it. "
+                "This rotation replaces only that one, and …" (in_use.last_four) " stays the old secret."
+            }
+        } @else if let (KeyState::Rotating { until }, Some(previous)) = (key.state(now), &key.previous) {
             p class="notice" {
                 "It was rotated before. The secret …" (previous.last_four) ", valid until " (moment(until)) ", "
                 (used_since(previous.uses)) "; it ends with this rotation, whatever you choose."
             }
         }
-        form class="fields" method="post" action=(path(key)) {
+        form class="fields" method="post" action=(rotate_path(&key.id)) {
             (layout::token(visitor))
             input type="hidden" name="seen" value=(key.rotations);
+            @if in_use.until.is_some() { input type="hidden" name="replaces" value=(UNUSED); }
             fieldset {
-                legend { "How long …" (key.last_four) " stays valid" }
-                @for (value, title, _) in OVERLAPS { (layout::radio("overlap", value, title, value == "none", value == "24h")) }
-                @if key.expires_at.is_some() { p class="presets" { "But no longer than the key would have been." } }
+                legend { "How long …" (in_use.last_four) " stays valid" }
+                @if let Some(until) = in_use.until {
+                    (layout::radio_with("overlap", AS_NOW, &html! { "Until " (moment(until)) ", as it is" }, true, true))
+                }
+                @for (value, title, _) in OVERLAPS {
+                    (layout::radio("overlap", value, title, value == "none" && in_use.until.is_none(), is_kept(value)))
+                }
+                @if in_use.is_limited { p class="presets" { "But no longer than the key would have been." } }
             }
             fieldset {
                 legend { "The key expires" }
@@ -88,6 +100,23 @@ fn form(visitor: &Visitor, key: &KeySummary, now: Timestamp) -> Markup {
     layout::within(visitor, Section::Keys, "Rotate a key", &content)
 }
 
+/// The secret that programs use, which a rotation can keep.
+struct InUse<'a> {
+    last_four: &'a str,
+    /// If it is the former one, which stays because the current one was never used: until when it is valid.
+    until: Option<Timestamp>,
+    is_limited: bool,
+}
+
+impl<'a> InUse<'a> {
+    fn of(key: &'a KeySummary, now: Timestamp) -> Self {
+        let former = key.previous.as_ref().filter(|_| key.seen(now).replaces_unused);
+        let (last_four, until) = former.map_or((&key.last_four, None), |it| (&it.last_four, Some(it.until)));
+        let is_limited = key.latest_end(until.is_some()).is_some();
+        Self { last_four, until, is_limited }
+    }
+}
+
 /// `POST /settings/keys/{id}/rotate`
 pub(crate) async fn rotate(
     path: KeyPath,
@@ -99,30 +128,45 @@ pub(crate) async fn rotate(
     if !before.state(now).is_served() {
         return Ok(not_served(&visitor, &before, now));
     }
-    let rotation = chosen(&fields, now)?;
-    let key = ApiKey::with_id(&before.id)?;
-    match api_key::rotate(&app.db, visitor.org(), now, &key, rotation, &visitor.actor()).await? {
+    let rotation = chosen(&before, &fields, now)?;
+    let (key, actor) = (ApiKey::with_id(&before.id)?, visitor.actor());
+    let rotate = api_key::rotate(&app.db, visitor.org(), now, &key, rotation, &actor);
+    match Change::Rotate(before.id.clone()).make(rotate).await? {
         // From here on, nothing may fail: the old secret may be gone, and this is the only time the new one can be shown.
-        Rotated::Done => {
-            let what = html! {
-                "The key “" (before.name) "” has a new secret. The old one, …" (before.last_four) ", "
-                @match rotation.old_until(before.expires_at) {
-                    Some(until) => { "is valid until " (moment(until)) "." }
-                    None => "is refused from now on.",
-                }
-            };
-            Ok(secret(&visitor, &what, &key, &before.scopes).into_response())
-        }
+        Rotated::Done => Ok(secret(&visitor, &done(&before, rotation, now), &key, &before.scopes).into_response()),
         Rotated::Overtaken => Ok(overtaken(&visitor, &before)),
         Rotated::Unknown => Err(SettingsError::Unknown),
     }
 }
 
+/// What the rotation of a key, which was seen so, has done.
+fn done(before: &KeySummary, rotation: Rotation, now: Timestamp) -> Markup {
+    let in_use = InUse::of(before, now);
+    let is_former = in_use.until.is_some();
+    html! {
+        "The key “" (before.name) "” has a new secret. "
+        @if is_former { "It replaces …" (before.last_four) ", which was never used. " }
+        "The old one, …" (in_use.last_four) ", "
+        @match before.kept_until(rotation.keep_until, is_former) {
+            Some(until) => { "is valid until " (moment(until)) "." }
+            None => "is refused from now on.",
+        }
+    }
+}
+
 /// The rotation that the form requests.
-fn chosen(fields: &Fields, now: Timestamp) -> Result<Rotation, SettingsError> {
-    let seen = fields.get("seen").parse().map_err(|_| SettingsError::Forged)?;
-    let overlap = OVERLAPS.iter().find(|(value, ..)| *value == fields.get("overlap"));
-    let (.., overlap) = overlap.ok_or(SettingsError::Malformed("Choose how long the old secret stays valid."))?;
+fn chosen(before: &KeySummary, fields: &Fields, now: Timestamp) -> Result<Rotation, SettingsError> {
+    let rotations = fields.get("seen").parse().map_err(|_| SettingsError::Forged)?;
+    let replaces_unused = fields.get("replaces") == UNUSED;
+    let keep_until = match fields.get("overlap") {
+        AS_NOW if replaces_unused => before.previous.as_ref().map(|previous| previous.until),
+        overlap => {
+            let overlap = OVERLAPS.iter().find(|(value, ..)| *value == overlap);
+            let (.., overlap) =
+                overlap.ok_or(SettingsError::Malformed("Choose how long the old secret stays valid."))?;
+            overlap.map(|overlap| now.plus(overlap))
+        }
+    };
     let expires_at = match fields.get("expiry") {
         SAME_EXPIRY => None,
         expiry => {
@@ -131,7 +175,7 @@ fn chosen(fields: &Fields, now: Timestamp) -> Result<Rotation, SettingsError> {
             Some(after.map(|after| now.plus(after)))
         }
     };
-    Ok(Rotation { seen: Some(seen), keep_until: overlap.map(|overlap| now.plus(overlap)), expires_at })
+    Ok(Rotation { seen: Some(Seen { rotations, replaces_unused }), keep_until, expires_at })
 }
 
 /// The page for a key that can't be rotated because it is no longer valid.
@@ -150,9 +194,16 @@ fn not_served(visitor: &Visitor, key: &KeySummary, now: Timestamp) -> Response {
 
 fn overtaken(visitor: &Visitor, key: &KeySummary) -> Response {
     let content = html! {
-        h1 { "The key was rotated meanwhile" }
-        p { "Nothing was changed by this: somebody, or this form sent twice, was quicker. Look at the key before you rotate it again." }
-        p { a class="button" href=(path(key)) { "Look again" } }
+        h1 { "The key has changed meanwhile" }
+        p {
+            "This form did not rotate it now. Since the form was opened, the key was rotated, by somebody else or by this form if it was "
+            "sent before, or its new secret was used for the first time."
+        }
+        p {
+            "If the new secret was never shown to you, rotate the key again: that replaces a secret which was never used, and the one "
+            "before it stays for as long as you choose."
+        }
+        p { a class="button" href=(rotate_path(&key.id)) { "Look at the key" } }
     };
     Code::Overtaken.on((StatusCode::CONFLICT, layout::within(visitor, Section::Keys, "Not rotated", &content)))
 }

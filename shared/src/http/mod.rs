@@ -5,6 +5,7 @@ pub mod app;
 pub mod ask;
 pub mod caller;
 pub mod context;
+pub mod deadline;
 pub mod envelope;
 pub mod error;
 mod error_text;

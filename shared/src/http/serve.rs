@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use axum::{
@@ -30,7 +30,7 @@ use crate::{
     http::{
         app::{self, App, SettingError},
         context::{self, Notes, RequestContext, RequestId},
-        envelope,
+        deadline, envelope,
         error::{ApiError, OwnBody},
         event::{self, Origin},
         gateway_response::GatewayResponse,
@@ -40,9 +40,6 @@ use crate::{
     },
     store::calls::Calls,
 };
-
-/// A request that takes longer gets a `503`, well before Lambda's own timeout (10 s) would end it without a response.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(4_500);
 
 const REQUEST_ID: &str = "x-request-id";
 
@@ -128,7 +125,7 @@ impl Api {
     }
 
     async fn respond(&self, request: Request) -> Response<Body> {
-        let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.router.clone().oneshot(request)).await;
+        let answer = deadline::limit(self.router.clone().oneshot(request)).await;
         match answer {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},

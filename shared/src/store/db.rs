@@ -7,7 +7,10 @@ use std::{sync::Arc, time::Duration};
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Builder, StalledStreamProtectionConfig, retry::RetryConfig},
+    config::{
+        BehaviorVersion, Builder, StalledStreamProtectionConfig,
+        retry::{RetryConfig, RetryPartition, TokenBucket},
+    },
     error::SdkError,
     operation::{
         put_item::PutItemError,
@@ -42,6 +45,11 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
 /// operation's timeout.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LAST_BACKOFF: Duration = Duration::from_millis(400);
+
+/// How fast the budget for retries fills up, in tokens a second. It holds 500, and a retry costs 5, or 10 if there was no useful response. So
+/// an outage gets the retries of some 25 requests, and then of 5 to 10 a second from each instance. By default, it does not fill up with
+/// time, but by a token for each request that succeeds at once: the first 50 requests after an outage would have no retry.
+const RETRY_TOKENS_PER_SECOND: f32 = 50.0;
 
 /// The most keys that one `BatchGetItem` takes.
 const BATCH_KEYS: usize = 100;
@@ -84,10 +92,13 @@ impl Db {
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
         let retries = RetryConfig::standard().with_initial_backoff(FIRST_BACKOFF).with_max_backoff(LAST_BACKOFF);
+        let budget = TokenBucket::builder().refill_rate(RETRY_TOKENS_PER_SECOND).build();
         let config = config
             .behavior_version(BehaviorVersion::latest())
             .timeout_config(timeouts)
             .retry_config(retries)
+            // By default, all clients of a process share one.
+            .retry_partition(RetryPartition::custom("DynamoDB").token_bucket(budget).build())
             // The timeout of an attempt also ends a stalled one.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .interceptor(NoUserAgent)

@@ -198,7 +198,7 @@ async fn a_key_is_rotated_with_an_overlap_and_only_one_of_concurrent_rotations_s
     let new = won[0].secret();
     assert!(won[0].body.contains("valid until") && id(&new) == id(&old) && new != old);
     for page in pages.iter().filter(|page| page.status != 200) {
-        assert!(page.shown(409).contains("rotated meanwhile"));
+        assert!(page.shown(409).contains("The key has changed meanwhile"));
     }
     assert_eq!((test.call(&old).await, test.call(&old).await, test.call(&new).await), (200, 200, 200));
     let list = browser.get("/settings/keys").await;

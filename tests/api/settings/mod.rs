@@ -9,6 +9,7 @@ mod session;
 mod sign_in;
 mod sign_out;
 mod token;
+mod unseen;
 mod usage;
 
 use crate::test_settings::{Page, SettingsClient};

@@ -2,10 +2,11 @@
 
 use std::{
     collections::VecDeque,
-    pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
 };
 
+use futures::future::BoxFuture;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -26,7 +27,10 @@ pub struct Fault {
 }
 
 /// What others do between two attempts.
-type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Meanwhile = BoxFuture<'static, ()>;
+
+/// An operation, and what happens before it.
+type First = (&'static str, BoxFuture<'static, ()>);
 
 #[derive(Clone, Default)]
 pub struct Proxy {
@@ -37,6 +41,23 @@ pub struct Proxy {
     /// The operation whose next request is held back.
     held: Arc<Mutex<Option<&'static str>>>,
     meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+    /// What happens before the next request to an operation is passed on.
+    first: Arc<Mutex<Option<First>>>,
+    /// How long each call takes.
+    takes: Arc<Mutex<Duration>>,
+}
+
+/// Holds the clock, which only the calls move. Once it is dropped, the clock runs, and calls take no time of their own.
+pub struct HeldClock {
+    takes: Arc<Mutex<Duration>>,
+    _until_dropped: mpsc::Sender<()>,
+}
+
+impl Drop for HeldClock {
+    fn drop(&mut self) {
+        *self.takes.lock().unwrap() = Duration::ZERO;
+        tokio::time::resume();
+    }
 }
 
 impl Proxy {
@@ -60,11 +81,19 @@ impl Proxy {
                 return;
             }
             self.sent.lock().unwrap().push(request.clone());
+            let first = self.first.lock().unwrap().take_if(|(operation, _)| is_to(&request, operation));
+            if let Some((_, first)) = first {
+                first.await;
+            }
             if self.holds(&request) {
                 return self.others_act().await;
             }
             upstream.write_all(&request).await.unwrap();
             let response = message(&mut upstream).await.unwrap();
+            let takes = *self.takes.lock().unwrap();
+            if !takes.is_zero() {
+                tokio::time::advance(takes).await;
+            }
             let response = self.change(&request, response);
             if response.is_empty() {
                 return self.others_act().await;
@@ -84,7 +113,7 @@ impl Proxy {
 
     fn holds(&self, request: &[u8]) -> bool {
         let mut held = self.held.lock().unwrap();
-        let is_held = held.is_some_and(|name| String::from_utf8_lossy(request).contains(&format!(".{name}\r\n")));
+        let is_held = held.is_some_and(|operation| is_to(request, operation));
         if is_held {
             *held = None;
         }
@@ -104,7 +133,7 @@ impl Proxy {
     fn change(&self, request: &[u8], response: Vec<u8>) -> Vec<u8> {
         let text = String::from_utf8_lossy(request);
         let mut faults = self.faults.lock().unwrap();
-        let strikes = |fault: &Fault| text.contains(&format!(".{}\r\n", fault.operation)) && text.contains(fault.table);
+        let strikes = |fault: &Fault| is_to(request, fault.operation) && text.contains(fault.table);
         let Some(fault) = faults.front_mut().filter(|fault| strikes(fault)) else { return response };
         fault.times -= 1;
         let Fault { times, change, .. } = *fault;
@@ -144,6 +173,21 @@ impl Proxy {
         *self.faults.lock().unwrap() = faults.into_iter().collect();
     }
 
+    /// Before the next request to this operation is passed on, `first` happens.
+    pub fn before(&self, operation: &'static str, first: impl Future<Output = ()> + Send + 'static) {
+        *self.first.lock().unwrap() = Some((operation, Box::pin(first)));
+    }
+
+    /// From now on, each call takes so long, on a clock that stands still otherwise.
+    pub fn each_takes(&self, long: Duration) -> HeldClock {
+        let (until_dropped, dropped) = mpsc::channel();
+        // Tokio moves a paused clock by itself when nothing is left to do but to wait, even for a socket, unless a blocking task runs.
+        tokio::task::spawn_blocking(move || dropped.recv());
+        tokio::time::pause();
+        *self.takes.lock().unwrap() = long;
+        HeldClock { takes: Arc::clone(&self.takes), _until_dropped: until_dropped }
+    }
+
     /// Asserts that the faults have happened as often as they were to.
     pub fn assert_failed(&self) {
         assert!(self.faults.lock().unwrap().is_empty(), "a response was to be lost or changed");
@@ -153,6 +197,11 @@ impl Proxy {
     pub fn take_sent(&self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.sent.lock().unwrap())
     }
+}
+
+/// Whether a raw request is one to this operation.
+pub fn is_to(request: &[u8], operation: &str) -> bool {
+    String::from_utf8_lossy(request).contains(&format!(".{operation}\r\n"))
 }
 
 /// One raw HTTP message with a Content-Length.

@@ -25,6 +25,8 @@ pub(super) const REVOKED_AT: &str = "revokedAt";
 pub(super) const ROTATIONS: &str = "rotations";
 pub(super) const ROTATED_AT: &str = "rotatedAt";
 pub(super) const PREVIOUS_LAST_FOUR: &str = "previousLastFour";
+/// When the key would have expired without the rotation, in milliseconds since 1970.
+pub(super) const PREVIOUS_EXPIRES_AT: &str = "previousExpiresAt";
 /// Milliseconds since 1970, of a key that is no longer on its account.
 pub(super) const PREVIOUS_UNTIL: &str = "previousUntil";
 pub(super) const PREVIOUS_USES: &str = "previousUses";

@@ -14,5 +14,5 @@ pub(crate) use late_use::add_late_uses;
 pub use revoke::revoke;
 pub use rotation::{Rotated, Rotation, rotate};
 pub(crate) use summary::find_with_account;
-pub use summary::{KeyState, KeySummary, PreviousSecret, find, is_present, list, page};
+pub use summary::{KeyState, KeySummary, PreviousSecret, Seen, find, is_present, list, page};
 pub(crate) use usage::count_usage_request;

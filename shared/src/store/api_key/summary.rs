@@ -8,7 +8,7 @@ use crate::{
     model::{
         clock::Timestamp,
         id::OrgId,
-        key::{self, AccountId, ApiKey, KeyId},
+        key::{self, AccountId, ApiKey, KeyHash, KeyId},
         page::Cursor,
         scope::Scope,
         window::{Day, Minute},
@@ -17,8 +17,8 @@ use crate::{
         account::{self, Account, AccountKey},
         api_key::item::{
             CREATED_AT, CREATED_BY, EXPIRES_AT, LAST_FOUR, LAST_USAGE_AT, LAST_USED_AT, LATE_USE_AT, LATE_USES, NAME,
-            ORGANIZATION, PREVIOUS_LAST_FOUR, PREVIOUS_UNTIL, PREVIOUS_USES, REVOKED_AT, ROTATED_AT, ROTATIONS, SCOPES,
-            usage_minute_of, usage_uses,
+            ORGANIZATION, PREVIOUS_EXPIRES_AT, PREVIOUS_LAST_FOUR, PREVIOUS_UNTIL, PREVIOUS_USES, REVOKED_AT,
+            ROTATED_AT, ROTATIONS, SCOPES, usage_minute_of, usage_uses,
         },
         backoff::Backoff,
         db::Db,
@@ -50,6 +50,9 @@ pub struct KeySummary {
     pub expires_at: Option<Timestamp>,
     /// When it was last used. `None`: never.
     pub last_used_at: Option<Timestamp>,
+    /// How often its current secret was used.
+    #[serde(skip)]
+    pub uses: u64,
     /// How often it has been rotated.
     pub rotations: u64,
     /// When it was last rotated. `None`: never.
@@ -98,6 +101,7 @@ impl KeySummary {
                 last_used_at: hot
                     .map_or_else(|| moment(LAST_USED_AT), |key| key.last_used_at)
                     .max(moment(LAST_USAGE_AT)),
+                uses: hot.map_or(0, |key| uses_of(item, key, &key.hash)),
                 rotations: integer(item, ROTATIONS).unwrap_or(0),
                 rotated_at: moment(ROTATED_AT),
                 previous: PreviousSecret::read(item, hot),
@@ -118,6 +122,27 @@ impl KeySummary {
         self.state(now).is_served() && self.expires_at.is_some_and(|at| key::expires_soon(at, now))
     }
 
+    /// What a rotation at `now` depends on. Where a former secret is valid and the current one was never used, the current one is replaced
+    /// and the former one stays.
+    #[must_use]
+    pub fn seen(&self, now: Timestamp) -> Seen {
+        let replaces_unused = self.uses == 0 && self.previous.as_ref().is_some_and(|previous| previous.until > now);
+        Seen { rotations: self.rotations, replaces_unused }
+    }
+
+    /// The latest end that a rotation can give the secret in use: when the key would have expired while that was its current secret.
+    /// `former`: the secret in use is the former one. `None`: any.
+    #[must_use]
+    pub fn latest_end(&self, former: bool) -> Option<Timestamp> {
+        if former { self.previous.as_ref()?.expires_at } else { self.expires_at }
+    }
+
+    /// Until when a rotation that is to keep the secret in use until `asked` does so. `None`: it ends.
+    #[must_use]
+    pub fn kept_until(&self, asked: Option<Timestamp>, former: bool) -> Option<Timestamp> {
+        asked.map(|until| self.latest_end(former).map_or(until, |limit| until.min(limit)))
+    }
+
     /// Its state at `now`.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> KeyState {
@@ -133,6 +158,15 @@ impl KeySummary {
             }
         }
     }
+}
+
+/// What a rotation depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// How often the key has been rotated.
+    pub rotations: u64,
+    /// Whether the rotation replaces a current secret that was never used, and leaves the former one.
+    pub replaces_unused: bool,
 }
 
 /// The state of a key.
@@ -256,18 +290,27 @@ pub struct PreviousSecret {
     pub until: Timestamp,
     /// How often it has been used since the rotation.
     pub uses: u64,
+    /// When the key would have expired when this was its current secret. `None`: never.
+    #[serde(skip)]
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 impl PreviousSecret {
     /// `hot`: the key on its account, unless it is revoked.
     fn read(item: &Item, hot: Option<&AccountKey>) -> Option<Self> {
         let last_four = text(item, PREVIOUS_LAST_FOUR)?.to_owned();
+        let expires_at = integer(item, PREVIOUS_EXPIRES_AT).map(Timestamp::from_millis);
         let Some(hot) = hot else {
             let until = Timestamp::from_millis(integer(item, PREVIOUS_UNTIL)?);
-            return Some(Self { last_four, until, uses: integer(item, PREVIOUS_USES).unwrap_or(0) });
+            return Some(Self { last_four, until, uses: integer(item, PREVIOUS_USES).unwrap_or(0), expires_at });
         };
         let former = hot.former?;
-        let usage: u64 = integer(item, &usage_uses(&former.hash)).unwrap_or(0);
-        Some(Self { last_four, until: former.until, uses: hot.uses_of(&former.hash) + usage })
+        Some(Self { last_four, until: former.until, uses: uses_of(item, hot, &former.hash), expires_at })
     }
+}
+
+/// How often a secret was used, for requests that are counted on the account and for those about the key itself.
+fn uses_of(item: &Item, hot: &AccountKey, hash: &KeyHash) -> u64 {
+    let usage: u64 = integer(item, &usage_uses(hash)).unwrap_or(0);
+    hot.uses_of(hash) + usage
 }
