@@ -28,6 +28,8 @@ mod limits;
 mod lists;
 mod lookups;
 mod lost;
+mod members;
+mod odd;
 mod openapi;
 mod permissions;
 mod pipeline;
