@@ -11,6 +11,7 @@ use shared::{
 
 use crate::test_app::{Answer, TestApp, request, send, unknown_key};
 
+#[derive(Debug)]
 pub struct Row {
     pub method: &'static str,
     pub path: &'static str,

@@ -298,6 +298,32 @@ mod tests {
         assert_eq!(format!("{key:?} {:?}", key.hash()), "ApiKey(…) KeyHash(…)");
     }
 
+    #[test]
+    fn a_secret_uses_every_character_of_the_alphabet_equally_often() {
+        let text = random_base62(620_000).unwrap();
+        assert_eq!(text.len(), 620_000);
+        for digit in DIGITS {
+            // 10,000 are expected, with a standard deviation of 100: ten of them are never exceeded by chance.
+            let count = text.bytes().filter(|byte| byte == digit).count();
+            assert!((9_000..11_000).contains(&count), "{count} of {}", char::from(*digit));
+        }
+        assert_eq!(text.bytes().filter(|byte| !DIGITS.contains(byte)).count(), 0);
+    }
+
+    #[test]
+    fn no_two_generated_secrets_or_accounts_are_the_same() {
+        let id = KeyId::parse("DemoPro001").unwrap();
+        let keys: std::collections::HashSet<_> = (0..1_000).map(|_| ApiKey::with_id(&id).unwrap().hash()).collect();
+        assert_eq!(keys.len(), 1_000);
+        // 62⁷ accounts: that ten are not all different happens once in 10¹¹ runs.
+        let accounts: Vec<_> = (0..10).map(|_| AccountId::generate().unwrap()).collect();
+        assert_eq!(accounts.iter().collect::<std::collections::HashSet<_>>().len(), 10);
+        assert!(accounts.iter().all(|account| AccountId::parse(&account.to_string()).as_ref() == Some(account)));
+        for len in [0, 1, 7, 32, 63, 64, 65, 200] {
+            assert_eq!(random_base62(len).unwrap().len(), len);
+        }
+    }
+
     proptest! {
         #[test]
         fn any_text_is_parsed_without_a_panic_and_only_a_key_is_accepted(text in "\\PC{0,80}") {

@@ -134,3 +134,22 @@ pub struct ByIds {
     /// The objects did not fit into the response.
     pub remaining: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_at_most_512_characters_of_base64url_and_is_written_as_it_was_read() {
+        let longest = "A".repeat(MAX_CURSOR_BYTES);
+        assert_eq!(longest.parse::<Cursor>().map(|cursor| cursor.to_string()), Ok(longest.clone()));
+        assert_eq!(format!("{longest}A").parse::<Cursor>(), Err(InvalidCursor::TooLong(513)));
+        assert_eq!("".parse::<Cursor>(), Err(InvalidCursor::Empty));
+        assert_eq!("A".parse::<Cursor>(), Err(InvalidCursor::Incomplete));
+        assert_eq!("-_".parse::<Cursor>(), Err(InvalidCursor::Incomplete), "what was cut off is not zero");
+        assert_eq!("-_9A".parse::<Cursor>().map(|cursor| cursor.as_bytes().to_vec()), Ok(vec![0xfb, 0xff, 0x40]));
+        for (text, found) in [("AB+D", "\"+\" (U+002B) at character 3"), ("é", "\"é\" (U+00E9) at character 1")] {
+            assert_eq!(text.parse::<Cursor>(), Err(InvalidCursor::Character(found.to_owned())));
+        }
+    }
+}

@@ -52,3 +52,43 @@ impl fmt::Debug for Secret {
         f.write_str("Secret(…)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_43_characters_that_use_every_bit_and_is_never_generated_twice() {
+        let secrets: Vec<Secret> = (0..1_000).map(|_| Secret::generate().unwrap()).collect();
+        let texts: HashSet<String> = secrets.iter().map(Secret::reveal).collect();
+        assert_eq!(texts.len(), 1_000);
+        assert!(texts.iter().all(|text| text.len() == 43));
+        for at in 0..256 {
+            // 500 are expected, with a standard deviation of 16: twelve of them are never exceeded by chance.
+            let set = secrets.iter().filter(|secret| secret.0[at / 8] >> (at % 8) & 1 == 1).count();
+            assert!((300..700).contains(&set), "bit {at} is set in {set}");
+        }
+    }
+
+    #[test]
+    fn only_a_whole_secret_is_read_and_it_is_the_one_that_was_written() {
+        let secret = Secret::generate().unwrap();
+        let text = secret.reveal();
+        assert_eq!(Secret::parse(&text), Some(secret));
+        for wrong in ["", "x", &text[1..], &format!("{text}A"), &format!("{text}="), &text.replace(&text[..1], "+")] {
+            assert_eq!(Secret::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_derived_differs_by_secret_and_by_purpose_and_hides_the_secret() {
+        let (secret, other) = (Secret([7; 32]), Secret([8; 32]));
+        let derived = [secret.derive("form"), secret.derive("state"), other.derive("form"), secret.reveal()];
+        assert_eq!(derived.iter().collect::<HashSet<_>>().len(), 4);
+        // SHA-256 of the secret and the purpose, computed elsewhere.
+        assert_eq!(secret.derive("form"), "lOl5O0EQfK4OkTqzd89wTfI0ydAPRcbXeiZCY-DAhv8");
+        assert_eq!(format!("{secret:?}"), "Secret(…)");
+    }
+}

@@ -105,3 +105,39 @@ async fn an_issuer_whose_metadata_names_another_issuer_is_rejected() {
     });
     test.browser().get("/settings/sign-in").await.shown(503);
 }
+
+#[tokio::test]
+async fn no_redirect_of_the_issuers_is_followed() {
+    for endpoint in ["openid-configuration", "keys", "token"] {
+        let test = TestSettings::new().await;
+        test.issuer.moves(endpoint);
+        let mut browser = test.browser();
+        let page = match endpoint {
+            "token" => browser.sign_in(0).await,
+            _ => browser.get("/settings/sign-in").await,
+        };
+        rejected(&page, 503, &browser);
+        assert_eq!(test.issuer.asked(endpoint), 1, "{endpoint}");
+        // Where it leads, everything is in order.
+        test.issuer.moves("nothing");
+        test.app.clock.advance(5_000);
+        test.admin().await;
+    }
+}
+
+#[tokio::test]
+async fn metadata_and_keys_are_believed_for_an_hour_but_not_before_they_were_fetched() {
+    let test = TestSettings::new().await;
+    let asked = || (test.issuer.asked("openid-configuration"), test.issuer.asked("keys"));
+    test.admin().await;
+    assert_eq!(asked(), (1, 1));
+    test.app.clock.advance(60 * 60_000 - 1);
+    test.admin().await;
+    assert_eq!(asked(), (1, 1));
+    test.app.clock.advance(1);
+    test.admin().await;
+    assert_eq!(asked(), (2, 2));
+    test.app.clock.advance(-1);
+    test.browser().ask("/settings/sign-in").await;
+    assert_eq!(asked(), (3, 3), "a clock that steps back");
+}

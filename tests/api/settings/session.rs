@@ -1,11 +1,15 @@
 //! How long a session lasts, and who it belongs to.
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::database::Embedded;
 use shared::{
     model::{role::Role, secret::Secret, value::Email},
     store::{activity::Actor, member},
 };
 
-use crate::test_settings::TestSettings;
+use crate::test_settings::{Page, TestSettings};
 
 #[tokio::test]
 async fn a_session_ends_half_an_hour_after_its_last_use_and_after_eight_hours() {
@@ -76,4 +80,52 @@ async fn a_new_sign_in_starts_a_new_session_and_ends_the_browsers_old_one() {
     browser.sign_in(1).await;
     assert_eq!(before.get("/settings/plan").await.status, 303);
     assert!(browser.get("/settings/plan").await.shown(200).contains(&test.member));
+}
+
+/// The attributes of the browser's session, as the table has them.
+async fn stored(test: &TestSettings, id: &str) -> HashMap<String, AttributeValue> {
+    let hash = Secret::parse(id).unwrap().derive("stored");
+    let get = test.app.client.get_item().table_name(Embedded::tables().access).consistent_read(true);
+    let get = get.key("pk", AttributeValue::S(format!("SESSION#{hash}")));
+    get.key("sk", AttributeValue::S("SESSION".to_owned())).send().await.unwrap().item.unwrap()
+}
+
+#[tokio::test]
+async fn the_browser_and_the_table_forget_a_session_when_it_must_end() {
+    const HOURS: i64 = 60 * 60 * 1_000;
+    let test = TestSettings::new().await;
+    let cookie = |page: &Page, name: &str| {
+        let is_it = |cookie: &&str| cookie.starts_with(&format!("{name}="));
+        page.cookies().into_iter().find(is_it).unwrap().to_owned()
+    };
+    let mut browser = test.browser();
+    let begun = browser.get("/settings/sign-in").await;
+    assert!(cookie(&begun, "__Host-sign-in").contains("; Max-Age=600"));
+    let signed_in = browser.sign_in(0).await;
+    assert!(cookie(&signed_in, "__Host-session").contains("; Max-Age=28800"));
+    assert!(cookie(&signed_in, "__Host-sign-in").contains("; Max-Age=0"));
+
+    let number = |millis: i64| AttributeValue::N(millis.to_string());
+    let now = test.app.clock.now().as_millis();
+    let id = browser.cookies["__Host-session"].clone();
+    let session = stored(&test, &id).await;
+    assert_eq!(session["idleUntil"], number(now + HOURS / 2));
+    assert_eq!(session["endsAt"], number(now + 8 * HOURS));
+    assert_eq!(session["deleteAt"], number((now + 8 * HOURS) / 1_000), "in seconds, as DynamoDB expects it");
+
+    // A use moves the idle end alone.
+    test.app.clock.advance(HOURS / 4);
+    let token = browser.token().await;
+    let now = now + HOURS / 4;
+    let mut used = session.clone();
+    used.insert("idleUntil".to_owned(), number(now + HOURS / 2));
+    assert_eq!(stored(&test, &id).await, used);
+
+    // Signing out leaves a marker for as long as a delayed attempt to begin the session could still matter.
+    browser.post("/settings/sign-out", &[("token", &token)]).await;
+    let marker = stored(&test, &id).await;
+    let mut names: Vec<&str> = marker.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["deleteAt", "pk", "sk"]);
+    assert_eq!(marker["deleteAt"], number((now + 8 * HOURS + 2 * 60_000) / 1_000));
 }
