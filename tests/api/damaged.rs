@@ -58,7 +58,7 @@ async fn app() -> (TestApp, Proxy) {
     let mut app = TestApp::frozen(Plan::Enterprise).await;
     let proxy = Proxy::default();
     let endpoint = proxy.start(&ENDPOINT).await;
-    app.db = Db::with(local::database::config(&endpoint).interceptor(app.tally.clone()), Embedded::tables());
+    app.db = Db::embedded(local::database::config(&endpoint).interceptor(app.tally.clone()), Embedded::tables());
     app.gateway = Arc::new(gateway(&app.db, &app.clock));
     (app, proxy)
 }

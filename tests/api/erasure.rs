@@ -232,7 +232,7 @@ async fn behind_proxy() -> (TestApp, Arc<crate::test_app::Gateway>, Proxy) {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let proxy = Proxy::default();
     let endpoint = proxy.start(&ENDPOINT).await;
-    let db = Db::with(local::database::config(&endpoint), Embedded::tables());
+    let db = Db::embedded(local::database::config(&endpoint), Embedded::tables());
     let behind = Arc::new(gateway(&db, &app.clock));
     (app, behind, proxy)
 }

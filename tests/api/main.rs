@@ -21,6 +21,7 @@ mod failures;
 mod idempotency;
 mod jobs;
 mod keys;
+mod late;
 mod layers;
 mod limits;
 mod lists;

@@ -11,7 +11,7 @@ use std::{
 use aws_smithy_async::time::TimeSource;
 use futures::future::join_all;
 use local::database::Embedded;
-use shared::{model::plan::Plan, store::db::Db};
+use shared::store::db::Db;
 
 use crate::test_app::{
     ENDPOINT, TestApp,

@@ -140,17 +140,22 @@ impl TestApp {
 
     /// An organization on `plan`, which must allow a key.
     pub async fn on(plan: Plan) -> Self {
+        Self::in_database(&ENDPOINT, plan).await
+    }
+
+    /// The same, with a DynamoDB of its own.
+    pub async fn in_database(endpoint: &str, plan: Plan) -> Self {
         let clock = TestClock::at(START);
         let ids = clock.clock();
         let tally = Tally::default();
-        let db = Db::with(config(&ENDPOINT).interceptor(tally.clone()), Embedded::tables());
+        let db = Db::embedded(config(endpoint).interceptor(tally.clone()), Embedded::tables());
         let account = AccountId::generate().unwrap();
         let org = organization::create(&db, &short_text("Test"), plan, &account, || ids.stamp()).await.unwrap();
         let mut app = Self {
             gateway: Arc::new(gateway(&db, &clock)),
             clock,
             db,
-            client: Client::from_conf(config(&ENDPOINT).behavior_version(BehaviorVersion::latest()).build()),
+            client: Client::from_conf(config(endpoint).behavior_version(BehaviorVersion::latest()).build()),
             tally,
             org,
             key: String::new(),
@@ -283,7 +288,7 @@ pub fn gateway(db: &Db, clock: &TestClock) -> Gateway {
 
 /// How many requests of a storm are under way at once: as many as the embedded engine answers within a call's timeout on a busy machine. A
 /// call that times out is repeated, and what the engine did meanwhile is no longer what a test expects.
-const UNDER_WAY: usize = 32;
+pub const UNDER_WAY: usize = 32;
 
 /// Sends `count` requests as fast as they are answered, on all threads, to each instance and with each key in turn.
 pub async fn storm(instances: &[Arc<Gateway>], keys: &[&str], count: usize) -> Vec<Answer> {
