@@ -8,6 +8,7 @@ mod applications;
 mod authors;
 mod binaries;
 mod candidates;
+mod conflicts;
 mod cors;
 mod cost;
 mod damaged;

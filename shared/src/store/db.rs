@@ -27,7 +27,7 @@ use crate::store::{
     calls::CountCalls,
     error::{DbError, built, failure},
     expression::Expression,
-    intact::Intact,
+    intact::{Intact, WithAttributes},
     item::{Item, string},
     list::List,
     response::{self, Readable, Row, size},
@@ -298,10 +298,11 @@ impl Db {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let mut backoff = Backoff::new();
         loop {
-            let error = match request.clone().send().await {
-                Ok(answer) if has_attributes && answer.attributes.is_none() => {
-                    return Err(DbError::Unavailable("a response without the attributes".to_owned()));
-                }
+            let mut attempt = request.clone().customize();
+            if has_attributes {
+                attempt = attempt.interceptor(WithAttributes);
+            }
+            let error = match attempt.send().await {
                 Ok(answer) => return Ok(Ok(answer.attributes.unwrap_or_default())),
                 Err(error) => error,
             };
