@@ -86,7 +86,7 @@ impl Embedded {
     /// Access to its tables.
     #[must_use]
     pub fn db(&self) -> Db {
-        Db::with(self.config(), Self::tables())
+        Db::embedded(self.config(), Self::tables())
     }
 }
 

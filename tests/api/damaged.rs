@@ -13,6 +13,7 @@ use crate::{
         ENDPOINT, TestApp, gateway,
         proxy::{Change, Fault, Proxy},
     },
+    test_settings::{TestSettings, id},
 };
 
 /// The response with another body, and whatever else it takes to be a valid HTTP message. The checksum stays only if asked.
@@ -58,7 +59,7 @@ async fn app() -> (TestApp, Proxy) {
     let mut app = TestApp::frozen(Plan::Enterprise).await;
     let proxy = Proxy::default();
     let endpoint = proxy.start(&ENDPOINT).await;
-    app.db = Db::with(local::database::config(&endpoint).interceptor(app.tally.clone()), Embedded::tables());
+    app.db = Db::embedded(local::database::config(&endpoint).interceptor(app.tally.clone()), Embedded::tables());
     app.gateway = Arc::new(gateway(&app.db, &app.clock));
     (app, proxy)
 }
@@ -142,11 +143,69 @@ async fn a_write_whose_response_is_damaged_happens_once_and_is_never_confirmed_u
 
 #[tokio::test]
 async fn a_count_whose_response_is_damaged_admits_no_request() {
-    for (times, change) in [(ALWAYS, EMPTY), (1, EMPTY_OBJECT)] {
+    for change in [EMPTY, EMPTY_OBJECT] {
         let (app, proxy) = app().await;
-        proxy.fail(Fault { operation: "UpdateItem", table: "AccessTable", times, change });
+        let fault = Fault { operation: "UpdateItem", table: "AccessTable", times: ALWAYS, change };
+        proxy.fail(fault);
         app.get("/api/v1/jobs").await.error(503, "service_unavailable");
         proxy.assert_failed();
+        // One that is whole the next time is counted once.
+        proxy.fail(Fault { times: 1, ..fault });
+        let answer = app.get("/api/v1/jobs").await;
+        answer.ok(200);
+        proxy.assert_failed();
+        assert_eq!(answer.header("x-ratelimit-remaining"), Some("58"));
+    }
+}
+
+#[tokio::test]
+async fn an_empty_object_is_the_whole_response_to_a_put_an_update_and_a_transaction() {
+    let (app, proxy) = app().await;
+    let empty = |operation| proxy.fail(Fault { operation, table: "RecordsTable", times: 1, change: EMPTY_OBJECT });
+    app.tally.take();
+    empty("PutItem");
+    let job = app.job("open").await;
+    proxy.assert_failed();
+    empty("UpdateItem");
+    app.put(&format!("/api/v1/jobs/{job}"), json!({ "title": "Nurse" })).await.ok(200);
+    proxy.assert_failed();
+    empty("TransactWriteItems");
+    app.candidate("ada@example.com").await;
+    proxy.assert_failed();
+    let calls = app.tally.take().calls;
+    assert_eq!((calls["PutItem"], calls["TransactWriteItems"]), (1, 1), "nothing is retried");
+    // Nor can it be told from the response about an item that does not exist, if its checksum is lost too.
+    empty("GetItem");
+    app.get(&format!("/api/v1/jobs/{job}")).await.error(404, "not_found");
+    proxy.assert_failed();
+}
+
+#[tokio::test]
+async fn a_page_of_the_settings_is_never_without_its_keys_because_a_response_is_damaged() {
+    for (operation, path, changes) in [
+        ("Query", "/settings/keys", [EMPTY, WITHOUT_ITEMS, EMPTY_OBJECT]),
+        ("BatchGetItem", "/settings/keys", [EMPTY, WITHOUT_RESPONSES, EMPTY_OBJECT]),
+        ("BatchGetItem", "/settings/keys/{id}/rotate", [EMPTY, WITHOUT_RESPONSES, EMPTY_OBJECT]),
+        ("BatchGetItem", "/settings/usage", [EMPTY, WITHOUT_RESPONSES, EMPTY_OBJECT]),
+        ("Query", "/settings/activity", [EMPTY, WITHOUT_ITEMS, EMPTY_OBJECT]),
+        // The session.
+        ("UpdateItem", "/settings/keys", [EMPTY, ANOTHER_PAGE, EMPTY_OBJECT]),
+        ("GetItem", "/settings/keys", [EMPTY, ANOTHER_PAGE, CUT_AFTER_A_BRACE]),
+    ] {
+        let (mut test, proxy) = (TestSettings::new().await, Proxy::default());
+        test.behind(&proxy).await;
+        let mut browser = test.admin().await;
+        let path = path.replace("{id}", id(&test.app.key));
+        let whole = browser.get(&path).await.shown(200).to_owned();
+        for change in changes {
+            let fault = Fault { operation, table: "AccessTable", times: 1, change };
+            proxy.fail(fault);
+            assert_eq!(browser.get(&path).await.shown(200), whole, "{operation} {path}");
+            proxy.assert_failed();
+            proxy.fail(Fault { times: ALWAYS, ..fault });
+            browser.get(&path).await.shown(503);
+            proxy.assert_failed();
+        }
     }
 }
 

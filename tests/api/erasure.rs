@@ -250,7 +250,7 @@ async fn an_erasure_is_in_the_activity_log_with_the_key_and_its_copy_is_kept() {
 async fn behind_proxy(app: &TestApp) -> (Arc<Gateway>, Proxy) {
     let proxy = Proxy::default();
     let endpoint = proxy.start(&app.endpoint).await;
-    let db = Db::with(local::database::config(&endpoint), Embedded::tables());
+    let db = Db::embedded(local::database::config(&endpoint), Embedded::tables());
     (Arc::new(gateway(&db, &app.clock)), proxy)
 }
 

@@ -75,7 +75,7 @@ async fn a_write_whose_responses_are_all_lost_is_done_once_when_it_is_sent_again
         let proxy = Proxy::default();
         let endpoint = proxy.start(&ENDPOINT).await;
         let config = local::database::config(&endpoint).interceptor(app.tally.clone());
-        app.gateway = Arc::new(gateway(&Db::with(config, Embedded::tables()), &app.clock));
+        app.gateway = Arc::new(gateway(&Db::embedded(config, Embedded::tables()), &app.clock));
         let objects = Objects::of(&app).await;
         let (path, body) = (objects.path(row), objects.body(row));
         // As often as the SDK tries.

@@ -118,7 +118,7 @@ async fn rotate(app: &TestApp, key: &ApiKey, rotation: Rotation) -> Rotated {
 
 /// The app's key, read without the tally, which does not know this call.
 async fn summary(app: &TestApp) -> KeySummary {
-    let db = Db::with(config(&ENDPOINT), Embedded::tables());
+    let db = Db::embedded(config(&ENDPOINT), Embedded::tables());
     api_key::list(&db, &app.org, None).await.unwrap().0.swap_remove(0)
 }
 

@@ -15,12 +15,12 @@ use shared::{
         session,
     },
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
+    late::arrive_late,
     test_app::{
         ENDPOINT, TestApp, gateway,
-        proxy::{Fault, Proxy, message},
+        proxy::{Fault, Proxy},
         request, send, short_text,
     },
     test_settings::TestSettings,
@@ -32,7 +32,7 @@ pub async fn app() -> (TestApp, Proxy) {
     let proxy = Proxy::default();
     let endpoint = proxy.start(&ENDPOINT).await;
     let config = local::database::config(&endpoint).interceptor(app.tally.clone());
-    app.gateway = Arc::new(gateway(&Db::with(config, Embedded::tables()), &app.clock));
+    app.gateway = Arc::new(gateway(&Db::embedded(config, Embedded::tables()), &app.clock));
     (app, proxy)
 }
 
@@ -121,7 +121,7 @@ async fn a_transaction_that_is_repeated_after_a_conflict_knows_its_own_write() {
     proxy.assert_failed();
 
     // Keys, whose secret is shown once.
-    let db = Db::with(local::database::config(&proxy.start(&ENDPOINT).await), Embedded::tables());
+    let db = Db::embedded(local::database::config(&proxy.start(&ENDPOINT).await), Embedded::tables());
     let (org, now, actor) = (&app.org, app.clock.now(), Actor::operator());
     meet("AccessTable");
     let new = NewKey { name: short_text("met"), scopes: vec![Scope::JobsRead], expires_at: None };
@@ -228,69 +228,12 @@ async fn a_write_is_not_called_rejected_while_an_attempt_that_may_succeed_is_und
     }
 }
 
-/// Sends a request to DynamoDB again, as an attempt that was held up on its way.
-async fn arrive_late(attempt: &[u8]) -> String {
-    let mut upstream = TcpStream::connect(ENDPOINT.trim_start_matches("http://")).await.unwrap();
-    upstream.write_all(attempt).await.unwrap();
-    String::from_utf8(message(&mut upstream).await.unwrap()).unwrap()
-}
-
-#[tokio::test]
-async fn an_attempt_at_an_update_or_a_move_that_arrives_late_changes_nothing() {
-    let (app, proxy) = app().await;
-    let (job, candidate, stages) = (app.job("open").await, app.candidate("ada@example.com").await, app.stages().await);
-    let application = app.application(&job, &candidate).await;
-    let moves = format!("/api/v1/pipeline/candidates/{candidate}/move");
-    for (path, body, back, object) in [
-        (
-            moves.clone(),
-            json!({ "stageId": stages[1] }),
-            json!({ "stageId": stages[0] }),
-            format!("/api/v1/candidates/{candidate}"),
-        ),
-        (
-            moves,
-            json!({ "stageId": stages[1], "fromStageId": stages[0] }),
-            json!({ "stageId": stages[0] }),
-            format!("/api/v1/candidates/{candidate}"),
-        ),
-        (
-            format!("/api/v1/jobs/{job}"),
-            json!({ "title": "Nurse" }),
-            json!({ "title": "Engineer" }),
-            format!("/api/v1/jobs/{job}"),
-        ),
-        (
-            format!("/api/v1/jobs/{job}/applications/{application}"),
-            json!({ "status": "hired" }),
-            json!({ "status": "new" }),
-            format!("/api/v1/jobs/{job}/applications"),
-        ),
-    ] {
-        proxy.take_sent();
-        app.put(&path, body).await.ok(200);
-        let attempts = proxy.take_sent();
-        app.put(&path, back).await.ok(200);
-        let before = app.get(&object).await.ok(200).clone();
-        let writes = attempts.iter().filter(|attempt| {
-            let text = String::from_utf8_lossy(attempt);
-            text.contains(".UpdateItem") && text.contains("RecordsTable")
-        });
-        let mut late = 0;
-        for attempt in writes {
-            assert!(arrive_late(attempt).await.contains("ConditionalCheckFailed"), "{path}");
-            late += 1;
-        }
-        assert_eq!((late, app.get(&object).await.ok(200)), (1, &before), "{path}");
-    }
-}
-
 #[tokio::test]
 async fn a_session_begins_once_even_if_a_response_is_lost_and_a_late_retry_revives_no_session() {
     let test = TestSettings::new().await;
     let proxy = Proxy::default();
     let endpoint = proxy.start(&ENDPOINT).await;
-    let db = Db::with(local::database::config(&endpoint), Embedded::tables());
+    let db = Db::embedded(local::database::config(&endpoint), Embedded::tables());
     let email = Email::new(&test.admin).unwrap();
     let identity = Identity { issuer: "https://issuer.example", subject: "ada" };
     let now = test.app.clock.now();
@@ -327,11 +270,7 @@ async fn a_session_begins_once_even_if_a_response_is_lost_and_a_late_retry_reviv
         let until: i64 = marker["deleteAt"].as_n().unwrap().parse().unwrap();
         assert!(until > now.as_secs() + 8 * 60 * 60);
         for attempt in attempts {
-            // With a new token, so that DynamoDB does not recognize the request.
-            let text = String::from_utf8(attempt).unwrap();
-            let (before, token) = text.split_once("\"ClientRequestToken\":\"").unwrap();
-            let late = format!("{before}\"ClientRequestToken\":\"{}{}", "0".repeat(8), &token[8..]);
-            let answer = arrive_late(late.as_bytes()).await;
+            let answer = arrive_late(&ENDPOINT, &attempt).await;
             assert!(answer.contains("ConditionalCheckFailed"), "{answer}");
             assert!(session::resume(&db, &id, now).await.unwrap().is_none(), "{ends}");
         }
@@ -353,7 +292,7 @@ async fn a_sign_out_whose_response_is_lost_happens_once() {
     let test = TestSettings::new().await;
     let proxy = Proxy::default();
     let endpoint = proxy.start(&ENDPOINT).await;
-    let db = Db::with(local::database::config(&endpoint), Embedded::tables());
+    let db = Db::embedded(local::database::config(&endpoint), Embedded::tables());
     let browser = test.admin().await;
     let id = Secret::parse(&browser.cookies["__Host-session"]).unwrap();
     let now = test.app.clock.now();

@@ -216,7 +216,7 @@ async fn days_without_requests_are_zero_and_older_days_are_omitted() {
 async fn the_time_of_the_last_use_is_stored_with_the_key() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     // Without the tally, which does not know this call.
-    let db = Db::with(config(&ENDPOINT), Embedded::tables());
+    let db = Db::embedded(config(&ENDPOINT), Embedded::tables());
     let last = async || api_key::list(&db, &app.org, None).await.unwrap().0[0].last_used_at;
     assert_eq!(last().await, None);
     app.get("/api/v1/jobs").await.ok(200);

@@ -59,7 +59,7 @@ fn the_activity_log_names_who_ran_the_command() {
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let entries = runtime.block_on(async {
-        let db = shared::store::db::Db::with(local::database::config(&operator.endpoint), Embedded::tables());
+        let db = shared::store::db::Db::embedded(local::database::config(&operator.endpoint), Embedded::tables());
         let now = shared::model::clock::Clock::system().now();
         let found = shared::store::organization::find(&db, &org, now).await.unwrap().unwrap();
         assert_eq!(found.plan, shared::model::plan::Plan::Enterprise);

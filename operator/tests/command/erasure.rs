@@ -55,7 +55,7 @@ fn key(pk: &str, sk: impl ToString) -> Item {
 impl Tables {
     async fn of(operator: &Operator, org: &str) -> Self {
         let config = || local::database::config(&operator.endpoint);
-        let db = Db::with(config(), Embedded::tables());
+        let db = Db::embedded(config(), Embedded::tables());
         let client = Client::from_conf(config().behavior_version(BehaviorVersion::latest()).build());
         let clock = Clock::system();
         let org = organization::find(&db, org, clock.now()).await.unwrap().unwrap().id;

@@ -283,7 +283,7 @@ fn a_list_shows_every_page() {
     // Created without the command, which would start a process for each.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let db = shared::store::db::Db::with(local::database::config(&operator.endpoint), Embedded::tables());
+        let db = shared::store::db::Db::embedded(local::database::config(&operator.endpoint), Embedded::tables());
         let clock = shared::model::clock::Clock::system();
         let found = shared::store::organization::find(&db, &org, clock.now()).await.unwrap().unwrap();
         let name = |text: &str| shared::model::value::ShortText::new(text, "The name").unwrap();

@@ -265,6 +265,9 @@ pub async fn stage_of(db: &Db, org: &OrgId, new: &NewCandidate) -> Result<Stage,
 }
 
 /// Creates a candidate at a stage, and the marker of their email.
+///
+/// It is always a transaction: an attempt that arrives late must not bring back a candidate who has been erased. DynamoDB recognizes it by its
+/// token for ten minutes, and no attempt is under way for longer. To check that there is no tombstone would cost two write units more.
 pub async fn create(
     db: &Db,
     write: &Write,
@@ -274,16 +277,12 @@ pub async fn create(
     let org = write.org();
     let candidate = new.clone().at(write.stamp().into(), write.now(), stage.id());
     let item = write::sign(write, candidate.item(org)?);
-    if write.idempotency().is_none() && candidate.email.is_none() {
-        db.create(item).await?;
-        return Ok(Written::now(candidate));
-    }
     let mut transaction = Transaction::new(db);
     let effect = Effect::new(candidate.id, candidate.version, candidate.created_at).entering(stage.id(), None);
     let marked = write::mark(&mut transaction, write, effect)?;
     let email = candidate.email.as_ref();
     let claim = email.map(|email| claim_email(&mut transaction, org, candidate.id, email)).transpose()?;
-    transaction.put(Table::Records, item)?;
+    transaction.put_new(Table::Records, item)?;
     let Err(cancelled) = transaction.commit().await? else { return Ok(Written::now(candidate)) };
     if let Some(before) = write::earlier(write, marked, &cancelled)? {
         let (id, entered) = (before.object()?, before.stage.unwrap_or(stage.id()));
@@ -292,7 +291,7 @@ pub async fn create(
     }
     match claim.and_then(|claim| cancelled.failed(claim)) {
         Some(Some(marker)) => Err(cancelled.reject(StoreError::EmailTaken { existing_id: holder(marker)? })),
-        _ => Err(DbError::Unreadable("a taken e-mail without its marker").into()),
+        _ => Err(DbError::Unreadable("a new candidate's id that is taken").into()),
     }
 }
 

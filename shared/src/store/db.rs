@@ -28,7 +28,7 @@ use crate::store::{
     doubt::Doubt,
     error::{DbError, built, failure},
     expression::Expression,
-    intact::Intact,
+    intact::{Intact, WithAttributes},
     item::{Item, string},
     list::List,
     response::{self, Readable, Row, size},
@@ -40,6 +40,8 @@ use crate::store::{
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
+/// Both, for an embedded DynamoDB.
+const EMBEDDED_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The maximum delay before the SDK's first retry, and before any retry. By default, the first delay is up to a second, a third of the
 /// operation's timeout.
@@ -86,10 +88,21 @@ impl Db {
     /// Like [`new`](Self::new), from a client configuration that may have its own interceptors.
     #[must_use]
     pub fn with(config: Builder, tables: Tables) -> Self {
+        Self::timed(config, tables, ATTEMPT_TIMEOUT, OPERATION_TIMEOUT)
+    }
+
+    /// Like [`with`](Self::with), for an embedded DynamoDB, which shares a machine with everything else: on a busy one, a call takes longer,
+    /// and to send it again would only add to that.
+    #[must_use]
+    pub fn embedded(config: Builder, tables: Tables) -> Self {
+        Self::timed(config, tables, EMBEDDED_TIMEOUT, EMBEDDED_TIMEOUT)
+    }
+
+    fn timed(config: Builder, tables: Tables, attempt: Duration, operation: Duration) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
+            .operation_attempt_timeout(attempt)
+            .operation_timeout(operation)
             .build();
         let retries = RetryConfig::standard().with_initial_backoff(FIRST_BACKOFF).with_max_backoff(LAST_BACKOFF);
         let budget = TokenBucket::builder().refill_rate(RETRY_TOKENS_PER_SECOND).build();
@@ -286,10 +299,11 @@ impl Db {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let mut backoff = Backoff::new();
         loop {
-            let error = match request.clone().send().await {
-                Ok(answer) if has_attributes && answer.attributes.is_none() => {
-                    return Err(DbError::Unavailable("a response without the attributes".to_owned()));
-                }
+            let mut attempt = request.clone().customize();
+            if has_attributes {
+                attempt = attempt.interceptor(WithAttributes);
+            }
+            let error = match attempt.send().await {
                 Ok(answer) => return Ok(Ok(answer.attributes.unwrap_or_default())),
                 Err(error) => error,
             };

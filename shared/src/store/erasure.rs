@@ -189,8 +189,8 @@ async fn finish(db: &Db, write: &Write, tombstone: Tombstone) -> Result<Erasure,
     let key = table::tombstone(org, id);
     if !is_whole {
         let progress = Expression::update("SET #cleared = :cleared")
-            .only_if(table::PRESENT)
-            .names([("#cleared", "cleared")])
+            .only_if("attribute_exists(#pending) AND (attribute_not_exists(#cleared) OR #cleared < :cleared)")
+            .names([("#cleared", "cleared"), ("#pending", "pending")])
             .values([(":cleared", number(until))]);
         // Another request may have completed it meanwhile, which the next one finds.
         let _ = db.update(Table::Records, key, progress, ReturnValue::None).await?;

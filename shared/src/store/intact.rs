@@ -3,6 +3,9 @@
 //! DynamoDB's body is a JSON object, even if there is nothing to say or an error to report, and comes with its checksum. Whatever is in
 //! between may empty or cut it, or respond itself. The SDK takes an empty body for an empty object: a write would count as done, an item as missing, a list as
 //! empty.
+//!
+//! An empty object is the whole response to a `GetItem` of an item that does not exist, to a put, to a transaction, and to an update that was
+//! to return nothing. Only its checksum shows that such a response was another one.
 
 use aws_sdk_dynamodb::{
     config::{
@@ -12,13 +15,17 @@ use aws_sdk_dynamodb::{
         retry::{ClassifyRetry, RetryAction},
     },
     error::BoxError,
-    operation::{batch_get_item::BatchGetItemOutput, query::QueryOutput},
+    operation::{batch_get_item::BatchGetItemOutput, query::QueryOutput, update_item::UpdateItemOutput},
 };
 
 use serde::{Deserialize, de::IgnoredAny};
 
 /// The CRC-32 of the body, in decimal.
 const CHECKSUM: &str = "x-amz-crc32";
+
+/// Where an error's code is, in the body or in a header.
+const CODE: &[u8] = b"\"__type\"";
+const ERROR_TYPE: &str = "x-amzn-errortype";
 
 /// Fails an attempt whose response is damaged, and classifies that failure as one to retry.
 #[derive(Debug)]
@@ -34,8 +41,12 @@ fn check(response: &HttpResponse) -> Result<(), &'static str> {
         return serde_json::from_slice::<Error>(body).map(drop).map_err(|_| "an error that DynamoDB did not report");
     }
     let body = body.trim_ascii();
-    let is_object = body.starts_with(b"{") && body.ends_with(b"}");
-    if is_object { Ok(()) } else { Err("a body that is not a JSON object") }
+    if !(body.starts_with(b"{") && body.ends_with(b"}")) {
+        return Err("a body that is not a JSON object");
+    }
+    // An error says which one it is.
+    let has_code = || response.headers().get(ERROR_TYPE).is_some() || body.windows(CODE.len()).any(|part| part == CODE);
+    if response.status().is_success() || has_code() { Ok(()) } else { Err("an error without its code") }
 }
 
 /// What every error of DynamoDB has.
@@ -62,6 +73,28 @@ impl Intercept for Intact {
         let lacks_items = output.downcast_ref::<QueryOutput>().is_some_and(|output| output.items.is_none())
             || output.downcast_ref::<BatchGetItemOutput>().is_some_and(|output| output.responses.is_none());
         if lacks_items { Err("a response without its items".into()) } else { Ok(()) }
+    }
+}
+
+/// The same for an update that is to return attributes.
+#[derive(Debug)]
+pub(crate) struct WithAttributes;
+
+impl Intercept for WithAttributes {
+    fn name(&self) -> &'static str {
+        "WithAttributes"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Ok(output) = context.output_or_error() else { return Ok(()) };
+        let lacks_attributes =
+            output.downcast_ref::<UpdateItemOutput>().is_some_and(|output| output.attributes.is_none());
+        if lacks_attributes { Err("a response without its attributes".into()) } else { Ok(()) }
     }
 }
 

@@ -236,10 +236,11 @@ pub async fn create(db: &Db, write: &Write, new: NewJob) -> Result<Written<Job>,
     }
     let mut transaction = Transaction::new(db);
     let marked = write::mark(&mut transaction, write, Effect::new(job.id, job.version, job.created_at))?;
-    transaction.put(Table::Records, item)?;
+    // Not `put`: once the marker has expired, an attempt that arrives late would bring back what the job was.
+    transaction.put_new(Table::Records, item)?;
     let Err(cancelled) = transaction.commit().await? else { return Ok(Written::now(job)) };
     let Some(before) = write::earlier(write, marked, &cancelled)? else {
-        return Err(DbError::Unreadable("an idempotency marker that has just expired").into());
+        return Err(DbError::Unreadable("a new job's id that is taken").into());
     };
     let id = before.object()?;
     write::created_before(db, write, table::job(write.org(), id), || new.at(id, before.at)).await

@@ -7,13 +7,14 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Serialize;
 
 use crate::{
-    model::{clock::Timestamp, id::OrgId, role::Role, value::Email},
+    model::{clock::Timestamp, id::OrgId, role::Role, value::Email, window::CLOCKS_DIFFER_MILLIS},
     store::{
         activity::{self, Act, Actor, Subject},
+        backoff::Backoff,
         db::Db,
         error::DbError,
         expression::Expression,
-        item::{Item, string, text},
+        item::{Item, integer, number, string, text},
         list::List,
         table::{self, Table},
         transaction::Transaction,
@@ -27,6 +28,10 @@ const ADDED_AT: &str = "addedAt";
 const ISSUER: &str = "issuer";
 const SUBJECT: &str = "subject";
 const SIGNED_IN_AT: &str = "signedInAt";
+/// How often the member's role has changed.
+const CHANGES: &str = "changes";
+/// On the organization's item: how many members have ever been added.
+const MEMBERS_ADDED: &str = "membersAdded";
 
 /// A member.
 #[derive(Clone, Debug, Serialize)]
@@ -42,6 +47,8 @@ pub struct Member {
     pub added_at: Timestamp,
     /// When the member last signed in. `None`: never.
     pub signed_in_at: Option<Timestamp>,
+    #[serde(skip)]
+    changes: u64,
 }
 
 impl Member {
@@ -59,6 +66,7 @@ impl Member {
                 role: Role::named(text(item, ROLE)?)?,
                 added_at: text(item, ADDED_AT)?.parse().ok()?,
                 signed_in_at: text(item, SIGNED_IN_AT).and_then(|at| at.parse().ok()),
+                changes: integer(item, CHANGES).unwrap_or(0),
             })
         };
         whole().ok_or(DbError::Unreadable("a member"))
@@ -103,16 +111,26 @@ pub async fn add(
         (ROLE.to_owned(), string(role.as_str())),
         (ADDED_AT.to_owned(), string(now)),
     ]);
-    let is_there = Expression::condition(table::PRESENT);
-    let mut transaction = Transaction::new(db);
-    let organization = transaction.check(Table::Access, table::organization(org), is_there)?;
-    transaction.put_new(Table::Access, table::member(&email.normalized()).with(item))?;
-    transaction.put(Table::Access, table::member_marker(org, &email.normalized()).into_item())?;
-    activity::add(&mut transaction, org, now, Act::MemberAdded, &subject(email, role), actor)?;
-    match transaction.commit().await? {
-        Ok(()) => Ok(()),
-        Err(cancelled) if cancelled.failed(organization).is_some() => Err(AddMemberError::UnknownOrganization),
-        Err(cancelled) => Err(cancelled.reject(AddMemberError::Taken)),
+    let mut backoff = Backoff::new();
+    loop {
+        let organization = db.get_access(table::organization(org)).await?.ok_or(AddMemberError::UnknownOrganization)?;
+        let added: u64 = integer(&organization, MEMBERS_ADDED).unwrap_or(0);
+        // An attempt that arrives late, after the member was removed, does not bring them back.
+        let add = Expression::update("SET #added = :added")
+            .only_if("attribute_exists(pk) AND (attribute_not_exists(#added) OR #added = :seen)")
+            .names([("#added", MEMBERS_ADDED)])
+            .values([(":seen", number(added)), (":added", number(added + 1))]);
+        let mut transaction = Transaction::new(db);
+        let counted = transaction.update(Table::Access, table::organization(org), add)?;
+        let new = transaction.put_new(Table::Access, table::member(&email.normalized()).with(item.clone()))?;
+        transaction.put(Table::Access, table::member_marker(org, &email.normalized()).into_item())?;
+        activity::add(&mut transaction, org, now, Act::MemberAdded, &subject(email, role), actor)?;
+        let Err(cancelled) = transaction.commit().await? else { return Ok(()) };
+        if cancelled.failed(new).is_some() || cancelled.failed(counted).is_none() {
+            return Err(AddMemberError::Taken);
+        }
+        // Another member was added meanwhile.
+        backoff.pause().await?;
     }
 }
 
@@ -128,8 +146,9 @@ async fn of(db: &Db, org: &OrgId, email: &Email) -> Result<Option<Member>, DbErr
 /// Removes a member, which ends their sessions. `false`: the organization has no such member.
 pub async fn remove(db: &Db, org: &OrgId, now: Timestamp, email: &Email, actor: &Actor) -> Result<bool, DbError> {
     let Some(member) = of(db, org, email).await? else { return Ok(false) };
-    let is_theirs =
-        Expression::condition("#org = :org").names([("#org", ORGANIZATION)]).values([(":org", string(org))]);
+    let is_theirs = Expression::condition("#org = :org AND #addedAt = :addedAt")
+        .names([("#org", ORGANIZATION), ("#addedAt", ADDED_AT)])
+        .values([(":org", string(org)), (":addedAt", string(member.added_at))]);
     let mut transaction = Transaction::new(db);
     transaction.delete(Table::Access, table::member(&email.normalized()), is_theirs)?;
     transaction.delete(Table::Access, table::member_marker(org, &email.normalized()), Expression::default())?;
@@ -147,18 +166,31 @@ pub async fn set_role(
     role: Role,
     actor: &Actor,
 ) -> Result<bool, DbError> {
-    let Some(member) = of(db, org, email).await? else { return Ok(false) };
-    if member.role == role {
-        return Ok(true);
+    let mut backoff = Backoff::new();
+    loop {
+        let Some(member) = of(db, org, email).await? else { return Ok(false) };
+        if member.role == role {
+            return Ok(true);
+        }
+        let change = Expression::update("SET #role = :role, #changes = :changes")
+            .only_if("#org = :org AND #addedAt = :addedAt AND (attribute_not_exists(#changes) OR #changes = :seen)")
+            .names([("#role", ROLE), ("#org", ORGANIZATION), ("#addedAt", ADDED_AT), ("#changes", CHANGES)])
+            .values([
+                (":role", string(role.as_str())),
+                (":org", string(org)),
+                (":addedAt", string(member.added_at)),
+                (":seen", number(member.changes)),
+                (":changes", number(member.changes + 1)),
+            ]);
+        let mut transaction = Transaction::new(db);
+        transaction.update(Table::Access, table::member(&email.normalized()), change)?;
+        activity::add(&mut transaction, org, now, Act::MemberChanged, &subject(&member.email, role), actor)?;
+        if transaction.commit().await?.is_ok() {
+            return Ok(true);
+        }
+        // The member has changed since they were read.
+        backoff.pause().await?;
     }
-    let change = Expression::update("SET #role = :role")
-        .only_if("#org = :org")
-        .names([("#role", ROLE), ("#org", ORGANIZATION)])
-        .values([(":role", string(role.as_str())), (":org", string(org))]);
-    let mut transaction = Transaction::new(db);
-    transaction.update(Table::Access, table::member(&email.normalized()), change)?;
-    activity::add(&mut transaction, org, now, Act::MemberChanged, &subject(&member.email, role), actor)?;
-    Ok(transaction.commit().await?.is_ok())
 }
 
 /// Up to 100 members of the organization, ordered by email, after the given one, and whether there are more.
@@ -180,14 +212,28 @@ pub async fn sign_in(
     identity: Identity<'_>,
     now: Timestamp,
 ) -> Result<Option<Member>, DbError> {
+    // An attempt that arrives late moves no sign-in back. Nor does it bind a member who was added since, perhaps somebody else with the
+    // same address.
     let bind = Expression::update("SET #issuer = :issuer, #subject = :subject, #signedIn = :now")
         .only_if(
-            "attribute_exists(pk) AND (attribute_not_exists(#subject) OR (#subject = :subject AND #issuer = :issuer))",
+            "attribute_exists(pk) AND (attribute_not_exists(#subject) OR (#subject = :subject AND #issuer = :issuer)) \
+             AND (attribute_not_exists(#signedIn) OR #signedIn < :now) AND #addedAt <= :latest",
         )
-        .names([("#issuer", ISSUER), ("#subject", SUBJECT), ("#signedIn", SIGNED_IN_AT)])
-        .values([(":issuer", string(identity.issuer)), (":subject", string(identity.subject)), (":now", string(now))]);
+        .names([("#issuer", ISSUER), ("#subject", SUBJECT), ("#signedIn", SIGNED_IN_AT), ("#addedAt", ADDED_AT)])
+        .values([
+            (":issuer", string(identity.issuer)),
+            (":subject", string(identity.subject)),
+            (":now", string(now)),
+            (":latest", string(Timestamp::from_millis(now.as_millis() + CLOCKS_DIFFER_MILLIS))),
+        ]);
     match db.update(Table::Access, table::member(&email.normalized()), bind, ReturnValue::AllNew).await? {
         Ok(item) => Member::read(&item).map(Some),
+        // Signed in at the same moment or later.
+        Err(Some(item))
+            if text(&item, ISSUER) == Some(identity.issuer) && text(&item, SUBJECT) == Some(identity.subject) =>
+        {
+            Member::read(&item).map(Some)
+        }
         Err(_) => Ok(None),
     }
 }

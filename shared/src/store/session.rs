@@ -6,13 +6,13 @@
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use crate::{
-    model::{clock::Timestamp, secret::Secret},
+    model::{clock::Timestamp, secret::Secret, window::CLOCKS_DIFFER_MILLIS},
     store::{
         activity::{self, Act, Actor, Subject},
         db::Db,
         error::DbError,
         expression::Expression,
-        item::{Item, number, string, text},
+        item::{Item, integer, number, string, text},
         member::{self, Member},
         table::{self, Table},
         transaction::Transaction,
@@ -23,9 +23,6 @@ use crate::{
 const IDLE_MILLIS: i64 = 30 * 60 * 1_000;
 /// How long a session lasts at most, even if it is used.
 pub const ABSOLUTE_MILLIS: i64 = 8 * 60 * 60 * 1_000;
-
-/// How far the clocks of two instances may differ.
-const CLOCKS_APART_MILLIS: i64 = 2 * 60 * 1_000;
 
 const MEMBER: &str = "member";
 const MEMBER_SINCE: &str = "memberSince";
@@ -59,12 +56,22 @@ pub async fn begin(db: &Db, member: &Member, id: &Secret, now: Timestamp, actor:
 
 /// Uses a session, and returns its member. `None`: the session has ended or never existed.
 pub async fn resume(db: &Db, id: &Secret, now: Timestamp) -> Result<Option<Member>, DbError> {
+    // An attempt that arrives late, or an instance whose clock is behind, does not move the end of the session back.
     let use_it = Expression::update("SET #idle = :idle")
-        .only_if("#idle > :now AND #ends > :now")
+        .only_if("#idle > :now AND #ends > :now AND #idle < :idle")
         .names([("#idle", IDLE_UNTIL), ("#ends", ENDS_AT)])
         .values([(":now", number(now.as_millis())), (":idle", number(now.as_millis() + IDLE_MILLIS))]);
     let used = db.update(Table::Access, table::session(&stored(id)), use_it, ReturnValue::AllNew).await?;
-    let Ok(session) = used else { return Ok(None) };
+    let is_over = |session: &Item| {
+        let ends = |name| integer::<i64>(session, name).is_none_or(|end| end <= now.as_millis());
+        ends(IDLE_UNTIL) || ends(ENDS_AT)
+    };
+    let session = match used {
+        Ok(session) => session,
+        // It was used at the same moment or later.
+        Err(Some(session)) if !is_over(&session) => session,
+        Err(_) => return Ok(None),
+    };
     let email = text(&session, MEMBER).ok_or(DbError::Unreadable("a session without its member"))?;
     let since = text(&session, MEMBER_SINCE);
     // A member who was removed and added again must sign in again.
@@ -113,7 +120,7 @@ fn to_marker(now: Timestamp) -> Expression {
 
 /// An attempt that was sent before `now` can't begin a session that lasts longer than this.
 fn marker_until(now: Timestamp) -> AttributeValue {
-    number((now.as_millis() + ABSOLUTE_MILLIS + CLOCKS_APART_MILLIS) / 1_000)
+    number((now.as_millis() + ABSOLUTE_MILLIS + CLOCKS_DIFFER_MILLIS) / 1_000)
 }
 
 /// The session's hash, by which the table identifies it.

@@ -142,19 +142,20 @@ impl TestApp {
 
     /// An organization on `plan`, which must allow a key.
     pub async fn on(plan: Plan) -> Self {
-        Self::at(&ENDPOINT, plan).await
+        Self::in_database(&ENDPOINT, plan).await
     }
 
     /// Like [`frozen`](Self::frozen), with a DynamoDB of its own, for what concerns all organizations.
     pub async fn alone() -> Self {
-        Self { step_millis: 0, ..Self::at(database().endpoint(), Plan::Enterprise).await }
+        Self { step_millis: 0, ..Self::in_database(database().endpoint(), Plan::Enterprise).await }
     }
 
-    async fn at(endpoint: &str, plan: Plan) -> Self {
+    /// The same, in this database.
+    pub async fn in_database(endpoint: &str, plan: Plan) -> Self {
         let clock = TestClock::at(START);
         let ids = clock.clock();
         let tally = Tally::default();
-        let db = Db::with(config(endpoint).interceptor(tally.clone()), Embedded::tables());
+        let db = Db::embedded(config(endpoint).interceptor(tally.clone()), Embedded::tables());
         let account = AccountId::generate().unwrap();
         let org = organization::create(&db, &short_text("Test"), plan, &account, || ids.stamp()).await.unwrap();
         let mut app = Self {
@@ -295,7 +296,7 @@ pub fn gateway(db: &Db, clock: &TestClock) -> Gateway {
 
 /// How many requests of a storm are under way at once: as many as the embedded engine answers within a call's timeout on a busy machine. A
 /// call that times out is repeated, and what the engine did meanwhile is no longer what a test expects.
-const UNDER_WAY: usize = 32;
+pub const UNDER_WAY: usize = 32;
 
 /// Sends `count` requests as fast as they are answered, on all threads, to each instance and with each key in turn.
 pub async fn storm(instances: &[Arc<Gateway>], keys: &[&str], count: usize) -> Vec<Answer> {

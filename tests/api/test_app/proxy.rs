@@ -41,6 +41,8 @@ pub struct Proxy {
     /// The operation whose next request is held back.
     held: Arc<Mutex<Option<&'static str>>>,
     meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+    /// What is answered, once the faults are over, in DynamoDB's place.
+    instead: Arc<Mutex<VecDeque<(&'static str, &'static str, Vec<u8>)>>>,
     /// What happens before the next request to an operation is passed on.
     first: Arc<Mutex<Option<First>>>,
     /// How long each call takes.
@@ -84,6 +86,10 @@ impl Proxy {
             let first = self.first.lock().unwrap().take_if(|(operation, _)| is_to(&request, operation));
             if let Some((_, first)) = first {
                 first.await;
+            }
+            if let Some(response) = self.response_instead(&request) {
+                client.write_all(&response).await.unwrap();
+                continue;
             }
             if self.holds(&request) {
                 return self.others_act().await;
@@ -130,6 +136,17 @@ impl Proxy {
         *self.meanwhile.lock().unwrap() = Some(Box::pin(others));
     }
 
+    fn response_instead(&self, request: &[u8]) -> Option<Vec<u8>> {
+        if !self.faults.lock().unwrap().is_empty() {
+            return None;
+        }
+        let text = String::from_utf8_lossy(request);
+        let mut instead = self.instead.lock().unwrap();
+        let next =
+            instead.front().is_some_and(|(operation, table, _)| is_to(request, operation) && text.contains(table));
+        if next { instead.pop_front().map(|(.., response)| response) } else { None }
+    }
+
     fn change(&self, request: &[u8], response: Vec<u8>) -> Vec<u8> {
         let text = String::from_utf8_lossy(request);
         let mut faults = self.faults.lock().unwrap();
@@ -168,6 +185,11 @@ impl Proxy {
         self.fail_in_turn([fault]);
     }
 
+    /// The next request to this operation on this table does not reach DynamoDB, and gets this response. It comes after the faults.
+    pub fn refuse(&self, operation: &'static str, table: &'static str, response: Vec<u8>) {
+        self.instead.lock().unwrap().push_back((operation, table, response));
+    }
+
     /// Each fault strikes once the one before is over.
     pub fn fail_in_turn(&self, faults: impl IntoIterator<Item = Fault>) {
         *self.faults.lock().unwrap() = faults.into_iter().collect();
@@ -191,12 +213,20 @@ impl Proxy {
     /// Asserts that the faults have happened as often as they were to.
     pub fn assert_failed(&self) {
         assert!(self.faults.lock().unwrap().is_empty(), "a response was to be lost or changed");
+        assert!(self.instead.lock().unwrap().is_empty(), "a request was to be refused");
     }
 
     /// The raw requests that were sent since the last call.
     pub fn take_sent(&self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.sent.lock().unwrap())
     }
+}
+
+/// DynamoDB's response to a call that it does not execute.
+pub fn error(status: &str, code: &str) -> Vec<u8> {
+    let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"no"}}"#);
+    let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length:");
+    format!("{head} {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 /// Whether a raw request is one to this operation.

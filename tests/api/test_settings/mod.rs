@@ -50,7 +50,11 @@ pub struct TestSettings {
 impl TestSettings {
     /// An organization on `plan` with one key, an admin and a member.
     pub async fn on(plan: Plan) -> Self {
-        let app = TestApp::frozen(plan).await;
+        Self::with(TestApp::frozen(plan).await).await
+    }
+
+    /// The same, for this app.
+    pub async fn with(app: TestApp) -> Self {
         let (admin, member) = (format!("admin@{}.example", app.org), format!("member@{}.example", app.org));
         for (email, role) in [(&admin, Role::Admin), (&member, Role::Member)] {
             let email = Email::new(email).unwrap();
@@ -69,8 +73,13 @@ impl TestSettings {
 
     /// From now on, its functions reach DynamoDB through a proxy.
     pub async fn behind(&mut self, proxy: &Proxy) {
-        let endpoint = proxy.start(&ENDPOINT).await;
-        self.app.db = Db::with(local::database::config(&endpoint), Embedded::tables());
+        self.behind_to(proxy, &ENDPOINT).await;
+    }
+
+    /// The same, with this DynamoDB.
+    pub async fn behind_to(&mut self, proxy: &Proxy, upstream: &str) {
+        let endpoint = proxy.start(upstream).await;
+        self.app.db = Db::embedded(local::database::config(&endpoint), Embedded::tables());
         self.app.gateway = self.app.fresh_gateway();
         self.gateway = self.fresh_gateway();
     }
