@@ -11,6 +11,7 @@ mod engine;
 mod invariants;
 mod network;
 mod people;
+mod table;
 mod truth;
 mod weather;
 mod world;
@@ -43,11 +44,16 @@ struct Outcome {
     trace: u64,
 }
 
-fn run(seed: u64, planted: Option<Planted>) -> Outcome {
+/// Runs something on a clock that moves only while everyone waits.
+fn block_on<T>(seed: u64, work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     // The SDK's pauses and ours are random, too.
     fastrand::seed(seed);
-    runtime.block_on(simulate(Rng::with_seed(seed), planted))
+    runtime.block_on(work)
+}
+
+fn run(seed: u64, planted: Option<Planted>) -> Outcome {
+    block_on(seed, simulate(Rng::with_seed(seed), planted))
 }
 
 async fn simulate(mut rng: Rng, planted: Option<Planted>) -> Outcome {
@@ -133,6 +139,16 @@ fn whatever_the_network_does_nothing_is_lost_or_done_twice() {
     });
     let (calls, outcomes) = all.into_inner().unwrap();
     println!("{} seeds, {calls} calls: {outcomes:#?}", seeds.len());
+}
+
+#[test]
+#[ignore = "takes minutes: scripts/try-faults"]
+fn whichever_fault_strikes_whichever_call_of_a_write_it_is_done_as_often_as_the_client_hears() {
+    let (table, wrong) = block_on(1, table::faults(Rng::with_seed(1)));
+    for ((write, fault), heard) in table {
+        println!("{write:30} {fault:20} {heard:?}");
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

@@ -60,36 +60,47 @@ struct Inner {
     engine: Engine,
     planted: Option<Planted>,
     state: Mutex<(Rng, Weather)>,
+    script: Mutex<Option<Script>>,
     begun: Instant,
     /// Sums up every call, to tell whether two runs are the same.
     trace: AtomicU64,
     calls: AtomicU64,
 }
 
+/// One fault, instead of the weather's.
+#[derive(Clone, Copy, Debug)]
+pub struct Script {
+    /// How many calls come before it.
+    pub after: usize,
+    /// How many calls it strikes.
+    pub times: usize,
+    pub fate: Fate,
+}
+
 /// What becomes of one attempt.
 #[derive(Clone, Copy, Debug, Default)]
-struct Fate {
-    there: Duration,
-    back: Duration,
+pub struct Fate {
+    pub there: Duration,
+    pub back: Duration,
     /// It does not arrive.
-    is_lost: bool,
-    refusal: Option<Refusal>,
+    pub is_lost: bool,
+    pub refusal: Option<Refusal>,
     /// It arrives a second time, so much later.
-    again: Option<Duration>,
-    answer: Answer,
+    pub again: Option<Duration>,
+    pub answer: Answer,
     /// If there is no answer, the connection breaks, rather than being silent until the sender gives up.
-    breaks: bool,
+    pub breaks: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Refusal {
+pub enum Refusal {
     Fault,
     Throttled,
     Conflict,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-enum Answer {
+pub enum Answer {
     #[default]
     Whole,
     Lost,
@@ -102,7 +113,8 @@ impl Network {
     pub fn new(engine: Engine, rng: Rng, weather: Weather, planted: Option<Planted>) -> Self {
         let state = Mutex::new((rng, weather));
         let begun = Instant::now();
-        Self(Arc::new(Inner { engine, planted, state, begun, trace: AtomicU64::new(0), calls: AtomicU64::new(0) }))
+        let (trace, calls) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Inner { engine, planted, state, script: Mutex::default(), begun, trace, calls }))
     }
 
     /// The HTTP client that sends everything this way.
@@ -116,6 +128,24 @@ impl Network {
 
     pub fn set_weather(&self, weather: Weather) {
         self.0.state.lock().unwrap().1 = weather;
+    }
+
+    /// Lets one fault strike, and returns what is left of the one before.
+    pub fn play(&self, script: Option<Script>) -> Option<Script> {
+        std::mem::replace(&mut self.0.script.lock().unwrap(), script)
+    }
+
+    fn scripted(&self, is_write: bool) -> Option<Fate> {
+        let mut script = self.0.script.lock().unwrap();
+        let Script { after, times, fate } = script.as_mut()?;
+        if *after > 0 {
+            *after -= 1;
+            return None;
+        }
+        // A read meets no conflict, and to make it twice is no fault.
+        let strikes = is_write || !(matches!(fate.refusal, Some(Refusal::Conflict)) || fate.again.is_some());
+        *times = times.checked_sub(1)?;
+        strikes.then_some(*fate)
     }
 
     /// A number that is the same for two runs exactly if they made the same calls at the same times.
@@ -136,10 +166,13 @@ impl Network {
         });
         self.0.trace.store(trace.rotate_left(5) ^ step, Ordering::Relaxed);
         self.0.calls.fetch_add(1, Ordering::Relaxed);
+        let is_write = !matches!(operation, "GetItem" | "BatchGetItem" | "Query");
+        if let Some(fate) = self.scripted(is_write) {
+            return fate;
+        }
         if weather.is_out(at) {
             return Fate { is_lost: true, breaks: rng.bool(), ..Fate::default() };
         }
-        let is_write = !matches!(operation, "GetItem" | "BatchGetItem" | "Query");
         let mut fate =
             Fate { there: weather.delay(rng), back: weather.delay(rng), breaks: rng.bool(), ..Fate::default() };
         fate.is_lost = weather.strikes(rng);

@@ -213,7 +213,7 @@ fn whatever_is_sent_with_a_valid_key_is_done_or_rejected_with_a_documented_error
         let answer = runtime.block_on(answer(&functions[function], event));
         check(&answer)?;
         let (method, path) = (event["requestContext"]["http"]["method"].as_str(), event["rawPath"].as_str());
-        if let Some((Ok(method), path)) = method.map(|method| method.parse::<Method>()).zip(path) {
+        if let Some((Ok(method), path)) = method.map(str::parse::<Method>).zip(path) {
             let (text, status) = (answer.body(), StatusCode::from_u16(answer.status_code).unwrap());
             let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
             if answer.status_code != 400 {

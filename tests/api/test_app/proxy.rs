@@ -32,6 +32,9 @@ type Meanwhile = BoxFuture<'static, ()>;
 /// An operation, and what happens before it.
 type First = (&'static str, BoxFuture<'static, ()>);
 
+/// An operation, a table, and a response.
+type Instead = (&'static str, &'static str, Vec<u8>);
+
 #[derive(Clone, Default)]
 pub struct Proxy {
     faults: Arc<Mutex<VecDeque<Fault>>>,
@@ -42,7 +45,7 @@ pub struct Proxy {
     held: Arc<Mutex<Option<&'static str>>>,
     meanwhile: Arc<Mutex<Option<Meanwhile>>>,
     /// What is answered, once the faults are over, in DynamoDB's place.
-    instead: Arc<Mutex<VecDeque<(&'static str, &'static str, Vec<u8>)>>>,
+    instead: Arc<Mutex<VecDeque<Instead>>>,
     /// What happens before the next request to an operation is passed on.
     first: Arc<Mutex<Option<First>>>,
     /// How long each call takes.
