@@ -26,6 +26,8 @@ pub struct Fault {
     pub change: Change,
 }
 
+/// An operation, a table, and the response.
+type Refusal = (&'static str, &'static str, Vec<u8>);
 /// An operation, and what happens before it.
 type First = (&'static str, BoxFuture<'static, ()>);
 
@@ -36,7 +38,7 @@ pub struct Proxy {
     /// How many more requests are passed on. `None`: all.
     left: Arc<Mutex<Option<usize>>>,
     /// What is answered, once the faults are over, in DynamoDB's place.
-    instead: Arc<Mutex<VecDeque<(&'static str, &'static str, Vec<u8>)>>>,
+    instead: Arc<Mutex<VecDeque<Refusal>>>,
     /// What happens before the next request to an operation is passed on.
     first: Arc<Mutex<Option<First>>>,
     /// How long each call takes.
