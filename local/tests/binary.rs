@@ -8,18 +8,16 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
 use serde_json::Value;
+use tempfile::TempDir;
 
-fn file(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    for stale in ["", "-wal", "-shm"] {
-        let _ = fs::remove_file(format!("{}{stale}", path.display()));
-    }
-    path
+/// A folder of one test. Not a fixed one: two runs of the tests may be under way.
+fn folder() -> TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
 fn command(options: &[&str]) -> Command {
@@ -98,7 +96,8 @@ fn start_error(options: &[&str]) -> String {
 
 #[test]
 fn it_serves_with_the_keys_it_prints_keeps_data_and_keys_and_stops_on_ctrl_c() {
-    let (data, keys_file) = (file("kept.db"), file("keys.json"));
+    let folder = folder();
+    let (data, keys_file) = (folder.path().join("kept.db"), folder.path().join("keys.json"));
     let options = ["--port", "0", "--data", data.to_str().unwrap(), "--keys-file", keys_file.to_str().unwrap()];
     let served = serve(&options);
     assert_eq!(fs::metadata(&keys_file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -164,7 +163,7 @@ fn it_serves_with_the_keys_it_prints_keeps_data_and_keys_and_stops_on_ctrl_c() {
     assert_eq!(served.interrupt(), Some(0));
 
     // Other data has none of the keys.
-    let other = file("other.db");
+    let other = folder.path().join("other.db");
     let served = serve(&["--port", "0", "--data", other.to_str().unwrap(), "--keys-file", keys_file.to_str().unwrap()]);
     let others = keys(&keys_file);
     assert_eq!(served.get(&path, fresh[2]["key"].as_str().unwrap()).0, 401);
@@ -189,17 +188,18 @@ fn it_prints_the_settings_that_the_operator_command_needs() {
 #[test]
 fn a_data_file_that_is_damaged_or_in_another_format_is_left_unchanged_and_reported_with_the_remedy() {
     const REMEDY: &str = "move it away, or choose another with --data; a new file gets the demo data.\n";
+    let folder = folder();
     let assert_rejected = |path: &Path, why: &str| {
         let before = fs::read(path).unwrap();
         let message = start_error(&["--port", "0", "--data", path.to_str().unwrap()]);
         assert_eq!(message, format!("The data file {} {why}: {REMEDY}", path.display()));
         assert!(fs::read(path).unwrap() == before, "{why}");
     };
-    let text = file("text.db");
+    let text = folder.path().join("text.db");
     fs::write(&text, "not a database, and long enough to look like none: ".repeat(100)).unwrap();
     assert_rejected(&text, "is damaged or belongs to another program");
 
-    let data = file("format.db");
+    let data = folder.path().join("format.db");
     assert_eq!(serve(&["--port", "0", "--data", data.to_str().unwrap()]).interrupt(), Some(0));
     let good = fs::read(&data).unwrap();
     // The first quarter of a file that was copied while the disk was full, and one with a page that was overwritten.

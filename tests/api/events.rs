@@ -15,7 +15,6 @@ use crate::{
 
 /// Writes the demo data to a file, which is copied for each fixture.
 fn seeded(file: &Path) {
-    let _ = fs::remove_file(file);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let database = Embedded::start(Some(file), Embedded::ANY_PORT, &TEMPLATE).await.unwrap();
@@ -26,11 +25,12 @@ fn seeded(file: &Path) {
 
 #[test]
 fn each_fixture_is_answered_as_its_snapshot_says() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let seed = folder.join("seed.db");
+    // Not a fixed one: two runs of the tests may be under way.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let seed = folder.path().join("seed.db");
     seeded(&seed);
     insta::glob!("../../events", "*.json", |fixture| {
-        let copy = folder.join("fixture.db");
+        let copy = folder.path().join("fixture.db");
         for stale in ["", "-wal", "-shm"] {
             let _ = fs::remove_file(format!("{}{stale}", copy.display()));
         }

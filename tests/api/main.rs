@@ -9,6 +9,7 @@ mod applications;
 mod authors;
 mod binaries;
 mod candidates;
+mod clocks;
 mod conflicts;
 mod cors;
 mod cost;

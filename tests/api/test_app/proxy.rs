@@ -29,11 +29,11 @@ pub struct Fault {
 /// What others do between two attempts.
 type Meanwhile = BoxFuture<'static, ()>;
 
+/// An operation, a table, and the response.
+type Refusal = (&'static str, &'static str, Vec<u8>);
+
 /// An operation, and what happens before it.
 type First = (&'static str, BoxFuture<'static, ()>);
-
-/// An operation, a table, and a response.
-type Instead = (&'static str, &'static str, Vec<u8>);
 
 #[derive(Clone, Default)]
 pub struct Proxy {
@@ -45,7 +45,7 @@ pub struct Proxy {
     held: Arc<Mutex<Option<&'static str>>>,
     meanwhile: Arc<Mutex<Option<Meanwhile>>>,
     /// What is answered, once the faults are over, in DynamoDB's place.
-    instead: Arc<Mutex<VecDeque<Instead>>>,
+    instead: Arc<Mutex<VecDeque<Refusal>>>,
     /// What happens before the next request to an operation is passed on.
     first: Arc<Mutex<Option<First>>>,
     /// How long each call takes.
