@@ -84,6 +84,21 @@ async fn with_the_minute_and_the_month_used_up_the_minute_is_the_reason_on_every
 }
 
 #[tokio::test]
+async fn an_instance_removes_old_counters_at_once_when_there_are_more_than_ten() {
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    let counters = async || app.account_item().await.keys().filter(|name| name.starts_with("m1.")).count();
+    // Each request uses a new instance, which never makes the next update that would remove what it has seen.
+    for old in 0..=10 {
+        app.clock.advance(15 * 60_000);
+        send(&app.fresh_gateway(), request("GET", "/api/v1/jobs", Some(&app.key), None)).await.ok(200);
+        assert_eq!(counters().await, old + 1);
+    }
+    app.clock.advance(15 * 60_000);
+    send(&app.fresh_gateway(), request("GET", "/api/v1/jobs", Some(&app.key), None)).await.ok(200);
+    assert_eq!(counters().await, 1);
+}
+
+#[tokio::test]
 async fn two_updates_at_once_that_give_a_candidate_the_same_new_email_both_succeed() {
     let app = TestApp::frozen(Plan::Enterprise).await;
     let id = app.candidate("ada@example.com").await;

@@ -6,7 +6,7 @@ use shared::{
     model::{clock::Timestamp, key::ApiKey, plan::Plan, scope::Scope},
     store::{
         activity::Actor,
-        api_key::{self, CreateKeyError, KeySummary, NewKey, Rotated, Rotation, Seen},
+        api_key::{self, CreateKeyError, KeyState, KeySummary, NewKey, Rotated, Rotation, Seen},
         db::Db,
     },
 };
@@ -197,6 +197,37 @@ async fn a_second_rotation_ends_the_secret_that_the_first_kept() {
         app.call("GET", "/api/v1/jobs", Some(key.reveal()), None).await.error(401, "invalid_api_key");
     }
     assert_eq!(rotate(&app, &successor(&app.key), Rotation::default()).await, Rotated::Unknown);
+}
+
+#[tokio::test]
+async fn a_key_is_rotating_until_its_old_secret_ends_and_then_active_until_it_expires() {
+    let app = TestApp::frozen(Plan::Enterprise).await;
+    let (until, expires_at) = ("2026-11-24T13:00:00.000Z", "2026-12-24T12:00:00.000Z");
+    let (until, expires_at): (Timestamp, Timestamp) = (until.parse().unwrap(), expires_at.parse().unwrap());
+    assert_eq!(summary(&app).await.state(app.clock.now()), KeyState::Active);
+    let rotation = Rotation { seen: None, keep_until: Some(until), expires_at: Some(Some(expires_at)) };
+    assert_eq!(rotate(&app, &successor(&app.key), rotation).await, Rotated::Done);
+    let key = summary(&app).await;
+    let millis = |at: Timestamp, millis: i64| Timestamp::from_millis(at.as_millis() + millis);
+    let soon = millis(expires_at, -14 * 24 * 60 * 60 * 1_000);
+    for (at, state, expires_soon) in [
+        (app.clock.now(), KeyState::Rotating { until }, false),
+        (millis(until, -1), KeyState::Rotating { until }, false),
+        (until, KeyState::Active, false),
+        (millis(soon, -1), KeyState::Active, false),
+        (soon, KeyState::Active, true),
+        (millis(expires_at, -1), KeyState::Active, true),
+        (expires_at, KeyState::Expired, false),
+    ] {
+        assert_eq!((key.state(at), key.expires_soon(at)), (state, expires_soon), "{at}");
+    }
+    // A rotation that keeps nothing forgets the secret that another kept, and one that says so removes the expiry.
+    let rotation = Rotation { seen: Some(1), keep_until: None, expires_at: Some(None) };
+    assert_eq!(rotate(&app, &successor(&app.key), rotation).await, Rotated::Done);
+    let key = summary(&app).await;
+    assert!(key.previous.is_none() && key.expires_at.is_none(), "{key:?}");
+    assert!(api_key::revoke(&app.db, &app.org, &key.id, app.clock.now(), &Actor::operator()).await.unwrap());
+    assert_eq!(summary(&app).await.state(app.clock.now()), KeyState::Revoked);
 }
 
 #[tokio::test]
