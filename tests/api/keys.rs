@@ -222,7 +222,8 @@ async fn a_key_is_rotating_until_its_old_secret_ends_and_then_active_until_it_ex
         assert_eq!((key.state(at), key.expires_soon(at)), (state, expires_soon), "{at}");
     }
     // A rotation that keeps nothing forgets the secret that another kept, and one that says so removes the expiry.
-    let rotation = Rotation { seen: Some(1), keep_until: None, expires_at: Some(None) };
+    let seen = Some(Seen { rotations: 1, replaces_unused: false });
+    let rotation = Rotation { seen, keep_until: None, expires_at: Some(None) };
     assert_eq!(rotate(&app, &successor(&app.key), rotation).await, Rotated::Done);
     let key = summary(&app).await;
     assert!(key.previous.is_none() && key.expires_at.is_none(), "{key:?}");

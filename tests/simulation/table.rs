@@ -5,13 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use fastrand::Rng;
 use serde_json::{Value, json};
-use shared::model::plan::Plan;
 use tokio::time::sleep;
 
 use crate::{
     engine::Attributes,
     network::{Answer, Fate, LATEST, Refusal, Script},
-    weather::Weather,
     world::{Call, World},
 };
 
@@ -56,23 +54,23 @@ const WRITES: [&str; 10] = [
     "DELETE candidate",
 ];
 
-/// A write, and how often the tables say that it was done.
+/// A write, and how to see how often it was done.
 struct Scene {
     call: Call,
-    times: Box<dyn Fn(&[Attributes]) -> u64>,
+    times: Times,
 }
+
+/// How often a write was done, by the items of the Records table.
+type Times = Box<dyn Fn(&[Attributes]) -> u64>;
 
 /// Sends a request on a network without faults.
 async fn calm(world: &World, rng: &mut Rng, call: Call) -> Value {
     // So that no minute is used up.
     sleep(Duration::from_secs(2)).await;
     let key = world.key(rng);
-    loop {
-        // An instance may die.
-        let Some(answer) = world.send(rng, &key, &call).await else { continue };
-        assert!(answer.status.is_success(), "{call:?}: {} {}", answer.status, answer.body);
-        return answer.body["data"].clone();
-    }
+    let answer = world.send(rng, &key, &call).await.unwrap();
+    assert!(answer.status.is_success(), "{call:?}: {} {}", answer.status, answer.body);
+    answer.body["data"].clone()
 }
 
 fn post(path: &str, body: Value) -> Call {
@@ -84,12 +82,12 @@ fn put(path: String, body: Value) -> Call {
 }
 
 /// How many items have this attribute, by a unique value.
-fn with(name: &'static str, value: String) -> Box<dyn Fn(&[Attributes]) -> u64> {
+fn with(name: &'static str, value: String) -> Times {
     Box::new(move |items| items.iter().filter(|item| item.get(name) == Some(&value)).count() as u64)
 }
 
 /// How many versions an object has had since the first.
-fn versions(object: &Value) -> Box<dyn Fn(&[Attributes]) -> u64> {
+fn versions(object: &Value) -> Times {
     let id = object["id"].as_str().unwrap().to_owned();
     Box::new(move |items| {
         let item = items.iter().find(|item| item["sk"] == id && item.contains_key("version")).unwrap();
@@ -150,25 +148,22 @@ async fn scene(world: &World, rng: &mut Rng, write: &str) -> Scene {
     Scene { call, times }
 }
 
+/// How often a client heard what, by write and fault.
+type Table = BTreeMap<(&'static str, &'static str), BTreeMap<String, usize>>;
+
 /// Lets every fault strike every call of every write, and returns what was heard, by write and fault, and what was wrong.
-pub async fn faults(mut rng: Rng) -> (BTreeMap<(&'static str, &'static str), BTreeMap<String, usize>>, Vec<String>) {
-    let (mut table, mut wrong) = (BTreeMap::<_, BTreeMap<String, usize>>::new(), Vec::new());
+pub async fn faults(mut rng: Rng) -> (Table, Vec<String>) {
+    let (mut table, mut wrong) = (Table::new(), Vec::new());
     for write in WRITES {
         for (fault, fate) in FAULTS {
-            let world = World::new(&mut rng, Plan::Enterprise, None).await;
-            world.network.set_weather(Weather::CALM);
+            let world = World::calm(&mut rng).await;
             for (times, is_keyed) in [(1, false), (1, true), (100, false), (100, true)] {
                 for after in 0.. {
                     let Scene { mut call, times: done } = scene(&world, &mut rng, write).await;
                     call.once = is_keyed.then(|| world.name("once"));
                     let key = world.key(&mut rng);
                     world.network.play(Some(Script { after, times, fate }));
-                    let Some(answer) = world.send(&mut rng, &key, &call).await else {
-                        // The instance has died, which is another fault.
-                        world.network.play(None);
-                        sleep(LATEST).await;
-                        continue;
-                    };
+                    let answer = world.send(&mut rng, &key, &call).await.unwrap();
                     let rest = world.network.play(None);
                     if rest.is_some_and(|rest| rest.after > 0 || rest.times == times) {
                         // There is no such call.

@@ -75,6 +75,8 @@ pub struct World {
     instances: Mutex<Vec<Instance>>,
     truth: Mutex<Truth>,
     skew: i64,
+    /// Whether an instance may die while it serves a request.
+    is_mortal: bool,
     names: AtomicU64,
 }
 
@@ -107,6 +109,17 @@ impl Answer {
 
 impl World {
     pub async fn new(rng: &mut Rng, plan: Plan, planted: Option<Planted>) -> Arc<Self> {
+        Arc::new(Self::with(rng, plan, planted, true).await)
+    }
+
+    /// An organization on the Enterprise plan, on a network without faults, with instances that don't die.
+    pub async fn calm(rng: &mut Rng) -> Self {
+        let world = Self::with(rng, Plan::Enterprise, None, false).await;
+        world.network.set_weather(Weather::CALM);
+        world
+    }
+
+    async fn with(rng: &mut Rng, plan: Plan, planted: Option<Planted>, is_mortal: bool) -> Self {
         let engine = Engine::new();
         let weather = match planted {
             Some(Planted::ClocksApart) => Weather::CALM,
@@ -125,10 +138,10 @@ impl World {
         let skew = if planted == Some(Planted::ClocksApart) { PLANTED_SKEW } else { SKEW };
         let truth = Mutex::new(Truth::new(key, plan));
         let instances = Mutex::default();
-        let world = Self { network, engine, org, begun, instances, truth, skew, names: AtomicU64::new(0) };
+        let world = Self { network, engine, org, begun, instances, truth, skew, is_mortal, names: AtomicU64::new(0) };
         let instances = (0..rng.usize(2..4)).map(|_| world.instance(rng)).collect();
         *world.instances.lock().unwrap() = instances;
-        Arc::new(world)
+        world
     }
 
     fn instance(&self, rng: &mut Rng) -> Instance {
@@ -183,7 +196,7 @@ impl World {
             let body = serde_json::from_slice(&bytes).unwrap_or_default();
             Answer { status: parts.status, body }
         });
-        let lives = if rng.u8(..60) == 0 { Duration::from_millis(rng.u64(..60)) } else { PATIENCE };
+        let lives = if self.is_mortal && rng.u8(..60) == 0 { Duration::from_millis(rng.u64(..60)) } else { PATIENCE };
         let Ok(answer) = timeout(lives, &mut serving).await else {
             serving.abort();
             let fresh = self.instance(rng);
