@@ -206,7 +206,8 @@ async fn a_key_is_rotating_until_its_old_secret_ends_and_then_active_until_it_ex
     let (until, expires_at): (Timestamp, Timestamp) = (until.parse().unwrap(), expires_at.parse().unwrap());
     assert_eq!(summary(&app).await.state(app.clock.now()), KeyState::Active);
     let rotation = Rotation { seen: None, keep_until: Some(until), expires_at: Some(Some(expires_at)) };
-    assert_eq!(rotate(&app, &successor(&app.key), rotation).await, Rotated::Done);
+    let second = successor(&app.key);
+    assert_eq!(rotate(&app, &second, rotation).await, Rotated::Done);
     let key = summary(&app).await;
     let millis = |at: Timestamp, millis: i64| Timestamp::from_millis(at.as_millis() + millis);
     let soon = millis(expires_at, -14 * 24 * 60 * 60 * 1_000);
@@ -221,7 +222,8 @@ async fn a_key_is_rotating_until_its_old_secret_ends_and_then_active_until_it_ex
     ] {
         assert_eq!((key.state(at), key.expires_soon(at)), (state, expires_soon), "{at}");
     }
-    // A rotation that keeps nothing forgets the secret that another kept, and one that says so removes the expiry.
+    // Once the new secret is used, a rotation that keeps nothing forgets the secret that another kept, and one that says so removes the expiry.
+    app.call("GET", "/api/v1/jobs", Some(second.reveal()), None).await.ok(200);
     let seen = Some(Seen { rotations: 1, replaces_unused: false });
     let rotation = Rotation { seen, keep_until: None, expires_at: Some(None) };
     assert_eq!(rotate(&app, &successor(&app.key), rotation).await, Rotated::Done);
