@@ -246,6 +246,18 @@ async fn an_erasure_is_in_the_activity_log_with_the_key_and_its_copy_is_kept() {
     );
 }
 
+#[tokio::test]
+async fn a_tombstone_has_the_version_after_the_candidates_last() {
+    let app = TestApp::new().await;
+    let story = Story::of(&app).await;
+    let last = app.get(&story.path).await.ok(200)["version"].as_u64().unwrap();
+    app.call("DELETE", &story.path, Some(&app.key), None).await.ok(200);
+    let get = app.client.get_item().table_name(Embedded::tables().records).consistent_read(true);
+    let get = get.key("pk", AttributeValue::S(format!("ORG#{}#TOMBSTONE", app.org)));
+    let tombstone = get.key("sk", AttributeValue::S(story.id)).send().await.unwrap().item.unwrap();
+    assert_eq!(tombstone["version"], AttributeValue::N((last + 1).to_string()));
+}
+
 /// The app's functions behind a proxy that can end every call to DynamoDB.
 async fn behind_proxy(app: &TestApp) -> (Arc<Gateway>, Proxy) {
     let proxy = Proxy::default();

@@ -137,7 +137,10 @@ async fn an_unreachable_dynamodb_is_a_503_within_five_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
+    let log = Log::listen();
     answer_from(&endpoint).await;
+    // The log has the cause of the causes.
+    assert!(log.text().contains("no connection: ") && log.text().contains("Connection refused"), "{}", log.text());
 }
 
 #[tokio::test]

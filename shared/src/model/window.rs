@@ -237,6 +237,14 @@ mod tests {
     }
 
     #[test]
+    fn a_day_reckons_in_whole_days() {
+        let day: Day = "2026-11-24".parse().unwrap();
+        assert_eq!((day.back(24).to_string(), day.back(0)), ("2026-10-31".to_owned(), day));
+        assert_eq!(day.secs_after(0), at("2026-11-24T00:00:00.000Z").as_secs());
+        assert_eq!(day.secs_after(37), at("2026-12-31T00:00:00.000Z").as_secs());
+    }
+
+    #[test]
     fn a_counters_name_tells_its_window() {
         let now = at("2026-11-24T10:02:00.000Z");
         assert_eq!(Minute::of_code(&Minute::of(now).code()), Some(Minute::of(now)));

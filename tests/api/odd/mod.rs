@@ -13,7 +13,7 @@ use axum::{
     http::{Method, StatusCode},
     routing::{get, put},
 };
-use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json, value::RawValue};
 use shared::{
     contract::error_code::ErrorCode,
@@ -222,36 +222,4 @@ fn whatever_is_sent_with_a_valid_key_is_done_or_rejected_with_a_documented_error
         }
         Ok(answer.status_code)
     });
-}
-
-#[test]
-fn temp_rate() {
-    let right = Right {
-        keys: vec![unknown_key().reveal().to_owned()],
-        ids: vec!["019b8d62-7a81-7421-b5aa-2482ac8bd336".to_owned()],
-        cursors: vec!["AQ".to_owned()],
-    };
-    let strategy = event(&right);
-    let mut runner = TestRunner::new(ProptestConfig::default());
-    let begun = std::time::Instant::now();
-    let trees: Vec<_> = (0..2000).map(|_| strategy.new_tree(&mut runner).unwrap()).collect();
-    println!("rate trees {:?}", begun.elapsed() / 2000);
-    let begun = std::time::Instant::now();
-    let events: Vec<_> = trees.iter().map(|tree| tree.current().1).collect();
-    println!("rate current {:?}", begun.elapsed() / 2000);
-    let api = readers();
-    let begun = std::time::Instant::now();
-    let mut seen = BTreeMap::<String, u32>::new();
-    for event in &events {
-        let answer = RUNTIME.with(|runtime| runtime.block_on(answer(&api, event)));
-        if answer.status_code == 400 {
-            let body: Value = serde_json::from_str(&answer.body()).unwrap_or_default();
-            let message = body["error"]["message"].as_str().unwrap_or_default();
-            *seen.entry(message.chars().take(30).collect()).or_default() += 1;
-        }
-    }
-    println!("rate answers {:?}", begun.elapsed() / 2000);
-    let mut seen: Vec<_> = seen.into_iter().collect();
-    seen.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    println!("{:#?}", &seen[..30.min(seen.len())]);
 }

@@ -6,7 +6,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use local::database::Embedded;
 use shared::{
     model::{role::Role, secret::Secret, value::Email},
-    store::{activity::Actor, member},
+    store::{
+        activity::{self, Actor},
+        member,
+    },
 };
 
 use crate::test_settings::{Page, TestSettings};
@@ -48,6 +51,21 @@ async fn a_removed_member_is_signed_out_and_stays_so_when_added_again() {
     member::add(db, org, test.app.clock.now(), &email, Role::Admin, &Actor::operator()).await.unwrap();
     assert_eq!(browser.get("/settings/plan").await.status, 303);
     test.admin().await;
+}
+
+#[tokio::test]
+async fn the_activity_log_has_the_network_address_of_who_signed_in_and_out() {
+    let test = TestSettings::new().await;
+    let mut browser = test.admin().await;
+    let token = browser.token().await;
+    browser.post("/settings/sign-out", &[("token", &token)]).await;
+    let (db, org, now) = (&test.app.db, &test.app.org, test.app.clock.now());
+    let (entries, _) = activity::page(db, org, None, 100, now).await.unwrap();
+    for act in ["signed-in", "signed-out"] {
+        let of_act: Vec<_> = entries.iter().filter(|entry| entry.act.as_str() == act).collect();
+        let [entry] = of_act.as_slice() else { panic!("{entries:?}") };
+        assert_eq!((entry.actor.name(), entry.address()), (test.admin.as_str(), Some("192.0.2.1")));
+    }
 }
 
 #[tokio::test]

@@ -231,3 +231,28 @@ impl AccountKey {
         fixed.map(|attribute| attribute(number)).into_iter().chain(minutes).chain(uses).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{account::change::new_account, item::number};
+
+    #[test]
+    fn what_is_left_of_keys_that_are_gone_stays_apart_by_key() {
+        let (id, org) = (AccountId::parse("DemoPro").unwrap(), OrgId::stored("019b8d62-7a81-7421-b5aa-2482ac8bd336"));
+        let mut item = new_account(&id, &org.unwrap(), Plan::Starter, Vec::new());
+        let (first, second) = (KeyNumber::FIRST, KeyNumber::FIRST.next().unwrap());
+        let day: Day = "2026-11-24".parse().unwrap();
+        for (key, count) in [(first, 7), (second, 9)] {
+            item.insert(Attribute::Day(key, day).to_string(), number(count));
+        }
+        let account = Account::read(&item).unwrap();
+        let counts =
+            [first, second, second.next().unwrap()].map(|key| account.days_of(key).into_iter().collect::<Vec<_>>());
+        assert_eq!(counts, [vec![(day, 7)], vec![(day, 9)], vec![]]);
+        let (today, later) = ("2026-11-24T12:00:00.000Z".parse().unwrap(), "2026-11-25T00:02:00.000Z".parse().unwrap());
+        assert_eq!(account.past_days(today), []);
+        assert_eq!(account.past_days(later), [(first, day, 7), (second, day, 9)]);
+        assert_eq!(account.stale(later), [], "a count is filed before it is removed");
+    }
+}
