@@ -56,7 +56,7 @@ async fn ask(method: &str, path: &str, headers: &[(&str, &str)]) -> Page {
     Page { status: parts.status.as_u16(), headers: parts.headers, bytes: to_bytes(body, usize::MAX).await.unwrap() }
 }
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "/",
     "/docs",
     "/docs/authentication",
@@ -65,6 +65,7 @@ const PAGES: [&str; 13] = [
     "/docs/examples",
     "/docs/rate-limits",
     "/docs/retries",
+    "/docs/promises",
     "/docs/erasing",
     "/docs/errors",
     "/docs/changelog",
@@ -172,7 +173,7 @@ async fn every_page_is_available_as_markdown() {
     let list = get("/llms.txt", &[]).await;
     assert_eq!(list.header("content-type"), "text/plain; charset=utf-8");
     let links: Vec<&str> = list.text().split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
-    assert_eq!(links.len(), 12);
+    assert_eq!(links.len(), 13);
     for link in links {
         let page = get(link, &[]).await;
         assert_eq!(page.status, 200, "{link}");

@@ -111,7 +111,7 @@ async fn simulate(mut rng: Rng, planted: Option<Planted>) -> Outcome {
 fn seeds() -> Range<u64> {
     let chosen = std::env::var("SIMULATE").ok();
     let chosen = chosen.as_deref().map(|range| range.split_once("..").expect("SIMULATE=FROM..TO"));
-    chosen.map_or(0..200, |(from, to)| from.parse().expect("a number")..to.parse().expect("a number"))
+    chosen.map_or(0..120, |(from, to)| from.parse().expect("a number")..to.parse().expect("a number"))
 }
 
 /// Seeds that have found a fault. Each fault has a test of its own, too, because a run changes with the code.

@@ -44,7 +44,7 @@ const fn page(name: &'static str, title: &'static str, about: &'static str) -> P
     Page { name, title, about }
 }
 
-const PAGES: [Page; 10] = [
+const PAGES: [Page; 11] = [
     page(FIRST, "Quick start", "From a key to your first response, in three steps."),
     page("authentication", "Authentication", "How to send a key, what it may do, and how to keep it safe."),
     page("pagination", "Pagination & sync", "How to walk a list to its end, copy everything, and find what you know."),
@@ -52,6 +52,7 @@ const PAGES: [Page; 10] = [
     page("examples", "Examples", "Requests to paste, one for each operation."),
     page("rate-limits", "Rate limits & plans", "How much you may ask, how to see what is left, and how to wait."),
     page("retries", "Safe retries", "How to send a write again without doing it twice."),
+    page("promises", "What we promise", "What you can rely on when something fails: once, order, limits and clocks."),
     page("erasing", "Erasing a person", "How to delete a candidate's personal data, and what is left."),
     page("errors", "Errors", "Every code, why it happens, and what to do."),
     page("changelog", "Changelog", "What has changed, and what may."),
