@@ -1,8 +1,8 @@
 //! Checks that a response of DynamoDB has arrived whole, and repeats the call if it has not. It knows no table.
 //!
 //! DynamoDB's body is a JSON object, even if there is nothing to say or an error to report, and comes with its checksum. Whatever is in
-//! between may empty or cut it, or respond itself. The SDK takes an empty body for an empty object: a write would count as done, an item as missing, a list as
-//! empty.
+//! between may empty or cut it, or respond itself. The SDK takes an empty body for an empty object: a write would count as done, an item as
+//! missing, a list as empty.
 //!
 //! An empty object is the whole response to a `GetItem` of an item that does not exist, to a put, to a transaction, and to an update that was
 //! to return nothing. Only its checksum shows that such a response was another one.
@@ -17,14 +17,12 @@ use aws_sdk_dynamodb::{
     error::BoxError,
     operation::{batch_get_item::BatchGetItemOutput, query::QueryOutput, update_item::UpdateItemOutput},
 };
-
 use serde::{Deserialize, de::IgnoredAny};
 
 /// The CRC-32 of the body, in decimal.
 const CHECKSUM: &str = "x-amz-crc32";
 
-/// Where an error's code is, in the body or in a header.
-const CODE: &[u8] = b"\"__type\"";
+/// Where an error's name is, if it is not in the body.
 const ERROR_TYPE: &str = "x-amzn-errortype";
 
 /// Fails an attempt whose response is damaged, and classifies that failure as one to retry.
@@ -38,22 +36,20 @@ fn check(response: &HttpResponse) -> Result<(), &'static str> {
         return Err("a body that does not match its checksum");
     }
     if !response.status().is_success() {
-        return serde_json::from_slice::<Error>(body).map(drop).map_err(|_| "an error that DynamoDB did not report");
+        let error: Error = serde_json::from_slice(body).map_err(|_| "an error that is not a JSON object")?;
+        let is_named = error.name.is_some() || response.headers().get(ERROR_TYPE).is_some();
+        return if is_named { Ok(()) } else { Err("an error without its name") };
     }
     let body = body.trim_ascii();
-    if !(body.starts_with(b"{") && body.ends_with(b"}")) {
-        return Err("a body that is not a JSON object");
-    }
-    // An error says which one it is.
-    let has_code = || response.headers().get(ERROR_TYPE).is_some() || body.windows(CODE.len()).any(|part| part == CODE);
-    if response.status().is_success() || has_code() { Ok(()) } else { Err("an error without its code") }
+    let is_object = body.starts_with(b"{") && body.ends_with(b"}");
+    if is_object { Ok(()) } else { Err("a body that is not a JSON object") }
 }
 
 /// What every error of DynamoDB has.
 #[derive(Deserialize)]
 struct Error {
     #[serde(rename = "__type")]
-    _name: IgnoredAny,
+    name: Option<IgnoredAny>,
 }
 
 impl Intercept for Intact {
