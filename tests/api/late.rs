@@ -201,7 +201,7 @@ async fn no_attempt_at_any_write_of_the_api_does_anything_when_it_arrives_late()
                 for candidate in app.get("/api/v1/candidates").await.ids() {
                     app.call("DELETE", &format!("/api/v1/candidates/{candidate}"), Some(&app.key), None).await.ok(200);
                 }
-                // Only the token tells a creation of somebody who is gone from a new one.
+                // Once somebody is gone, only the token shows that their creation is an old request.
                 late.all_arrive_soon(&step("then the erasure of everybody")).await;
             }
         }

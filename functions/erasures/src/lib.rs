@@ -108,7 +108,8 @@ async fn finish(app: &App, limits: &Limits, found: Result<Copy, DbError>) -> Out
     let write = Write::new(erasure.organization, app.clock.stamp());
     let ends = limits.until.min(now + limits.each);
     let actor = Actor::system();
-    let (outcome, told) = match timeout_at(ends, erasure::repeat(&app.db, &write, &actor, erasure.candidate_id)).await {
+    let (outcome, became) = match timeout_at(ends, erasure::repeat(&app.db, &write, &actor, erasure.candidate_id)).await
+    {
         Ok(Ok(Some(Written { is_replay: false, .. }))) => (Outcome::Finished, Unfinished::Finished),
         // By the client or another run, since the list was read; or the two tables were restored to different moments.
         Ok(Ok(_)) => (Outcome::Finished, Unfinished::FinishedBefore),
@@ -116,6 +117,6 @@ async fn finish(app: &App, limits: &Limits, found: Result<Copy, DbError>) -> Out
         Err(_) if ends == limits.until => (Outcome::Left, Unfinished::Left),
         Err(_) => (Outcome::Failed, Unfinished::Failed(format!("it took longer than {:?}", limits.each))),
     };
-    log::unfinished_erasure(Some(&erasure), &told);
+    log::unfinished_erasure(Some(&erasure), &became);
     outcome
 }

@@ -1,5 +1,5 @@
-//! Notes whether an attempt at a call has ended without a reply that tells what became of it. It may have been executed, or may still be
-//! under way and be executed later. It knows no table.
+//! Notes whether the outcome of any attempt at a call is unknown, because it got no usable response. DynamoDB may have executed it, or may
+//! still do so later. It knows no table.
 
 use std::sync::{
     Arc,

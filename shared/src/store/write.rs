@@ -1,9 +1,9 @@
 //! What a write leaves besides its record: who wrote it, and the mark of the change, on the record's item; and if it has an idempotency key,
 //! a marker by which a repeated request finds what was done. It knows no record's fields.
 //!
-//! The mark is for the SDK, which sends an update again when its response is lost. The repetition fails on the version that the first attempt
-//! wrote, or on a later one. DynamoDB returns the item with that failure, and the mark on it tells that the change was made, whatever has
-//! come since.
+//! The mark is for the SDK, which sends an update again when its response is lost. The repetition fails, because the first attempt has
+//! already raised the version. DynamoDB returns the item with that failure, and the mark on it shows that the change was made, whatever
+//! others have changed since.
 //!
 //! The marker is written in the same transaction as the record, so it exists exactly if the write was done. There is no state in between:
 //! of two concurrent requests with the same key, one commits, and the other finds the marker. A rejected write leaves no marker.
